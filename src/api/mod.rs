@@ -1,0 +1,3 @@
+//! Xsolla's REST API.
+
+pub(crate) mod lenient;

@@ -1,0 +1,37 @@
+//! Order status tracking for Bevy games that sell through Xsolla.
+
+mod api;
+mod commands;
+mod config;
+mod error;
+mod message;
+mod order;
+mod orders;
+mod plugin;
+mod state;
+mod user;
+
+#[cfg(feature = "emulator")]
+pub mod emulator;
+
+pub use commands::OrderCommands;
+pub use config::{ConfigError, XsollaConfig};
+pub use error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
+pub use message::{
+    AuthorizationRequired, NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
+    OrderTrackingFailed,
+};
+pub use order::{OrderId, OrderItem, OrderStatus, Price};
+pub use orders::{Order, Orders, Tracking};
+pub use plugin::{XsollaOrderPlugin, XsollaOrderSystems};
+pub use state::TrackerState;
+pub use user::{UserId, XsollaUser};
+
+/// Everything a game needs: `use bevy_xsolla::prelude::*`.
+pub mod prelude {
+    pub use crate::{
+        AuthorizationRequired, OrderCanceled, OrderCommands, OrderDone, OrderExpired, OrderId,
+        OrderItem, OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, TrackerState,
+        XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
+    };
+}

@@ -1,0 +1,120 @@
+//! Orders as a game sees them.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// The id of an order, as Xsolla gives it when the order is created.
+///
+/// Xsolla's ids exceed 32 bits. An id is unique within an Xsolla project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OrderId(pub u64);
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where an order stands, in Xsolla's words.
+///
+/// An order moves forward only: [`New`](Self::New), [`Paid`](Self::Paid), [`Done`](Self::Done).
+/// [`Canceled`](Self::Canceled) and [`Expired`](Self::Expired) end it; a `Done` order that becomes
+/// `Canceled` was refunded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OrderStatus {
+    /// Created and not paid.
+    #[default]
+    New,
+    /// Paid, and not delivered yet. Nothing is to be granted.
+    Paid,
+    /// Paid and delivered: the game may grant the items.
+    Done,
+    /// Canceled, and refunded if it was paid.
+    Canceled,
+    /// The time to pay has passed. Xsolla's newer kit names it; the documentation does not.
+    Expired,
+    /// A status that this version of the crate does not know. Tracking goes on.
+    Other(Box<str>),
+}
+
+impl OrderStatus {
+    /// The longest unknown status that is kept; the rest is cut.
+    const MAX_OTHER_BYTES: usize = 64;
+
+    /// Reads a status as Xsolla writes it, whatever its letter case.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        match text {
+            _ if text.eq_ignore_ascii_case("new") => Self::New,
+            _ if text.eq_ignore_ascii_case("paid") => Self::Paid,
+            _ if text.eq_ignore_ascii_case("done") => Self::Done,
+            // The documentation has one `l`; British spelling costs nothing to accept.
+            _ if text.eq_ignore_ascii_case("canceled")
+                || text.eq_ignore_ascii_case("cancelled") =>
+            {
+                Self::Canceled
+            }
+            _ if text.eq_ignore_ascii_case("expired") => Self::Expired,
+            _ => {
+                let end = text.floor_char_boundary(Self::MAX_OTHER_BYTES);
+                Self::Other(text.get(..end).unwrap_or_default().into())
+            }
+        }
+    }
+
+    /// The status in Xsolla's spelling.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::New => "new",
+            Self::Paid => "paid",
+            Self::Done => "done",
+            Self::Canceled => "canceled",
+            Self::Expired => "expired",
+            Self::Other(text) => text,
+        }
+    }
+
+    /// Whether no further status is expected: `done`, `canceled` and `expired`.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Done | Self::Canceled | Self::Expired)
+    }
+}
+
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// An amount of real money, exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// What the player pays.
+    pub amount: Decimal,
+    /// What it would be without discounts.
+    pub amount_without_discount: Decimal,
+    /// The ISO 4217 code, such as `USD`.
+    pub currency: String,
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount, self.currency)
+    }
+}
+
+/// An item of an order: what to grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderItem {
+    /// The item's SKU in the Xsolla catalogue.
+    pub sku: String,
+    /// How many of it.
+    pub quantity: u64,
+    /// Whether it was given for free.
+    pub is_free: bool,
+    /// What one of it cost in real money, where the server said it.
+    pub price: Option<Price>,
+}

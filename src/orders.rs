@@ -1,0 +1,118 @@
+//! The orders that the game knows of.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+
+use bevy::prelude::Resource;
+
+use crate::error::TrackingError;
+use crate::message::NewsSource;
+use crate::order::{OrderId, OrderItem, OrderStatus, Price};
+use crate::user::UserId;
+
+/// Every order that was tracked and not [untracked](crate::OrderCommands::untrack_order), with what
+/// is known of it: for the user interface, and for systems that missed a message.
+///
+/// It is updated before the messages are sent.
+#[derive(Debug, Default, Resource)]
+pub struct Orders {
+    orders: BTreeMap<OrderId, Order>,
+}
+
+impl Orders {
+    /// The order, if it is known.
+    pub fn get(&self, order_id: OrderId) -> Option<&Order> {
+        self.orders.get(&order_id)
+    }
+
+    /// All orders, by their ids, so the oldest first.
+    pub fn iter(&self) -> btree_map::Values<'_, OrderId, Order> {
+        self.orders.values()
+    }
+
+    /// How many orders are known.
+    pub fn len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Whether no order is known.
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+
+    pub(crate) fn get_mut(&mut self, order_id: OrderId) -> Option<&mut Order> {
+        self.orders.get_mut(&order_id)
+    }
+
+    pub(crate) fn entry(&mut self, order_id: OrderId) -> &mut Order {
+        self.orders
+            .entry(order_id)
+            .or_insert_with(|| Order::new(order_id))
+    }
+
+    pub(crate) fn remove(&mut self, order_id: OrderId) {
+        self.orders.remove(&order_id);
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> btree_map::ValuesMut<'_, OrderId, Order> {
+        self.orders.values_mut()
+    }
+}
+
+impl<'a> IntoIterator for &'a Orders {
+    type Item = &'a Order;
+    type IntoIter = btree_map::Values<'a, OrderId, Order>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// What is known of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Order {
+    /// Its id.
+    pub order_id: OrderId,
+    /// Whose it is; `None` while it waits for a player to log in.
+    pub user: Option<UserId>,
+    /// Where it stands; [`New`](OrderStatus::New) until the servers have spoken.
+    pub status: OrderStatus,
+    /// How the last news came; `None` until the servers have spoken.
+    pub source: Option<NewsSource>,
+    /// What it is for; `None` until Get Order was answered.
+    pub items: Option<Vec<OrderItem>>,
+    /// What it costs in real money, where the server said it.
+    pub price: Option<Price>,
+    /// Whether it is being followed.
+    pub tracking: Tracking,
+    /// Whether the game has [acknowledged](crate::OrderCommands::acknowledge_order) it.
+    pub is_acknowledged: bool,
+}
+
+impl Order {
+    fn new(order_id: OrderId) -> Self {
+        Self {
+            order_id,
+            user: None,
+            status: OrderStatus::New,
+            source: None,
+            items: None,
+            price: None,
+            tracking: Tracking::Active,
+            is_acknowledged: false,
+        }
+    }
+}
+
+/// Whether an order is being followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Tracking {
+    /// It is, or will be as soon as its player is logged in.
+    Active,
+    /// The order has a final status, and the game was told.
+    Ended,
+    /// It was given up.
+    Failed(TrackingError),
+}

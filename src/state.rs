@@ -1,0 +1,61 @@
+//! How tracking is doing.
+
+use bevy::prelude::Resource;
+
+use crate::config::ConfigError;
+use crate::error::{AuthorizationError, SocketError};
+
+/// How tracking is doing, for a connection light or a line of text.
+///
+/// Every state that is not as it should be carries its reason. With
+/// [many users](crate::OrderCommands::track_order_as) it is the worst of theirs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Resource)]
+#[non_exhaustive]
+pub enum TrackerState {
+    /// No order is open: no connection, no request, no timer.
+    #[default]
+    Idle,
+    /// There is no [`XsollaConfig`](crate::XsollaConfig) yet.
+    NoConfig,
+    /// The [`XsollaConfig`](crate::XsollaConfig) cannot be used. What was tracked goes on once it can.
+    InvalidConfig(ConfigError),
+    /// Orders wait for their player: there is no [`XsollaUser`](crate::XsollaUser).
+    NoUser,
+    /// The socket is being opened.
+    Connecting,
+    /// News comes over the socket.
+    Live,
+    /// The socket broke, and is being opened again.
+    Reconnecting {
+        /// What happened to it.
+        reason: SocketError,
+    },
+    /// News comes by short-polling, while the socket is tried again in the background.
+    Polling {
+        /// What keeps the socket from working; `None` where it is slow to open, nothing more.
+        reason: Option<SocketError>,
+    },
+    /// The player's token is refused or expired. Their orders wait for a new
+    /// [`XsollaUser`](crate::XsollaUser).
+    Unauthorized {
+        /// What the servers said.
+        reason: AuthorizationError,
+    },
+    /// The background task cannot run.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl TrackerState {
+    /// Whether news comes over the socket.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Live)
+    }
+
+    /// Whether news comes by short-polling.
+    pub fn is_polling(&self) -> bool {
+        matches!(self, Self::Polling { .. })
+    }
+}
