@@ -32,7 +32,7 @@ impl OrderNews {
             #[serde(default, deserialize_with = "lenient::text")]
             status: Option<String>,
         }
-        let body: Body = serde_json::from_str(json).ok()?;
+        let body: Body = object(json.as_bytes()).ok()?;
         Some(Self {
             order_id: OrderId(body.order_id?),
             status: read_status(body.status?)?,
@@ -47,10 +47,7 @@ impl OrderReport {
     /// an SKU, or with a quantity that is no number) the list counts as missing: half an order must
     /// not pass for one.
     pub(crate) fn read(json: &[u8], order_id: OrderId) -> Result<Self, String> {
-        let body: OrderBody = serde_json::from_slice(json).map_err(|error| {
-            // The place and the kind; the text itself may be anything.
-            format!("{:?} error in column {}", error.classify(), error.column())
-        })?;
+        let body: OrderBody = object(json)?;
         if body.order_id.is_some_and(|id| id != order_id.0) {
             return Err("it is about another order".to_owned());
         }
@@ -67,6 +64,16 @@ impl OrderReport {
             price: content.price.and_then(PriceBody::read),
         })
     }
+}
+
+/// Reads a JSON object. Serde would take a list of a struct's fields for one as well.
+fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return Err("it is no object".to_owned());
+    }
+    // The kind and the place; the text itself may be anything.
+    serde_json::from_slice(json)
+        .map_err(|error| format!("{:?} error in column {}", error.classify(), error.column()))
 }
 
 fn read_status(text: String) -> Option<OrderStatus> {
@@ -245,7 +252,7 @@ mod tests {
             r#"{"order_id":1,"status":null}"#,
             r#"{"order_id":1,"status":""}"#,
             "null",
-            "[]",
+            r#"[1,"done"]"#,
         ] {
             assert_eq!(OrderNews::read(json), None, "{json}");
         }

@@ -252,6 +252,7 @@ impl Machine {
         if record.connection() != Some(connection) {
             return;
         }
+        let was_live = record.is_live();
         let was_stable = matches!(
             record.socket,
             Socket::Live { since, .. } if now.saturating_sub(since) >= STABLE_AFTER
@@ -278,7 +279,7 @@ impl Machine {
             };
             self.timers.set(Timer::Reopen(user.clone()), now + delay);
         }
-        self.poll_instead(user, now + config.poll_interval);
+        self.poll_instead(user, was_live, now);
         self.update_state(user);
     }
 
@@ -506,16 +507,24 @@ impl Machine {
         self.ask_at(order_id, at);
     }
 
-    /// Falls back on polling, for the orders that no request is set for.
-    fn poll_instead(&mut self, user: &UserId, at: Duration) {
-        let Some(record) = self.users.get(user) else {
+    /// Falls back on polling, in the rhythm of the orders' last answers; after a socket that was live,
+    /// the next one has as long to come back.
+    fn poll_instead(&mut self, user: &UserId, was_live: bool, now: Duration) {
+        let (Some(config), Some(record)) = (self.config.clone(), self.users.get(user)) else {
             return;
         };
         for order_id in record.awaiting.clone() {
-            let is_asked = |order: &Order| order.request.is_some();
-            if self.timers.get(&Timer::Ask(order_id)).is_none()
-                && !self.orders.get(&order_id).is_some_and(is_asked)
-            {
+            let Some(order) = self.orders.get(&order_id) else {
+                continue;
+            };
+            // What failed has a time of its own.
+            if order.request.is_some() || order.failures > 0 {
+                continue;
+            }
+            let since = order.answered_at.filter(|_| !was_live).unwrap_or(now);
+            let at = since + poll_delay(order, &config, now);
+            let is_sooner = |set| at < set;
+            if self.timers.get(&Timer::Ask(order_id)).is_none_or(is_sooner) {
                 self.ask_at(order_id, at);
             }
         }

@@ -88,7 +88,7 @@ fn a_refreshed_token_disturbs_nothing_that_works() {
 fn a_live_socket_still_brings_its_news_when_requests_are_refused() {
     let mut sim = Sim::new();
     sim.track(ORDER);
-    sim.track(OrderId(2));
+    sim.track(OrderId(u64::MAX));
     sim.tick();
     sim.answer(Ok(report("new")));
     sim.socket_is_live(true);

@@ -141,6 +141,6 @@ fn a_changed_config_moves_the_connection() {
     let mut config = sim.config.clone();
     config.project_id = 1;
     sim.configure(Some(config));
-    sim.tick();
+    sim.pass(seconds(1));
     assert_eq!((sim.sockets_opened, sim.requests_sent()), (2, 2));
 }
