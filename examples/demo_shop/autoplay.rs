@@ -1,0 +1,140 @@
+//! Plays by itself, and keeps pictures of it: for machines, and for the README.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bevy::prelude::*;
+use bevy::render::view::screenshot::{Screenshot, save_to_disk};
+use bevy_xsolla::prelude::*;
+
+use crate::checkout::Buy;
+use crate::game::{Bag, ItemState, Purchases, Shelf};
+
+/// How long all of it may take. It takes 10 s, or longer where a processor draws the pictures.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+pub struct AutoplayPlugin {
+    /// Where the pictures go, if they are wanted.
+    pub screenshots: Option<PathBuf>,
+}
+
+impl Plugin for AutoplayPlugin {
+    fn build(&self, app: &mut App) {
+        app.insert_resource(Script {
+            steps: VecDeque::new(),
+            since: Duration::ZERO,
+            folder: self.screenshots.clone(),
+            pictures: Vec::new(),
+        })
+        .add_systems(Startup, write_script)
+        .add_systems(Update, play);
+    }
+}
+
+#[derive(Resource)]
+struct Script {
+    steps: VecDeque<Step>,
+    /// When the step at the front was begun.
+    since: Duration,
+    folder: Option<PathBuf>,
+    pictures: Vec<PathBuf>,
+}
+
+enum Step {
+    Wait(f32),
+    Buy(String),
+    /// Until the item is in this state, or beyond.
+    Until(String, ItemState),
+    Picture(&'static str),
+}
+
+/// The first item alone, step by step; then all others at once.
+fn write_script(mut script: ResMut<Script>, shelf: Res<Shelf>, mut exit: MessageWriter<AppExit>) {
+    if let Some(folder) = &script.folder
+        && let Err(error) = std::fs::create_dir_all(folder)
+    {
+        error!("cannot create {}: {error}", folder.display());
+        exit.write(AppExit::error());
+        return;
+    }
+    let mut skus = shelf.0.iter().map(|item| item.sku.clone());
+    let steps = &mut script.steps;
+    // Pictures and fonts are loaded meanwhile.
+    steps.extend([Step::Wait(2.0), Step::Picture("1_shop")]);
+    if let Some(sku) = skus.next() {
+        steps.extend([
+            Step::Buy(sku.clone()),
+            Step::Wait(0.5),
+            Step::Picture("2_waiting"),
+            Step::Until(sku.clone(), ItemState::Paid),
+            Step::Wait(0.2),
+            Step::Picture("3_paid"),
+            Step::Until(sku, ItemState::Unlocked),
+            Step::Wait(0.8),
+            Step::Picture("4_unlocked"),
+        ]);
+    }
+    let others: Vec<_> = skus.collect();
+    steps.extend(others.iter().cloned().map(Step::Buy));
+    let unlocked = |sku| Step::Until(sku, ItemState::Unlocked);
+    steps.extend(others.into_iter().map(unlocked));
+    steps.extend([Step::Wait(2.0), Step::Picture("5_everything")]);
+}
+
+fn play(
+    mut script: ResMut<Script>,
+    mut requests: MessageWriter<Buy>,
+    (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
+    captures: Query<(), With<Screenshot>>,
+    time: Res<Time<Real>>,
+    mut commands: Commands,
+    mut exit: MessageWriter<AppExit>,
+) {
+    if time.elapsed() > DEADLINE {
+        error!("the script took too long");
+        exit.write(AppExit::error());
+        return;
+    }
+    // The picture shows the moment, so nothing moves on until it is taken.
+    if !captures.is_empty() {
+        return;
+    }
+    let is_over = match script.steps.front() {
+        None => {
+            let missing = script.pictures.iter().find(|picture| !picture.exists());
+            if let Some(picture) = missing {
+                error!("{} was not saved", picture.display());
+            }
+            exit.write(match missing {
+                None => AppExit::Success,
+                Some(_) => AppExit::error(),
+            });
+            false
+        }
+        Some(Step::Wait(seconds)) => {
+            time.elapsed().saturating_sub(script.since) >= Duration::from_secs_f32(*seconds)
+        }
+        Some(Step::Buy(sku)) => {
+            requests.write(Buy { sku: sku.clone() });
+            true
+        }
+        Some(Step::Until(sku, state)) => ItemState::of(sku, &bag, &purchases, &orders) >= *state,
+        Some(Step::Picture(name)) => {
+            if let Some(folder) = &script.folder {
+                let path = folder.join(format!("{name}.png"));
+                // One of an earlier run would pass for this one.
+                let _ = std::fs::remove_file(&path);
+                commands
+                    .spawn(Screenshot::primary_window())
+                    .observe(save_to_disk(path.clone()));
+                script.pictures.push(path);
+            }
+            true
+        }
+    };
+    if is_over {
+        script.steps.pop_front();
+        script.since = time.elapsed();
+    }
+}

@@ -1,0 +1,96 @@
+//! The connection light: how tracking is doing, from [`TrackerState`].
+
+use bevy::ecs::hierarchy::ChildSpawnerCommands;
+use bevy::prelude::*;
+use bevy_xsolla::prelude::*;
+
+use crate::theme::{BLUE, Fonts, GOLD, GREEN, MUTED, RED};
+
+pub struct ConnectionPlugin;
+
+impl Plugin for ConnectionPlugin {
+    fn build(&self, app: &mut App) {
+        app.add_systems(
+            Update,
+            show_state.run_if(resource_exists_and_changed::<TrackerState>),
+        );
+    }
+}
+
+#[derive(Component)]
+struct Light;
+
+#[derive(Component)]
+struct Word;
+
+/// The line that says why.
+#[derive(Component)]
+pub struct Reason;
+
+pub fn spawn_light(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
+    parent
+        .spawn(Node {
+            align_items: AlignItems::Center,
+            column_gap: px(8),
+            ..default()
+        })
+        .with_children(|row| {
+            row.spawn((
+                Light,
+                Node {
+                    width: px(12),
+                    height: px(12),
+                    border_radius: BorderRadius::MAX,
+                    ..default()
+                },
+                BackgroundColor(MUTED),
+            ));
+            row.spawn((Word, fonts.bold("", 15.0, MUTED)));
+        });
+}
+
+fn show_state(
+    state: Res<TrackerState>,
+    mut light: Single<&mut BackgroundColor, With<Light>>,
+    word: Single<(&mut Text, &mut TextColor), (With<Word>, Without<Reason>)>,
+    mut reason: Single<&mut Text, With<Reason>>,
+) {
+    let (color, name, why) = describe(&state);
+    let (mut word, mut word_color) = word.into_inner();
+    light.0 = color;
+    word_color.0 = color;
+    word.0 = name.to_owned();
+    reason.0 = why;
+}
+
+fn describe(state: &TrackerState) -> (Color, &'static str, String) {
+    match state {
+        TrackerState::Idle => (
+            MUTED,
+            "Idle",
+            "No order is open, so nothing is connected.".to_owned(),
+        ),
+        TrackerState::Connecting => (GOLD, "Connecting", "Opening the order socket.".to_owned()),
+        TrackerState::Live => (GREEN, "Live", "News comes by socket, at once.".to_owned()),
+        TrackerState::Reconnecting { reason } => (GOLD, "Reconnecting", reason.to_string()),
+        TrackerState::Polling { reason: None } => (
+            BLUE,
+            "Polling",
+            "The socket is slow: asking every few seconds.".to_owned(),
+        ),
+        TrackerState::Polling {
+            reason: Some(reason),
+        } => (
+            BLUE,
+            "Polling",
+            format!("Asking every few seconds: {reason}"),
+        ),
+        TrackerState::NoConfig => (RED, "Not set up", "There is no XsollaConfig.".to_owned()),
+        TrackerState::InvalidConfig(error) => (RED, "Not set up", error.to_string()),
+        TrackerState::NoUser => (MUTED, "Logged out", "There is no XsollaUser.".to_owned()),
+        TrackerState::Unauthorized { reason } => (RED, "Log in again", reason.to_string()),
+        TrackerState::Failed { reason } => (RED, "Failed", reason.clone()),
+        // A state of a later version.
+        other => (MUTED, "Unknown", format!("{other:?}")),
+    }
+}

@@ -1,0 +1,107 @@
+//! The same purchase in the terminal: for machines without a display.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::time::Duration;
+
+use bevy::app::ScheduleRunnerPlugin;
+use bevy::log::{Level, LogPlugin};
+use bevy::prelude::*;
+use bevy_xsolla::prelude::*;
+use bevy_xsolla::{NewsSource, Tracking};
+
+use crate::checkout::{Buy, Checkout};
+use crate::game::{ItemUnlocked, Shelf};
+
+/// How long a purchase on the emulator may take. It takes 3 s.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+pub struct HeadlessPlugin;
+
+impl Plugin for HeadlessPlugin {
+    fn build(&self, app: &mut App) {
+        let frame = ScheduleRunnerPlugin::run_loop(Duration::from_millis(16));
+        let log = LogPlugin {
+            level: Level::WARN,
+            ..default()
+        };
+        app.add_plugins((MinimalPlugins.set(frame), log))
+            .add_systems(Startup, buy_something.run_if(resource_exists::<Checkout>))
+            // After `Update`, where the game grants.
+            .add_systems(PostUpdate, (print_news, print_unlocked, quit).chain());
+    }
+}
+
+fn buy_something(shelf: Res<Shelf>, mut requests: MessageWriter<Buy>) {
+    if let Some(item) = shelf.0.first() {
+        say(format_args!("buying {} for {}", item.name, item.price));
+        requests.write(Buy {
+            sku: item.sku.clone(),
+        });
+    }
+}
+
+fn print_news(
+    mut changes: MessageReader<OrderStatusChanged>,
+    mut failures: MessageReader<OrderTrackingFailed>,
+    mut logins: MessageReader<AuthorizationRequired>,
+) {
+    for change in changes.read() {
+        let source = match change.source {
+            NewsSource::Socket => "socket",
+            _ => "request",
+        };
+        say(format_args!(
+            "order {}: {} (by {source})",
+            change.order_id, change.status
+        ));
+    }
+    for failure in failures.read() {
+        say(format_args!(
+            "order {}: not followed any more: {}",
+            failure.order_id, failure.error
+        ));
+    }
+    for login in logins.read() {
+        say(format_args!("a new token is needed: {}", login.error));
+    }
+}
+
+fn print_unlocked(mut unlocked: MessageReader<ItemUnlocked>, shelf: Res<Shelf>) {
+    for ItemUnlocked { sku } in unlocked.read() {
+        say(format_args!("unlocked: {}", shelf.name_of(sku)));
+    }
+}
+
+/// Quits when every order has come to its end, well or not; or when it cannot any more.
+fn quit(
+    orders: Res<Orders>,
+    state: Res<TrackerState>,
+    checkout: Option<Res<Checkout>>,
+    time: Res<Time<Real>>,
+    mut exit: MessageWriter<AppExit>,
+) {
+    let is_over = !orders.is_empty()
+        && orders
+            .iter()
+            .all(|order| order.is_granted || order.tracking != Tracking::Active);
+    if is_over {
+        let all_granted = orders.iter().all(|order| order.is_granted);
+        exit.write(if all_granted {
+            AppExit::Success
+        } else {
+            AppExit::error()
+        });
+    } else if let TrackerState::Unauthorized { .. } | TrackerState::Failed { .. } = *state {
+        say(format_args!("giving up: {state:?}"));
+        exit.write(AppExit::error());
+    } else if checkout.is_some() && time.elapsed() > DEADLINE {
+        say("giving up: the purchase took too long");
+        exit.write(AppExit::error());
+    }
+}
+
+/// Like `println!`, which panics where nobody reads any more.
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,222 @@
+//! The newest order's way: created, paid, delivered; when, and by which channel the news came.
+
+use bevy::ecs::hierarchy::ChildSpawnerCommands;
+use bevy::prelude::*;
+use bevy_xsolla::NewsSource;
+use bevy_xsolla::prelude::*;
+
+use crate::connection::Reason;
+use crate::game::{Purchases, Shelf};
+use crate::theme::{BLUE, CARD, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, RED, TEXT};
+
+pub struct OrderPanelPlugin;
+
+impl Plugin for OrderPanelPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Timeline>()
+            .add_systems(Update, note_news)
+            .add_systems(PostUpdate, show.run_if(resource_changed::<Timeline>));
+    }
+}
+
+/// The news of the newest order.
+#[derive(Default, Resource)]
+struct Timeline {
+    order_id: Option<OrderId>,
+    /// What it is for, once that is known.
+    name: String,
+    /// When it was first seen, in seconds of the game.
+    start: f32,
+    /// One for each status that it came to.
+    news: Vec<News>,
+}
+
+struct News {
+    status: OrderStatus,
+    source: NewsSource,
+    at: f32,
+}
+
+#[derive(Component)]
+struct Title;
+
+/// The dot of a step, the line that leads to it, and its texts: the number says which step.
+#[derive(Component)]
+struct Dot(usize);
+#[derive(Component)]
+struct Lead(usize);
+#[derive(Component)]
+struct StepName(usize);
+#[derive(Component)]
+struct StepNews(usize);
+
+pub fn spawn(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
+    let panel = Node {
+        flex_direction: FlexDirection::Column,
+        row_gap: px(8),
+        padding: UiRect::axes(px(14), px(11)),
+        margin: UiRect::top(auto()),
+        border: UiRect::all(px(1)),
+        border_radius: BorderRadius::all(px(12)),
+        ..default()
+    };
+    parent
+        .spawn((panel, BackgroundColor(CARD), BorderColor::all(CARD_EDGE)))
+        .with_children(|panel| {
+            panel.spawn((Title, fonts.bold("", 14.0, TEXT)));
+            panel
+                .spawn(Node {
+                    justify_content: JustifyContent::SpaceBetween,
+                    ..default()
+                })
+                .with_children(|row| {
+                    for step in 0..3 {
+                        spawn_step(row, fonts, step);
+                    }
+                });
+            panel.spawn((Reason, fonts.text("", 13.0, MUTED)));
+        });
+}
+
+fn spawn_step(row: &mut ChildSpawnerCommands, fonts: &Fonts, step: usize) {
+    row.spawn(Node {
+        flex_direction: FlexDirection::Column,
+        align_items: AlignItems::Center,
+        flex_grow: 1.0,
+        flex_basis: px(0),
+        row_gap: px(3),
+        ..default()
+    })
+    .with_children(|column| {
+        if step > 0 {
+            // From the middle of the step before to the middle of this one, less the dots.
+            let lead = Node {
+                position_type: PositionType::Absolute,
+                left: percent(-50),
+                right: percent(50),
+                top: px(6),
+                height: px(3),
+                margin: UiRect::horizontal(px(13)),
+                ..default()
+            };
+            column.spawn((Lead(step), lead, BackgroundColor(CARD_EDGE)));
+        }
+        let dot = Node {
+            width: px(15),
+            height: px(15),
+            border_radius: BorderRadius::MAX,
+            ..default()
+        };
+        column.spawn((Dot(step), dot, BackgroundColor(CARD_EDGE)));
+        column.spawn((StepName(step), fonts.bold("", 14.0, MUTED)));
+        column.spawn((StepNews(step), fonts.text("", 12.5, MUTED)));
+    });
+}
+
+fn note_news(
+    mut changes: MessageReader<OrderStatusChanged>,
+    mut timeline: ResMut<Timeline>,
+    orders: Res<Orders>,
+    purchases: Res<Purchases>,
+    shelf: Res<Shelf>,
+    time: Res<Time<Real>>,
+) {
+    let newest = orders.iter().last();
+    if let Some(order) = newest
+        && timeline.order_id != Some(order.order_id)
+    {
+        *timeline = Timeline {
+            order_id: Some(order.order_id),
+            start: time.elapsed_secs(),
+            ..default()
+        };
+    }
+    if let Some(order) = newest
+        && timeline.name.is_empty()
+    {
+        let bought = purchases.0.iter().find(|(id, _)| *id == order.order_id);
+        let listed = order.items.iter().flatten().next();
+        let sku = bought.map(|(_, sku)| sku).or(listed.map(|item| &item.sku));
+        if let Some(sku) = sku {
+            timeline.name = shelf.name_of(sku).to_owned();
+        }
+    }
+    for change in changes.read() {
+        if timeline.order_id == Some(change.order_id) {
+            let at = time.elapsed_secs() - timeline.start;
+            timeline.news.push(News {
+                status: change.status.clone(),
+                source: change.source,
+                at,
+            });
+        }
+    }
+}
+
+impl Timeline {
+    fn title(&self) -> String {
+        match self.order_id {
+            None => "Buy something: here you see its order move.".to_owned(),
+            Some(id) if self.name.is_empty() => format!("Order {id}"),
+            Some(id) => format!("{}, order {id}", self.name),
+        }
+    }
+
+    /// The step's name and color, and the news that brought it.
+    fn step(&self, step: usize) -> (&'static str, Color, Option<&News>) {
+        let find = |wanted: OrderStatus| self.news.iter().find(|news| news.status == wanted);
+        let (name, color, status) = match step {
+            0 => ("Created", GOLD, OrderStatus::New),
+            1 => ("Paid", BLUE, OrderStatus::Paid),
+            _ => {
+                // The end, if it was another.
+                for (name, status) in [
+                    ("Canceled", OrderStatus::Canceled),
+                    ("Expired", OrderStatus::Expired),
+                ] {
+                    if let Some(news) = find(status) {
+                        return (name, RED, Some(news));
+                    }
+                }
+                ("Delivered", GREEN, OrderStatus::Done)
+            }
+        };
+        (name, color, find(status))
+    }
+}
+
+fn describe(news: &News) -> String {
+    let source = match news.source {
+        NewsSource::Socket => "socket",
+        _ => "request",
+    };
+    format!("{:.1} s, {source}", news.at)
+}
+
+fn show(
+    timeline: Res<Timeline>,
+    mut title: Single<&mut Text, (With<Title>, Without<StepName>, Without<StepNews>)>,
+    mut dots: Query<(&Dot, &mut BackgroundColor)>,
+    mut leads: Query<(&Lead, &mut BackgroundColor), Without<Dot>>,
+    mut names: Query<(&StepName, &mut Text, &mut TextColor)>,
+    mut news: Query<(&StepNews, &mut Text), Without<StepName>>,
+) {
+    title.0 = timeline.title();
+    let reached = |step| {
+        let (_, color, news) = timeline.step(step);
+        news.map(|_| color)
+    };
+    for (Dot(step), mut color) in &mut dots {
+        color.0 = reached(*step).unwrap_or(CARD_EDGE);
+    }
+    for (Lead(step), mut color) in &mut leads {
+        color.0 = reached(*step).unwrap_or(CARD_EDGE);
+    }
+    for (StepName(step), mut text, mut color) in &mut names {
+        text.0 = timeline.step(*step).0.to_owned();
+        color.0 = reached(*step).map_or(MUTED, |_| TEXT);
+    }
+    for (StepNews(step), mut text) in &mut news {
+        text.0 = timeline.step(*step).2.map(describe).unwrap_or_default();
+    }
+}

@@ -1,0 +1,184 @@
+//! The hero in the clearing. What is unlocked changes what one sees.
+
+use bevy::camera::ScalingMode;
+use bevy::prelude::*;
+
+use crate::game::Bag;
+use crate::shop_ui::ShopPanel;
+
+/// The scene's height in world units; the window shows all of it, and as much width as it has.
+const HEIGHT: f32 = 720.0;
+
+pub struct ScenePlugin;
+
+impl Plugin for ScenePlugin {
+    fn build(&self, app: &mut App) {
+        app.insert_resource(ClearColor(Color::srgb(0.10, 0.12, 0.30)))
+            .add_systems(Startup, spawn_scene)
+            .add_systems(
+                Update,
+                (
+                    keep_hero_beside_the_panel,
+                    show_unlocked,
+                    pop,
+                    breathe,
+                    light_up,
+                ),
+            );
+    }
+}
+
+/// Seen once the bag has this item.
+#[derive(Component)]
+struct UnlockedBy(&'static str);
+
+/// Seconds since the item came; it grows into place.
+#[derive(Component)]
+struct Pop(f32);
+
+/// Moves up and down a little, as if it breathed.
+#[derive(Component)]
+struct Breathes;
+
+/// What the lantern does to the picture, from none of it to all of it.
+#[derive(Component)]
+enum Light {
+    /// The night, which it drives away.
+    Night,
+    /// Its own shine, which flickers.
+    Glow,
+}
+
+fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
+    commands.spawn((
+        Camera2d,
+        Projection::Orthographic(OrthographicProjection {
+            scaling_mode: ScalingMode::FixedVertical {
+                viewport_height: HEIGHT,
+            },
+            ..OrthographicProjection::default_2d()
+        }),
+    ));
+    let sprite = |name: &str, width: f32, height: f32| Sprite {
+        image: assets.load(format!("demo_shop/{name}.png")),
+        custom_size: Some(Vec2::new(width, height)),
+        ..default()
+    };
+
+    commands.spawn((
+        sprite("background", 2400.0, HEIGHT),
+        Transform::from_xyz(0.0, 0.0, 0.0),
+    ));
+    commands.spawn((
+        sprite("post", 168.0, 439.0),
+        Transform::from_xyz(-186.0, -86.0, 1.0),
+    ));
+
+    // The darkness lies over all but what the lantern lights.
+    commands.spawn((
+        Sprite::from_color(Color::NONE, Vec2::new(4000.0, HEIGHT)),
+        Transform::from_xyz(0.0, 0.0, 5.0),
+        Light::Night,
+    ));
+    let glow = Sprite {
+        color: Color::NONE,
+        ..sprite("glow", 760.0, 760.0)
+    };
+    commands.spawn((glow, Transform::from_xyz(-241.0, 17.0, 2.5), Light::Glow));
+    commands.spawn((
+        sprite("lantern", 80.0, 117.0),
+        Transform::from_xyz(-241.0, 22.0, 2.0),
+        Visibility::Hidden,
+        UnlockedBy("lantern"),
+    ));
+
+    // What the hero wears is drawn on the hero's own canvas, so it only has to lie on top.
+    let (width, height) = (340.0, 408.0);
+    commands
+        .spawn((
+            Transform::from_xyz(34.0, -106.0, 3.0),
+            Visibility::default(),
+            Breathes,
+        ))
+        .with_children(|hero| {
+            hero.spawn(sprite("hero", width, height));
+            for (layer, sku) in (1_u8..).zip(["helmet", "sword", "shield"]) {
+                hero.spawn((
+                    sprite(&format!("hero_{sku}"), width, height),
+                    Transform::from_xyz(0.0, 0.0, 0.1 * f32::from(layer)),
+                    Visibility::Hidden,
+                    UnlockedBy(sku),
+                ));
+            }
+        });
+}
+
+/// The panel covers a part of the window; the hero stands in the middle of the rest.
+fn keep_hero_beside_the_panel(
+    window: Single<&Window>,
+    panel: Single<&ComputedNode, With<ShopPanel>>,
+    mut camera: Single<&mut Transform, With<Camera2d>>,
+) {
+    let panel_width = panel.size().x * panel.inverse_scale_factor();
+    let units_per_pixel = HEIGHT / window.height().max(1.0);
+    let x = panel_width / 2.0 * units_per_pixel;
+    if camera.translation.x != x {
+        camera.translation.x = x;
+    }
+}
+
+fn show_unlocked(
+    bag: Res<Bag>,
+    mut items: Query<(Entity, &UnlockedBy, &mut Visibility)>,
+    mut commands: Commands,
+) {
+    if !bag.is_changed() {
+        return;
+    }
+    for (entity, UnlockedBy(sku), mut visibility) in &mut items {
+        if bag.has(sku) && *visibility == Visibility::Hidden {
+            *visibility = Visibility::Inherited;
+            commands.entity(entity).insert(Pop(0.0));
+        }
+    }
+}
+
+fn pop(
+    mut items: Query<(Entity, &mut Pop, &mut Transform)>,
+    time: Res<Time>,
+    mut commands: Commands,
+) {
+    for (entity, mut pop, mut transform) in &mut items {
+        pop.0 += time.delta_secs();
+        let progress = (pop.0 / 0.4).min(1.0);
+        transform.scale = Vec3::splat(EaseFunction::BackOut.sample_clamped(progress));
+        if progress >= 1.0 {
+            commands.entity(entity).remove::<Pop>();
+        }
+    }
+}
+
+fn breathe(mut hero: Single<&mut Transform, With<Breathes>>, time: Res<Time>) {
+    // Stretched from the feet, which stay where they are.
+    let stretch = 1.0 + 0.008 * (time.elapsed_secs() * 2.2).sin();
+    hero.scale.y = stretch;
+    hero.translation.y = -106.0 + 196.0 * (stretch - 1.0);
+}
+
+fn light_up(
+    bag: Res<Bag>,
+    time: Res<Time>,
+    mut lights: Query<(&Light, &mut Sprite)>,
+    mut brightness: Local<f32>,
+) {
+    let target = if bag.has("lantern") { 1.0 } else { 0.0 };
+    brightness.smooth_nudge(&target, 3.0, time.delta_secs());
+    let seconds = time.elapsed_secs();
+    let flicker = 0.92 + 0.05 * (seconds * 7.0).sin() + 0.03 * (seconds * 17.0).sin();
+    for (light, mut sprite) in &mut lights {
+        sprite.color = match light {
+            Light::Night => Color::srgba(0.03, 0.03, 0.12, 0.58 * (1.0 - *brightness)),
+            Light::Glow => Color::srgba(1.0, 1.0, 1.0, *brightness * flicker),
+        };
+    }
+}
