@@ -204,5 +204,7 @@ PICTURES = {
 
 for name, (width, height, drawing) in PICTURES.items():
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{drawing}</svg>'
-    command = ["rsvg-convert", "-w", str(width), "-h", str(height), "-o", f"{name}.png"]
+    # Icons are shown at 60 pixels: exactly half is what scales down cleanly.
+    width = 120 if name.startswith("icon") else width
+    command = ["rsvg-convert", "-w", str(width), "-o", f"{name}.png"]
     subprocess.run(command, input=svg.encode(), check=True)

@@ -1,8 +1,12 @@
 //! What the command line and the environment ask for.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bevy_xsolla::prelude::*;
+
+pub const USAGE: &str =
+    "usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--order ID]...";
 
 pub const HELP: &str = "\
 A small shop in a small game: what you buy, the hero wears.
@@ -35,7 +39,7 @@ pub enum Backend {
     Emulator,
     /// Xsolla itself, and orders that exist already.
     Xsolla {
-        config: XsollaConfig,
+        config: Box<XsollaConfig>,
         user: XsollaUser,
         orders: Vec<OrderId>,
     },
@@ -55,28 +59,27 @@ impl From<&str> for Instead {
 }
 
 impl Args {
-    pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, Instead> {
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Instead> {
         let mut arguments = arguments.into_iter();
         let (mut headless, mut autoplay) = (false, false);
         let mut screenshots = None;
         let mut orders = Vec::new();
         while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--headless" => headless = true,
-                "--autoplay" => autoplay = true,
-                "--screenshot" => {
+            match argument.to_str() {
+                Some("--headless") => headless = true,
+                Some("--autoplay") => autoplay = true,
+                Some("--screenshot") => {
                     let folder = arguments.next().ok_or("--screenshot needs a folder")?;
                     screenshots = Some(PathBuf::from(folder));
                 }
-                "--order" => {
+                Some("--order") => {
                     let id = arguments.next().ok_or("--order needs an order id")?;
-                    let id = id.parse().map_err(|_| {
-                        Instead::Refuse(format!("--order needs a number, not \"{id}\""))
-                    })?;
-                    orders.push(OrderId(id));
+                    let number = id.to_str().and_then(|id| id.parse().ok());
+                    let refuse = || Instead::Refuse(format!("--order needs a number, not {id:?}"));
+                    orders.push(OrderId(number.ok_or_else(refuse)?));
                 }
-                "--help" | "-h" => return Err(Instead::Help),
-                _ => return Err(Instead::Refuse(format!("unknown argument \"{argument}\""))),
+                Some("--help" | "-h") => return Err(Instead::Help),
+                _ => return Err(Instead::Refuse(format!("unknown argument {argument:?}"))),
             }
         }
         if screenshots.is_some() {
@@ -114,7 +117,7 @@ impl Backend {
                 let config =
                     XsollaConfig::from_env().map_err(|error| Instead::Refuse(error.to_string()))?;
                 Ok(Self::Xsolla {
-                    config,
+                    config: Box::new(config),
                     user,
                     orders,
                 })

@@ -20,12 +20,14 @@ impl Plugin for ConnectionPlugin {
 #[derive(Component)]
 struct Light;
 
+/// The texts that follow the state.
 #[derive(Component)]
-struct Word;
-
-/// The line that says why.
-#[derive(Component)]
-pub struct Reason;
+enum Says {
+    /// In a word how things are.
+    What,
+    /// In a line why.
+    Why,
+}
 
 pub fn spawn_light(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
     parent
@@ -45,22 +47,30 @@ pub fn spawn_light(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
                 },
                 BackgroundColor(MUTED),
             ));
-            row.spawn((Word, fonts.bold("", 15.0, MUTED)));
+            row.spawn((Says::What, fonts.bold("", 15.0, MUTED)));
         });
+}
+
+pub fn spawn_reason(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
+    parent.spawn((Says::Why, fonts.text("", 13.0, MUTED)));
 }
 
 fn show_state(
     state: Res<TrackerState>,
     mut light: Single<&mut BackgroundColor, With<Light>>,
-    word: Single<(&mut Text, &mut TextColor), (With<Word>, Without<Reason>)>,
-    mut reason: Single<&mut Text, With<Reason>>,
+    mut texts: Query<(&Says, &mut Text, &mut TextColor)>,
 ) {
-    let (color, name, why) = describe(&state);
-    let (mut word, mut word_color) = word.into_inner();
+    let (color, what, why) = describe(&state);
     light.0 = color;
-    word_color.0 = color;
-    word.0 = name.to_owned();
-    reason.0 = why;
+    for (says, mut text, mut text_color) in &mut texts {
+        match says {
+            Says::What => {
+                what.clone_into(&mut text.0);
+                text_color.0 = color;
+            }
+            Says::Why => why.clone_into(&mut text.0),
+        }
+    }
 }
 
 fn describe(state: &TrackerState) -> (Color, &'static str, String) {

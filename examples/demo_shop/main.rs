@@ -20,8 +20,6 @@ mod shop_ui;
 mod theme;
 mod toasts;
 
-use std::num::NonZero;
-
 use bevy::input_focus::tab_navigation::TabNavigationPlugin;
 use bevy::prelude::*;
 use bevy::window::WindowResizeConstraints;
@@ -33,18 +31,15 @@ use crate::checkout::{Checkout, CheckoutPlugin};
 use crate::game::GamePlugin;
 
 fn main() -> AppExit {
-    let args = match Args::read(std::env::args().skip(1)) {
+    let args = match Args::read(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(Instead::Help) => {
             println!("{}", args::HELP);
             return AppExit::Success;
         }
         Err(Instead::Refuse(reason)) => {
-            eprintln!("demo_shop: {reason}");
-            eprintln!(
-                "usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--order ID]..."
-            );
-            return AppExit::Error(const { NonZero::new(2).unwrap() });
+            eprintln!("demo_shop: {reason}\n{}", args::USAGE);
+            return AppExit::from_code(2);
         }
     };
 
@@ -80,7 +75,7 @@ fn main() -> AppExit {
             user,
             orders,
         } => {
-            app.insert_resource(config).insert_resource(user);
+            app.insert_resource(*config).insert_resource(user);
             for order_id in orders {
                 app.world_mut().commands().track_order(order_id);
             }

@@ -5,7 +5,7 @@ use bevy::prelude::*;
 use bevy_xsolla::NewsSource;
 use bevy_xsolla::prelude::*;
 
-use crate::connection::Reason;
+use crate::connection;
 use crate::game::{Purchases, Shelf};
 use crate::theme::{BLUE, CARD, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, RED, TEXT};
 
@@ -37,18 +37,17 @@ struct News {
     at: f32,
 }
 
+/// A text that follows the timeline; the number says which step.
 #[derive(Component)]
-struct Title;
+enum Label {
+    Order,
+    Step(usize),
+    News(usize),
+}
 
-/// The dot of a step, the line that leads to it, and its texts: the number says which step.
+/// The dot of a step, or the line that leads to it: colored once it is reached.
 #[derive(Component)]
-struct Dot(usize);
-#[derive(Component)]
-struct Lead(usize);
-#[derive(Component)]
-struct StepName(usize);
-#[derive(Component)]
-struct StepNews(usize);
+struct Mark(usize);
 
 pub fn spawn(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
     let panel = Node {
@@ -63,7 +62,7 @@ pub fn spawn(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
     parent
         .spawn((panel, BackgroundColor(CARD), BorderColor::all(CARD_EDGE)))
         .with_children(|panel| {
-            panel.spawn((Title, fonts.bold("", 14.0, TEXT)));
+            panel.spawn((Label::Order, fonts.bold("", 14.0, TEXT)));
             panel
                 .spawn(Node {
                     justify_content: JustifyContent::SpaceBetween,
@@ -74,7 +73,7 @@ pub fn spawn(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
                         spawn_step(row, fonts, step);
                     }
                 });
-            panel.spawn((Reason, fonts.text("", 13.0, MUTED)));
+            connection::spawn_reason(panel, fonts);
         });
 }
 
@@ -99,7 +98,7 @@ fn spawn_step(row: &mut ChildSpawnerCommands, fonts: &Fonts, step: usize) {
                 margin: UiRect::horizontal(px(13)),
                 ..default()
             };
-            column.spawn((Lead(step), lead, BackgroundColor(CARD_EDGE)));
+            column.spawn((Mark(step), lead, BackgroundColor(CARD_EDGE)));
         }
         let dot = Node {
             width: px(15),
@@ -107,9 +106,14 @@ fn spawn_step(row: &mut ChildSpawnerCommands, fonts: &Fonts, step: usize) {
             border_radius: BorderRadius::MAX,
             ..default()
         };
-        column.spawn((Dot(step), dot, BackgroundColor(CARD_EDGE)));
-        column.spawn((StepName(step), fonts.bold("", 14.0, MUTED)));
-        column.spawn((StepNews(step), fonts.text("", 12.5, MUTED)));
+        column.spawn((Mark(step), dot, BackgroundColor(CARD_EDGE)));
+        column.spawn((Label::Step(step), fonts.bold("", 14.0, MUTED)));
+        // As tall without news, so that nothing jumps when they come.
+        let line = Node {
+            min_height: px(17),
+            ..default()
+        };
+        column.spawn((Label::News(step), line, fonts.text("", 13.0, MUTED)));
     });
 }
 
@@ -195,28 +199,25 @@ fn describe(news: &News) -> String {
 
 fn show(
     timeline: Res<Timeline>,
-    mut title: Single<&mut Text, (With<Title>, Without<StepName>, Without<StepNews>)>,
-    mut dots: Query<(&Dot, &mut BackgroundColor)>,
-    mut leads: Query<(&Lead, &mut BackgroundColor), Without<Dot>>,
-    mut names: Query<(&StepName, &mut Text, &mut TextColor)>,
-    mut news: Query<(&StepNews, &mut Text), Without<StepName>>,
+    mut marks: Query<(&Mark, &mut BackgroundColor)>,
+    mut labels: Query<(&Label, &mut Text, &mut TextColor)>,
 ) {
-    title.0 = timeline.title();
-    let reached = |step| {
-        let (_, color, news) = timeline.step(step);
-        news.map(|_| color)
-    };
-    for (Dot(step), mut color) in &mut dots {
-        color.0 = reached(*step).unwrap_or(CARD_EDGE);
+    for (Mark(step), mut background) in &mut marks {
+        let (_, color, news) = timeline.step(*step);
+        background.0 = if news.is_some() { color } else { CARD_EDGE };
     }
-    for (Lead(step), mut color) in &mut leads {
-        color.0 = reached(*step).unwrap_or(CARD_EDGE);
-    }
-    for (StepName(step), mut text, mut color) in &mut names {
-        text.0 = timeline.step(*step).0.to_owned();
-        color.0 = reached(*step).map_or(MUTED, |_| TEXT);
-    }
-    for (StepNews(step), mut text) in &mut news {
-        text.0 = timeline.step(*step).2.map(describe).unwrap_or_default();
+    for (label, mut text, mut text_color) in &mut labels {
+        match *label {
+            Label::Order => text.0 = timeline.title(),
+            Label::Step(step) => {
+                let (name, _, news) = timeline.step(step);
+                name.clone_into(&mut text.0);
+                text_color.0 = if news.is_some() { TEXT } else { MUTED };
+            }
+            Label::News(step) => {
+                let (.., news) = timeline.step(step);
+                text.0 = news.map(describe).unwrap_or_default();
+            }
+        }
     }
 }

@@ -84,7 +84,7 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
         color: Color::NONE,
         ..sprite("glow", 760.0, 760.0)
     };
-    commands.spawn((glow, Transform::from_xyz(-241.0, 17.0, 2.5), Light::Glow));
+    commands.spawn((glow, Transform::from_xyz(-241.0, 17.0, 1.5), Light::Glow));
     commands.spawn((
         sprite("lantern", 80.0, 117.0),
         Transform::from_xyz(-241.0, 22.0, 2.0),
@@ -177,7 +177,7 @@ fn light_up(
     let flicker = 0.92 + 0.05 * (seconds * 7.0).sin() + 0.03 * (seconds * 17.0).sin();
     for (light, mut sprite) in &mut lights {
         sprite.color = match light {
-            Light::Night => Color::srgba(0.03, 0.03, 0.12, 0.58 * (1.0 - *brightness)),
+            Light::Night => Color::srgba(0.03, 0.03, 0.12, 0.46 * (1.0 - *brightness)),
             Light::Glow => Color::srgba(1.0, 1.0, 1.0, *brightness * flicker),
         };
     }

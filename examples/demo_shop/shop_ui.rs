@@ -149,8 +149,8 @@ fn spawn_card(
         .spawn((
             ImageNode::new(icon),
             Node {
-                width: px(56),
-                height: px(56),
+                width: px(60),
+                height: px(60),
                 flex_shrink: 0.0,
                 ..default()
             },
@@ -188,7 +188,7 @@ fn spawn_card(
             ItemState::Available,
             Node {
                 flex_grow: 1.0,
-                max_height: px(96),
+                max_height: px(120),
                 padding: UiRect::axes(px(12), px(8)),
                 column_gap: px(12),
                 align_items: AlignItems::Center,
@@ -250,8 +250,8 @@ fn show_states(
         let description = card.item.description.as_str();
         let (line, color, label) = match state {
             ItemState::Available => (description, MUTED, "Buy"),
-            ItemState::Waiting => ("Waiting for payment ...", GOLD, "Cancel"),
-            ItemState::Paid => ("Paid. Being delivered ...", BLUE, "Paid"),
+            ItemState::Waiting => ("Waiting for payment", GOLD, "Cancel"),
+            ItemState::Paid => ("Paid, being delivered", BLUE, "Paid"),
             ItemState::Unlocked => (description, MUTED, "Unlocked"),
             ItemState::Canceled => ("Canceled. Nothing was charged.", RED, "Buy"),
             ItemState::Expired => ("Expired. Nothing was charged.", RED, "Buy"),
