@@ -73,7 +73,8 @@ fn show_state(
     }
 }
 
-fn describe(state: &TrackerState) -> (Color, &'static str, String) {
+/// The light's color, the word beside it, and the reason.
+pub fn describe(state: &TrackerState) -> (Color, &'static str, String) {
     match state {
         TrackerState::Idle => (
             MUTED,

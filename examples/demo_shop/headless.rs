@@ -11,6 +11,7 @@ use bevy_xsolla::prelude::*;
 use bevy_xsolla::{NewsSource, Tracking};
 
 use crate::checkout::{Buy, Checkout};
+use crate::connection::describe;
 use crate::game::{ItemUnlocked, Shelf};
 
 /// How long a purchase on the emulator may take. It takes 3 s.
@@ -28,7 +29,10 @@ impl Plugin for HeadlessPlugin {
         app.add_plugins((MinimalPlugins.set(frame), log))
             .add_systems(Startup, buy_something.run_if(resource_exists::<Checkout>))
             // After `Update`, where the game grants.
-            .add_systems(PostUpdate, (print_news, print_unlocked, quit).chain());
+            .add_systems(
+                PostUpdate,
+                (print_connection, print_news, print_unlocked, quit).chain(),
+            );
     }
 }
 
@@ -38,6 +42,14 @@ fn buy_something(shelf: Res<Shelf>, mut requests: MessageWriter<Buy>) {
         requests.write(Buy {
             sku: item.sku.clone(),
         });
+    }
+}
+
+/// For those who follow orders of their own: on the emulator there is not much to say.
+fn print_connection(state: Res<TrackerState>, checkout: Option<Res<Checkout>>) {
+    if state.is_changed() && checkout.is_none() {
+        let (_, what, why) = describe(&state);
+        say(format_args!("{what}: {why}"));
     }
 }
 
@@ -93,7 +105,8 @@ fn quit(
             AppExit::error()
         });
     } else if let TrackerState::Unauthorized { .. } | TrackerState::Failed { .. } = *state {
-        say(format_args!("giving up: {state:?}"));
+        let (_, what, why) = describe(&state);
+        say(format_args!("giving up: {what}: {why}"));
         exit.write(AppExit::error());
     } else if checkout.is_some() && time.elapsed() > DEADLINE {
         say("giving up: the purchase took too long");

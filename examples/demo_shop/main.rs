@@ -20,6 +20,8 @@ mod shop_ui;
 mod theme;
 mod toasts;
 
+use std::io::Write;
+
 use bevy::input_focus::tab_navigation::TabNavigationPlugin;
 use bevy::prelude::*;
 use bevy::window::WindowResizeConstraints;
@@ -34,7 +36,8 @@ fn main() -> AppExit {
     let args = match Args::read(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(Instead::Help) => {
-            println!("{}", args::HELP);
+            // Not `println!`, which panics where nobody reads any more.
+            let _ = writeln!(std::io::stdout(), "{}", args::HELP);
             return AppExit::Success;
         }
         Err(Instead::Refuse(reason)) => {

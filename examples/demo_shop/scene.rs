@@ -71,7 +71,7 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
     ));
     commands.spawn((
         sprite("post", 168.0, 439.0),
-        Transform::from_xyz(-186.0, -86.0, 1.0),
+        Transform::from_xyz(-146.0, -86.0, 1.0),
     ));
 
     // The darkness lies over all but what the lantern lights.
@@ -84,10 +84,10 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
         color: Color::NONE,
         ..sprite("glow", 760.0, 760.0)
     };
-    commands.spawn((glow, Transform::from_xyz(-241.0, 17.0, 1.5), Light::Glow));
+    commands.spawn((glow, Transform::from_xyz(-201.0, 17.0, 1.5), Light::Glow));
     commands.spawn((
         sprite("lantern", 80.0, 117.0),
-        Transform::from_xyz(-241.0, 22.0, 2.0),
+        Transform::from_xyz(-201.0, 22.0, 2.0),
         Visibility::Hidden,
         UnlockedBy("lantern"),
     ));
@@ -96,7 +96,7 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
     let (width, height) = (340.0, 408.0);
     commands
         .spawn((
-            Transform::from_xyz(34.0, -106.0, 3.0),
+            Transform::from_xyz(62.0, -106.0, 3.0),
             Visibility::default(),
             Breathes,
         ))

@@ -23,6 +23,7 @@ impl Plugin for ShopUiPlugin {
                 Update,
                 (note_states, show_states, color_buttons, ring_focus).chain(),
             )
+            .add_systems(Update, focus_nothing.run_if(run_once))
             .add_observer(click);
     }
 }
@@ -171,7 +172,7 @@ fn spawn_card(
         .spawn(Node {
             flex_direction: FlexDirection::Column,
             align_items: AlignItems::Center,
-            row_gap: px(5),
+            row_gap: px(7),
             ..default()
         })
         .with_child(fonts.bold(&item.price, 15.0, GOLD))
@@ -288,9 +289,9 @@ fn show_states(
         }
         let mut button = commands.entity(card.button);
         if does == Action::Nothing {
-            button.insert(InteractionDisabled).remove::<TabIndex>();
+            button.insert(InteractionDisabled);
         } else {
-            button.remove::<InteractionDisabled>().insert(TabIndex(0));
+            button.remove::<InteractionDisabled>();
         }
     }
 }
@@ -312,17 +313,24 @@ fn color_buttons(mut buttons: Query<(&CardButton, &Hovered, Has<Pressed>, &mut B
     }
 }
 
+/// Bevy focuses the window at first, which Tab would complain about.
+fn focus_nothing(mut focus: ResMut<InputFocus>) {
+    focus.clear();
+}
+
 /// The ring around the button that Enter and Space press, for those who use the keyboard.
 fn ring_focus(
     focus: Res<InputFocus>,
     is_visible: Res<InputFocusVisible>,
-    mut buttons: Query<(Entity, &mut Outline), With<CardButton>>,
+    mut buttons: Query<(Entity, &CardButton, &mut Outline)>,
 ) {
-    if !focus.is_changed() && !is_visible.is_changed() {
-        return;
-    }
-    for (entity, mut outline) in &mut buttons {
-        let has_ring = is_visible.0 && focus.get() == Some(entity);
-        outline.color = if has_ring { TEXT } else { Color::NONE };
+    for (entity, button, mut outline) in &mut buttons {
+        let color = match button.does {
+            _ if !is_visible.0 || focus.get() != Some(entity) => Color::NONE,
+            // There is nothing to press, and Tab goes on from here.
+            Action::Nothing => CARD_EDGE,
+            _ => TEXT,
+        };
+        outline.set_if_neq(Outline { color, ..*outline });
     }
 }
