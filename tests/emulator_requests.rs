@@ -397,3 +397,48 @@ fn debug_shows_no_token() {
     assert!(text.contains("alice") && !text.contains(&token), "{text}");
     socket.close();
 }
+
+#[test]
+fn the_emulator_starts_and_ends_within_a_tokio_runtime() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let emulator = XsollaEmulator::start();
+        let order_id = emulator.create_order(&emulator.user("alice"), &[("sword", 1)]);
+        assert_eq!(
+            status_of(&emulator, order_id, &emulator.token("alice")),
+            "new"
+        );
+    });
+}
+
+#[test]
+#[should_panic(expected = "the emulator has no order 7")]
+fn an_order_that_does_not_exist_is_a_mistake_of_the_test() {
+    XsollaEmulator::start().pay(OrderId(7));
+}
+
+#[test]
+fn limits_of_time_and_number_break_nothing() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user_for("alice", Duration::MAX);
+    emulator.set_ping_interval(Duration::MAX);
+    emulator.lag_requests(Duration::MAX);
+    let token = emulator.token_for("alice", Duration::MAX);
+    let items = [("sword", u64::MAX), ("sword", u64::MAX)];
+    let order_id = emulator.create_order(&alice, &items);
+    assert_eq!(status_of(&emulator, order_id, &token), "new");
+    let (mut socket, ..) = emulator_client::Socket::connected(&emulator, &token);
+    socket.close();
+    emulator.fail_requests(
+        Fault::status(9)
+            .retry_after(Duration::MAX)
+            .times(usize::MAX),
+    );
+    let route = format!("order/{order_id}");
+    assert_eq!(get(&emulator, &route, &token).status, 500);
+    emulator.set_items(json!("nonsense"));
+    emulator.set_history_limit(0);
+    emulator.publish(&alice, json!(1));
+    emulator.heal();
+    emulator.delay_requests(Duration::MAX);
+}

@@ -2,6 +2,7 @@
 //!
 //! Zero values are left out, as a Centrifuge server leaves them out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::de::IgnoredAny;
@@ -169,7 +170,7 @@ pub(super) struct Push<'a> {
 pub(super) struct ServerError {
     pub(super) code: u32,
     #[serde(skip_serializing_if = "str::is_empty")]
-    pub(super) message: std::borrow::Cow<'static, str>,
+    pub(super) message: Cow<'static, str>,
     #[serde(skip_serializing_if = "is_false")]
     pub(super) temporary: bool,
 }
@@ -186,7 +187,7 @@ impl ServerError {
     const fn constant(code: u32, message: &'static str) -> Self {
         Self {
             code,
-            message: std::borrow::Cow::Borrowed(message),
+            message: Cow::Borrowed(message),
             temporary: false,
         }
     }
@@ -226,18 +227,10 @@ pub(super) fn line(message: &impl Serialize) -> String {
     serde_json::to_string(message).unwrap_or_default()
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
 fn is_false(value: &bool) -> bool {
     !value
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }

@@ -66,7 +66,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match (request.method(), segments.as_slice()) {
         (&Method::GET, ["connection", "websocket"]) => {
-            while_true(&shared, |faults| faults.handshake_hang).await;
+            wait_while(&shared, |faults| faults.handshake_hang).await;
             Ok(open_socket(request, &shared))
         }
         (_, ["api", "v2", "project", project, route @ ..]) => {
@@ -108,11 +108,11 @@ async fn misbehave(shared: &Shared) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    while_true(shared, |faults| faults.request_hang).await;
+    wait_while(shared, |faults| faults.request_hang).await;
 }
 
-/// Waits until a fault ends.
-async fn while_true(shared: &Shared, fault: impl Fn(&Faults) -> bool) {
+/// Waits as long as a fault lasts.
+async fn wait_while(shared: &Shared, fault: impl Fn(&Faults) -> bool) {
     let mut faults = shared.watch_faults();
     while fault(&shared.lock().faults) {
         if faults.changed().await.is_err() {
