@@ -224,6 +224,12 @@ fn no_pong_is_sent_where_none_is_wanted() {
     frames(&mut session);
     receive(&mut session, "{}");
     assert!(frames(&mut session).is_empty());
+
+    let mut session = opened();
+    receive(&mut session, CONNECTED);
+    frames(&mut session);
+    receive(&mut session, r#"{"something":"new"}"#);
+    assert!(frames(&mut session).is_empty(), "that was no ping");
 }
 
 #[test]
@@ -312,6 +318,7 @@ fn what_is_no_protocol_is_an_error_without_the_servers_text() {
     for frame in [
         "nonsense",
         "{",
+        "[]",
         "[1]",
         r#"{"push":7}"#,
         r#"{"id":1}"#,
