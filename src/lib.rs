@@ -1,4 +1,4 @@
-//! Order status tracking for Bevy games that sell through Xsolla.
+#![doc = include_str!("../README.md")]
 
 mod api;
 mod centrifuge;

@@ -150,7 +150,8 @@ fn a_new_epoch_is_read_from_its_start_and_leaves_a_gap() {
         r#"{"id":2,"history":{"epoch":"yWTW","offset":2}}"#,
     );
     session.open(&data(), NOW);
-    (frames(&mut session), events(&mut session));
+    frames(&mut session);
+    events(&mut session);
     receive(
         &mut session,
         r#"{"id":1,"connect":{"subs":{"CH":{"recoverable":true,"epoch":"NEW","offset":1,"was_recovering":true}}}}"#,
