@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod deliver;
 mod error;
+mod ledger;
 mod message;
 mod net;
 mod order;
