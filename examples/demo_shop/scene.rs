@@ -84,10 +84,10 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
         color: Color::NONE,
         ..sprite("glow", 760.0, 760.0)
     };
-    commands.spawn((glow, Transform::from_xyz(-201.0, 17.0, 1.5), Light::Glow));
+    commands.spawn((glow, Transform::from_xyz(-201.0, -38.0, 1.5), Light::Glow));
     commands.spawn((
         sprite("lantern", 80.0, 117.0),
-        Transform::from_xyz(-201.0, 22.0, 2.0),
+        Transform::from_xyz(-201.0, -33.0, 2.0),
         Visibility::Hidden,
         UnlockedBy("lantern"),
     ));

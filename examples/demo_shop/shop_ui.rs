@@ -264,6 +264,10 @@ fn show_states(
             _ if state.is_for_sale() => Action::Buy,
             _ => Action::Nothing,
         };
+        let label = match does {
+            Action::Nothing if state.is_for_sale() => "Locked",
+            _ => label,
+        };
         let text_color = match (state, does) {
             (ItemState::Unlocked, _) => GREEN,
             (ItemState::Paid, _) => BLUE,

@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+};
 
 use super::record::{Entry, Record, Restored};
 use super::{Ledger, LedgerError};
@@ -237,7 +239,9 @@ fn put_aside(path: &Path) -> io::Result<PathBuf> {
             return Ok(aside);
         }
     }
-    Err(io::Error::other("there are too many damaged ledgers beside it"))
+    Err(io::Error::other(
+        "there are too many damaged ledgers beside it",
+    ))
 }
 
 enum Failure {
@@ -258,7 +262,9 @@ impl std::fmt::Display for Failure {
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => Self::Locked,
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                Self::Locked
+            }
             DatabaseError::UpgradeRequired(_) | DatabaseError::RepairAborted => {
                 Self::Damaged(error.to_string())
             }

@@ -91,7 +91,12 @@ mod tests {
         let newer = br#"{"user":"s:alice","entry":"acknowledged","at":1000,"note":[1]}"#;
         assert_eq!(Record::read(newer).unwrap(), record);
         assert!(record.is_of(&user));
-        for bytes in [&b""[..], b"{}", b"\xff", br#"{"user":"x","entry":"?","at":1}"#] {
+        for bytes in [
+            &b""[..],
+            b"{}",
+            b"\xff",
+            br#"{"user":"x","entry":"?","at":1}"#,
+        ] {
             assert_eq!(Record::read(bytes), None);
         }
     }
