@@ -7,9 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
-};
+use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
 
 use super::record::{Entry, Record, Restored};
 use super::{Ledger, LedgerError};
@@ -116,7 +114,7 @@ impl File {
         })?;
         let (kept, old) = restored
             .into_iter()
-            .partition(|order| order.entry == Entry::Open || order.age < keep);
+            .partition(|order| order.entry != Entry::Acknowledged || order.age < keep);
         for Restored { order_id, .. } in Vec::<Restored>::from(old) {
             self.erase((project_id, order_id.0));
         }
