@@ -13,25 +13,37 @@ use crate::state::TrackerState;
 use crate::tracker::Notice;
 
 pub(crate) fn has_news(tracker: Res<Tracker>) -> bool {
-    !tracker.notices.is_empty() || !tracker.told.is_empty() || tracker.has_died()
+    !tracker.notices.is_empty()
+        || !tracker.told.is_empty()
+        || !tracker.released.is_empty()
+        || tracker.has_died()
 }
 
 /// Takes in all that has come. Exclusive, so that observers see each piece of news with the resources
 /// as they were made by it.
 pub(crate) fn deliver_news(world: &mut World) {
     world.resource_mut::<Tracker>().confirm_told();
-    let notices = world.resource::<Tracker>().notices.clone();
-    for notice in notices.try_iter() {
-        deliver(world, notice);
-    }
     if world.resource::<Tracker>().has_died() {
-        world.resource_mut::<Tracker>().bury();
+        world.resource_scope(|world, mut tracker: Mut<Tracker>| {
+            tracker.bury(&world.get_resource_or_init::<Orders>());
+        });
     }
-    let overall = {
-        let (tracker, orders) = (world.resource::<Tracker>(), world.resource::<Orders>());
-        tracker.overall_state(orders)
-    };
-    world.resource_mut::<TrackerState>().set_if_neq(overall);
+    let released = std::mem::take(&mut world.resource_mut::<Tracker>().released);
+    let notices = world.resource::<Tracker>().notices.clone();
+    for notice in released.into_iter().chain(notices.try_iter()) {
+        let admitted = world.resource_scope(|world, mut tracker: Mut<Tracker>| {
+            tracker.admit(notice, &world.get_resource_or_init::<Orders>())
+        });
+        if let Some(notice) = admitted {
+            deliver(world, notice);
+        }
+    }
+    world.resource_scope(|world, tracker: Mut<Tracker>| {
+        let overall = tracker.overall_state(&world.get_resource_or_init::<Orders>());
+        world
+            .get_resource_or_init::<TrackerState>()
+            .set_if_neq(overall);
+    });
 }
 
 fn deliver(world: &mut World, notice: Notice) {
@@ -43,19 +55,21 @@ fn deliver(world: &mut World, notice: Notice) {
             user,
             is_acknowledged,
         } => {
-            let mut orders = world.resource_mut::<Orders>();
-            let order = orders.entry(order_id);
-            order.user = Some(user);
-            if is_acknowledged {
-                order.status = OrderStatus::Done;
-                order.is_granted = true;
-                order.is_acknowledged = true;
-                order.tracking = Tracking::Ended;
-            }
+            update(world, order_id, |order| {
+                order.user = Some(user);
+                if is_acknowledged {
+                    order.status = OrderStatus::Done;
+                    order.is_granted = true;
+                    order.is_acknowledged = true;
+                    order.tracking = Tracking::Ended;
+                }
+            });
         }
         Notice::Acknowledged { order_id } => {
             update(world, order_id, |order| order.is_acknowledged = true);
         }
+        // All that was to be done about it was to let it pass.
+        Notice::Untracked { .. } => {}
         Notice::Details {
             order_id,
             items,
@@ -73,6 +87,10 @@ fn deliver(world: &mut World, notice: Notice) {
             update(world, order_id, |order| {
                 order.status = status.clone();
                 order.source = Some(source);
+                // There is news of it after all.
+                if matches!(order.tracking, Tracking::Failed(_)) {
+                    order.tracking = Tracking::Active;
+                }
             });
             send(
                 world,
@@ -151,11 +169,9 @@ fn deliver(world: &mut World, notice: Notice) {
     }
 }
 
-/// An order that was untracked meanwhile stays forgotten.
 fn update(world: &mut World, order_id: OrderId, change: impl FnOnce(&mut Order)) {
-    if let Some(order) = world.resource_mut::<Orders>().get_mut(order_id) {
-        change(order);
-    }
+    // Made where it is missing: a game may have put other `Orders` in place.
+    change(world.get_resource_or_init::<Orders>().entry(order_id));
 }
 
 fn send<M>(world: &mut World, message: M)

@@ -54,6 +54,9 @@ pub enum SocketError {
     /// The server's ping did not come in time.
     #[error("the server went silent")]
     PingMissing,
+    /// The server took the subscription back.
+    #[error("the server ended the subscription")]
+    Unsubscribed,
     /// The server sent what is no Centrifuge protocol, or more than the limits allow.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
@@ -67,7 +70,7 @@ impl SocketError {
             Self::Refused { code, .. } => matches!(code, 101 | 103 | 109 | 110),
             // 3500 invalid token, 3507 permission denied.
             Self::Closed { code, .. } => matches!(code, 3500 | 3507),
-            Self::Handshake { status, .. } => matches!(status, Some(401 | 403)),
+            // A refused handshake is not: the token is sent after it.
             _ => false,
         }
     }
@@ -165,15 +168,17 @@ impl RequestError {
         )
     }
 
-    /// Whether the server refused this very request, so that repeating it hardly helps: 4xx, aside
-    /// from authorization (401, 403), a timeout (408), too early (425) and too many requests (429).
+    /// Whether the server refused this very request, so that repeating it hardly helps: what Xsolla's
+    /// store answers about orders (400, 404, 409, 410, 422). Other statuses may come from anybody on
+    /// the way, such as a proxy that wants a password (407).
     pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Status { status, .. } => {
-                (400..500).contains(status) && !matches!(status, 401 | 403 | 408 | 425 | 429)
+        matches!(
+            self,
+            Self::Status {
+                status: 400 | 404 | 409 | 410 | 422,
+                ..
             }
-            _ => false,
-        }
+        )
     }
 
     /// How long the server asks to wait.
@@ -210,6 +215,9 @@ pub enum TrackingError {
     /// No news for [`tracking_timeout`](crate::XsollaConfig::tracking_timeout).
     #[error("no news of the order for {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// The background task has ended.
+    #[error("tracking has ended: {0}")]
+    TrackerFailed(String),
     /// More orders of one user are open than can be followed at a time: 100,000.
     #[error("too many orders are open")]
     TooManyOrders,

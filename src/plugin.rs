@@ -1,5 +1,6 @@
 //! The plugin: from the game to the tracker task, and back.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,16 +13,17 @@ use tokio::task::JoinHandle;
 
 use crate::config::{ConfigError, XsollaConfig};
 use crate::deliver::{deliver_news, has_news};
+use crate::error::TrackingError;
 use crate::ledger::LedgerError;
 use crate::message::{
     AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
 };
-use crate::order::{OrderId, OrderStatus};
+use crate::order::OrderId;
 use crate::orders::{Order, Orders, Tracking};
 use crate::state::TrackerState;
 use crate::tracker::{self, Command, Link, Notice};
-use crate::user::XsollaUser;
+use crate::user::{UserId, XsollaUser};
 
 /// How long a game's end waits for the ledger.
 const EXIT_PATIENCE: Duration = Duration::from_millis(50);
@@ -118,6 +120,14 @@ pub(crate) struct Tracker {
     pub(crate) ledger_error: Option<LedgerError>,
     /// The orders whose end the game hears of in this frame.
     pub(crate) told: Vec<OrderId>,
+    /// Orders that were untracked, and how often, until the task has taken note of it.
+    untracking: HashMap<OrderId, u32>,
+    /// Players who have logged out, and news of their orders that was under way then: whoever plays
+    /// now must not be given it.
+    logged_out: HashSet<UserId>,
+    held: Vec<(UserId, Notice)>,
+    /// To be delivered before what the task says next.
+    pub(crate) released: Vec<Notice>,
 }
 
 impl Tracker {
@@ -139,6 +149,10 @@ impl Tracker {
             state: TrackerState::Idle,
             ledger_error: None,
             told: Vec::new(),
+            untracking: HashMap::new(),
+            logged_out: HashSet::new(),
+            held: Vec::new(),
+            released: Vec::new(),
         }
     }
 
@@ -154,6 +168,10 @@ impl Tracker {
             state: TrackerState::Failed { reason },
             ledger_error: None,
             told: Vec::new(),
+            untracking: HashMap::new(),
+            logged_out: HashSet::new(),
+            held: Vec::new(),
+            released: Vec::new(),
         }
     }
 
@@ -162,9 +180,79 @@ impl Tracker {
         self.task.as_ref().is_some_and(JoinHandle::is_finished)
     }
 
-    pub(crate) fn bury(&mut self) {
+    /// Tells the game that none of its orders is followed any more.
+    pub(crate) fn bury(&mut self, orders: &Orders) {
         let reason = "the background task has ended: does the runtime have IO and time enabled?";
         *self = Self::failed(reason.to_owned());
+        for order in orders {
+            self.fail_if_dead(order);
+        }
+    }
+
+    fn fail_if_dead(&mut self, order: &Order) {
+        if let TrackerState::Failed { reason } = &self.state
+            && order.tracking == Tracking::Active
+            && let Some(user) = &order.user
+        {
+            self.released.push(Notice::Failed {
+                order_id: order.order_id,
+                user: user.clone(),
+                error: TrackingError::TrackerFailed(reason.clone()),
+            });
+        }
+    }
+
+    /// Whether this notice is for the game, now. What is for a player who has logged out is kept for
+    /// their return; what was said of an order before it was forgotten is dropped.
+    pub(crate) fn admit(&mut self, notice: Notice, orders: &Orders) -> Option<Notice> {
+        let Some(order_id) = notice.order_id() else {
+            return Some(notice);
+        };
+        if let Some(count) = self.untracking.get_mut(&order_id) {
+            if matches!(notice, Notice::Untracked { .. }) {
+                *count -= 1;
+                if *count == 0 {
+                    self.untracking.remove(&order_id);
+                }
+            }
+            return None;
+        }
+        let owner = match &notice {
+            Notice::Restored { user, .. } => Some(user),
+            _ => orders.get(order_id).and_then(|order| order.user.as_ref()),
+        };
+        match owner {
+            Some(user) if self.logged_out.contains(user) => {
+                let user = user.clone();
+                self.held.push((user, notice));
+                None
+            }
+            _ => Some(notice),
+        }
+    }
+
+    fn forget(&mut self, order_id: OrderId) {
+        let is_of_another = |notice: &Notice| notice.order_id() != Some(order_id);
+        self.held.retain(|(_, notice)| is_of_another(notice));
+        self.released.retain(is_of_another);
+        self.told.retain(|told| *told != order_id);
+        if self.task.is_some() {
+            *self.untracking.entry(order_id).or_default() += 1;
+            self.tell(Command::Untrack(order_id));
+        }
+    }
+
+    /// A player is back: what was held for them is theirs.
+    fn welcome(&mut self, user: &UserId) {
+        if self.logged_out.remove(user) {
+            let (theirs, others) = std::mem::take(&mut self.held)
+                .into_iter()
+                .partition(|(owner, _)| owner == user);
+            self.held = others;
+            let theirs: Vec<(UserId, Notice)> = theirs;
+            self.released
+                .extend(theirs.into_iter().map(|(_, notice)| notice));
+        }
     }
 
     fn tell(&self, command: Command) {
@@ -227,8 +315,8 @@ fn pass_settings_on(
     config: Option<Res<XsollaConfig>>,
     user: Option<Res<XsollaUser>>,
     mut tracker: ResMut<Tracker>,
-    mut orders: ResMut<Orders>,
-    mut state: ResMut<TrackerState>,
+    orders: Option<ResMut<Orders>>,
+    state: Option<ResMut<TrackerState>>,
 ) {
     let config_changed = match &config {
         Some(config) => config.is_changed(),
@@ -241,6 +329,10 @@ fn pass_settings_on(
     if !config_changed && !user_changed {
         return;
     }
+    // A game that takes these away is told nothing, and loses nothing.
+    let (Some(mut orders), Some(mut state)) = (orders, state) else {
+        return;
+    };
     if config_changed {
         tracker.set_config(config.as_deref());
     }
@@ -265,17 +357,25 @@ impl Tracker {
     }
 
     fn set_user(&mut self, user: Option<&XsollaUser>, orders: &mut Orders) {
+        if user == self.user.as_ref() {
+            return;
+        }
         let old = self.user.take();
         if let Some(old) = old
             && user.is_none_or(|user| user.id() != old.id())
         {
             self.tell(Command::LogOut(old.id().clone()));
+            self.logged_out.insert(old.id().clone());
         }
         let Some(user) = user else {
             return;
         };
         self.user = Some(user.clone());
-        self.tell(Command::LogIn(user.clone()));
+        self.welcome(user.id());
+        self.tell(Command::LogIn {
+            user: user.clone(),
+            is_resident: true,
+        });
         // What was tracked before anybody was logged in.
         for order in orders.iter_mut() {
             if order.user.is_none() {
@@ -313,36 +413,42 @@ pub(crate) fn track(world: &mut World, user: Option<XsollaUser>, order_id: Order
         if let Some(user) = &user
             && is_explicit
         {
-            tracker.tell(Command::LogIn(user.clone()));
+            tracker.welcome(user.id());
+            tracker.tell(Command::LogIn {
+                user: user.clone(),
+                is_resident: false,
+            });
         }
-        // A refunded order was granted too, and is over; only a done one stays as it is.
-        let has_ended =
-            |order: &Order| order.tracking != Tracking::Active && order.status != OrderStatus::Done;
+        let has_ended = |order: &Order| order.tracking != Tracking::Active && !order.is_granted;
         if orders.get(order_id).is_some_and(has_ended) {
             orders.remove(order_id);
         }
         let order = orders.entry(order_id);
-        if let Some(user) = user {
+        // A granted one stays the player's who paid.
+        if let Some(user) = user
+            && !order.is_granted
+        {
             let user = user.id().clone();
             order.user = Some(user.clone());
             tracker.tell(Command::Track { user, order_id });
         }
+        tracker.fail_if_dead(orders.entry(order_id));
     });
 }
 
 pub(crate) fn acknowledge(world: &mut World, order_id: OrderId) {
     with_tracker(world, |_, tracker, orders| match orders.get_mut(order_id) {
         // `is_acknowledged` becomes true once that is in the ledger.
-        Some(order) if order.is_granted => {
-            tracker.tell(Command::Acknowledge(order_id));
-        }
-        _ => log::warn!("order {order_id} was acknowledged and is not done"),
+        // Where the game has put other `Orders` in place, the task still knows.
+        None => tracker.tell(Command::Acknowledge(order_id)),
+        Some(order) if order.is_granted => tracker.tell(Command::Acknowledge(order_id)),
+        Some(_) => log::warn!("order {order_id} was acknowledged and is not done"),
     });
 }
 
 pub(crate) fn untrack(world: &mut World, order_id: OrderId) {
     with_tracker(world, |_, tracker, orders| {
         orders.remove(order_id);
-        tracker.tell(Command::Untrack(order_id));
+        tracker.forget(order_id);
     });
 }

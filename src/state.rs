@@ -26,7 +26,7 @@ pub enum TrackerState {
     Connecting,
     /// News comes over the socket.
     Live,
-    /// The socket broke, and is being opened again.
+    /// The socket broke or could not be opened, and is being tried again.
     Reconnecting {
         /// What happened to it.
         reason: SocketError,

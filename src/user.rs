@@ -34,7 +34,7 @@ impl XsollaUser {
         let token = token.as_ref().trim();
         let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
         let claims = Claims::of(token);
-        let id = match &claims.sub {
+        let id = match claims.sub.as_deref().filter(|sub| !sub.is_empty()) {
             Some(sub) => UserId::new('s', sub),
             None => UserId::of_opaque(token),
         };
@@ -51,6 +51,10 @@ impl XsollaUser {
     #[must_use]
     pub fn with_external_id(mut self, id: impl Into<String>) -> Self {
         let id = id.into();
+        // An empty id would make one player of all that have none.
+        if id.is_empty() {
+            return self;
+        }
         if !self.id.is_subject() {
             self.id = UserId::new('e', &id);
         }
@@ -226,5 +230,16 @@ mod tests {
     fn debug_shows_no_token() {
         let user = XsollaUser::new("very-secret");
         assert!(!format!("{user:?} {:#?} {:?}", user, user.id()).contains("very-secret"));
+    }
+
+    #[test]
+    fn an_empty_id_does_not_make_two_players_one() {
+        let (a, b) = (XsollaUser::new("aaa"), XsollaUser::new("bbb"));
+        assert_ne!(a.with_external_id("").id(), b.with_external_id("").id());
+        let [a, b] = ["a", "b"].map(|signature| {
+            let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":""}"#);
+            XsollaUser::new(format!("e30.{claims}.{signature}"))
+        });
+        assert_ne!(a.id(), b.id());
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, ClientBuilder, Response, redirect};
+use rustls::ClientConfig;
 use serde::Deserialize;
 use url::Url;
 
 use super::lenient;
 use super::order::OrderReport;
 use crate::error::RequestError;
-use crate::net::{Resolver, Tls};
+use crate::net::{self, Resolver};
 use crate::order::OrderId;
 use crate::user::XsollaUser;
 
@@ -25,23 +26,31 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 #[derive(Clone)]
 pub(crate) struct Store {
     http: Client,
-    tls: Tls,
 }
 
 impl Store {
-    pub(crate) fn new(tls: Tls) -> Result<Self, RequestError> {
-        let config = tls
-            .config_for_requests()
-            .map_err(|error| RequestError::Network(error.to_string()))?;
-        let http = Client::builder()
-            .tls_backend_preconfigured(config)
+    /// Over encrypted connections, through the system's proxy if there is one.
+    pub(crate) fn encrypted(tls: ClientConfig) -> Result<Self, RequestError> {
+        Self::build(Client::builder(), tls)
+    }
+
+    /// On this machine. No proxy: what it was sent would be plain text to another machine.
+    pub(crate) fn loopback() -> Result<Self, RequestError> {
+        // The library wants a TLS configuration for whatever it may be asked for.
+        let tls = net::trust_nobody().map_err(|e| RequestError::Network(e.to_string()))?;
+        Self::build(Client::builder().no_proxy(), tls)
+    }
+
+    fn build(builder: ClientBuilder, tls: ClientConfig) -> Result<Self, RequestError> {
+        let http = builder
+            .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(Resolver))
             // An API has nowhere to redirect to, and the token must not follow.
             .redirect(redirect::Policy::none())
             .user_agent(concat!("bevy_xsolla/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(network)?;
-        Ok(Self { http, tls })
+        Ok(Self { http })
     }
 
     /// Get Order. `store` is the API's base, such as `https://store.xsolla.com/api`.
@@ -63,9 +72,6 @@ impl Store {
                 &order_id.to_string(),
             ],
         )?;
-        if url.scheme() == "https" {
-            self.tls.config().map_err(RequestError::Network)?;
-        }
         let request = self
             .http
             .get(url)
@@ -124,6 +130,7 @@ async fn refusal(response: Response) -> RequestError {
         Some((code, text)) => (Some(code.to_owned()), Some(text.to_owned())),
         None => (body.code, message),
     };
+    let code = code.map(|code| code.chars().take(32).collect());
     RequestError::Status {
         status,
         code,

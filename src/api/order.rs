@@ -257,4 +257,26 @@ mod tests {
             assert_eq!(OrderNews::read(json), None, "{json}");
         }
     }
+
+    #[test]
+    fn no_number_of_a_server_panics() {
+        for number in [
+            "1e-99999999999",
+            "1e99999999999",
+            "1e-4294967295",
+            "1e4294967295",
+            "1e30",
+            "1e-40",
+            "-1e29",
+            "9e9999",
+            "1e-2147483649",
+        ] {
+            let price = format!(r#"{{"amount":"{number}","currency":"USD"}}"#);
+            let json = format!(
+                r#"{{"status":"done","content":{{"price":{price},"items":[{{"sku":"a","quantity":"{number}","price":{price}}}]}}}}"#
+            );
+            let _ = read(&json);
+            let _ = read(&json.replace(&format!("\"{number}\""), number));
+        }
+    }
 }

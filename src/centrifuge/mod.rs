@@ -7,6 +7,8 @@
 //! Source of the facts: the Centrifugo documentation ("Client protocol"), and frames captured from
 //! real servers.
 
+#[cfg(test)]
+mod hard_cases;
 mod protocol;
 pub(crate) mod session;
 #[cfg(test)]

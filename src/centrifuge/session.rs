@@ -22,9 +22,13 @@ const NO_LIMIT: i32 = -1;
 /// How many pages of a channel's history are read. An order whose news lies beyond is asked for.
 const MAX_HISTORY_PAGES: u32 = 20;
 /// How many live publications wait for their channel's history, so that news keeps its order.
-const MAX_WAITING: usize = 1_000;
+const MAX_WAITING: usize = 256;
+/// Longer data can be no news of an order, which is some fifty bytes.
+const MAX_DATA_BYTES: usize = 4 * 1024;
+/// The longest channel name or epoch. Centrifugo's own limits are 255 and a few.
+const MAX_NAME_BYTES: usize = 255;
 /// How many channels a server may subscribe one user to. Xsolla's documentation shows one.
-const MAX_CHANNELS: usize = 64;
+const MAX_CHANNELS: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
@@ -52,6 +56,8 @@ pub(crate) struct Session {
     settings: Settings,
     channels: BTreeMap<String, Channel>,
     connection: Connection,
+    /// Whether a channel was lost sight of for good, until that is admitted.
+    has_lost_channel: bool,
     last_id: u32,
     frames: VecDeque<String>,
     events: VecDeque<Event>,
@@ -60,6 +66,8 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct Channel {
     position: Position,
+    /// The stream's top when it was subscribed.
+    top: u64,
     /// Whether the server can say what was missed since `position`.
     is_recoverable: bool,
     history: Option<HistoryRequest>,
@@ -100,6 +108,7 @@ impl Session {
             settings,
             channels: BTreeMap::new(),
             connection: Connection::Closed,
+            has_lost_channel: false,
             last_id: 0,
             frames: VecDeque::new(),
             events: VecDeque::new(),
@@ -110,6 +119,9 @@ impl Session {
     /// missed since the last one.
     pub(crate) fn open(&mut self, data: &RawValue, now: Time) {
         self.frames.clear();
+        // What the last connection had to say of itself does not hold for this one.
+        self.events
+            .retain(|event| matches!(event, Event::Publication(_)));
         self.last_id = 0;
         for channel in self.channels.values_mut() {
             channel.history = None;
@@ -208,6 +220,10 @@ impl Session {
         self.frames.pop_front()
     }
 
+    pub(crate) fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -232,7 +248,9 @@ impl Session {
                     ..
                 }
             );
-            if message.is_ping && answers_pings {
+            // One answer for all that came at once.
+            let is_answered = self.frames.back().is_some_and(|frame| frame == PONG);
+            if message.is_ping && answers_pings && !is_answered {
                 self.frames.push_back(PONG.to_owned());
             }
             return Ok(());
@@ -280,8 +298,10 @@ impl Session {
             answers_pings: connected.pong && connected.ping > 0,
         };
         // A channel that the server left out is gone, with all that was known of it.
+        let known = self.channels.len();
         self.channels
             .retain(|name, _| connected.subs.contains_key(name.as_str()));
+        self.has_lost_channel |= self.channels.len() < known;
         for (name, subscription) in connected.subs {
             self.take_subscription(&name, subscription, now)?;
         }
@@ -297,6 +317,9 @@ impl Session {
         if let Connection::Open { subscribe_by, .. } = &mut self.connection {
             *subscribe_by = None;
         }
+        if name.len() > MAX_NAME_BYTES || subscription.epoch.len() > MAX_NAME_BYTES {
+            return Err(SocketError::Protocol("a name is too long".to_owned()));
+        }
         let is_known = self.channels.contains_key(name);
         if !is_known && self.channels.len() >= MAX_CHANNELS {
             return Err(SocketError::Protocol("too many channels".to_owned()));
@@ -304,13 +327,14 @@ impl Session {
         let channel = self.channels.entry(name.to_owned()).or_default();
         channel.is_recoverable = subscription.recoverable || subscription.positioned;
         channel.history = None;
+        channel.top = subscription.offset;
 
         if subscription.recovered && channel.position.epoch == subscription.epoch {
             for publication in subscription.publications {
                 deliver(
                     &mut channel.position,
                     publication.offset,
-                    publication.data.map(ToOwned::to_owned),
+                    publication.data,
                     &mut self.events,
                 );
             }
@@ -376,10 +400,11 @@ impl Session {
         }
         let before = channel.position.offset;
         for publication in history.publications {
-            deliver(
+            // What retention has taken from the stream's start is missing.
+            channel.has_gap |= !deliver(
                 &mut channel.position,
                 publication.offset,
-                publication.data.map(ToOwned::to_owned),
+                publication.data,
                 &mut self.events,
             );
         }
@@ -394,8 +419,7 @@ impl Session {
         }
         // An empty page below the top means that the server has dropped the rest.
         channel.position.offset = channel.position.offset.max(history.offset);
-        let gapless = is_complete || !has_moved;
-        self.finish(name, waiting, gapless);
+        self.finish(name, waiting, is_complete);
     }
 
     /// Goes on without the history that was asked for.
@@ -405,6 +429,10 @@ impl Session {
             .get_mut(name)
             .and_then(|channel| channel.history.take());
         if let Some(request) = request {
+            if let Some(channel) = self.channels.get_mut(name) {
+                // What comes next follows what was there at the subscription.
+                channel.position.offset = channel.position.offset.max(channel.top);
+            }
             self.finish(name, request.waiting, gapless);
         }
     }
@@ -412,7 +440,7 @@ impl Session {
     fn finish(&mut self, name: &str, waiting: VecDeque<(u64, Box<RawValue>)>, mut gapless: bool) {
         if let Some(channel) = self.channels.get_mut(name) {
             for (offset, data) in waiting {
-                gapless &= deliver(&mut channel.position, offset, Some(data), &mut self.events);
+                gapless &= pass_on(&mut channel.position, offset, Some(data), &mut self.events);
             }
         }
         self.catch_up(name, gapless);
@@ -420,7 +448,8 @@ impl Session {
 
     fn catch_up(&mut self, name: &str, gapless: bool) {
         let channel = self.channels.get_mut(name);
-        let has_gap = channel.is_some_and(|channel| std::mem::take(&mut channel.has_gap));
+        let has_gap = channel.is_some_and(|channel| std::mem::take(&mut channel.has_gap))
+            | std::mem::take(&mut self.has_lost_channel);
         self.events.push_back(Event::CaughtUp {
             gapless: gapless && !has_gap,
         });
@@ -437,13 +466,11 @@ impl Session {
             return self.take_subscription(&push.channel, subscription, now);
         }
         if push.unsubscribe.is_some() {
-            self.channels.remove(&*push.channel);
-            if let Connection::Open { subscribe_by, .. } = &mut self.connection
-                && self.channels.is_empty()
-            {
-                *subscribe_by = Some(now + self.settings.step_timeout);
-            }
-            return Ok(());
+            // The next connection recovers what the channel says meanwhile.
+            return match self.channels.contains_key(&*push.channel) {
+                true => Err(SocketError::Unsubscribed),
+                false => Ok(()),
+            };
         }
         let Some(publication) = push.publication else {
             return Ok(());
@@ -452,7 +479,7 @@ impl Session {
             return Ok(());
         };
         if let Some(history) = &mut channel.history {
-            if let Some(data) = publication.data {
+            if let Some(data) = publication.data.filter(|data| is_short(data)) {
                 history
                     .waiting
                     .push_back((publication.offset, data.to_owned()));
@@ -462,20 +489,38 @@ impl Session {
             }
             return Ok(());
         }
-        if !deliver(
+        let before = channel.position.offset;
+        let is_next = deliver(
             &mut channel.position,
             publication.offset,
-            publication.data.map(ToOwned::to_owned),
+            publication.data,
             &mut self.events,
-        ) {
+        );
+        // One from before the last means that the stream began anew under the connection.
+        let is_behind = publication.offset > 0 && publication.offset < before;
+        if !is_next || is_behind {
             self.events.push_back(Event::CaughtUp { gapless: false });
         }
         Ok(())
     }
 }
 
+fn is_short(data: &RawValue) -> bool {
+    data.get().len() <= MAX_DATA_BYTES
+}
+
 /// Passes a publication on unless it was seen. Whether none is missing before it.
 fn deliver(
+    position: &mut Position,
+    offset: u64,
+    data: Option<&RawValue>,
+    events: &mut VecDeque<Event>,
+) -> bool {
+    let data = data.filter(|data| is_short(data)).map(ToOwned::to_owned);
+    pass_on(position, offset, data, events)
+}
+
+fn pass_on(
     position: &mut Position,
     offset: u64,
     data: Option<Box<RawValue>>,

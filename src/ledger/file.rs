@@ -14,11 +14,13 @@ use super::{Ledger, LedgerError};
 use crate::order::OrderId;
 use crate::user::UserId;
 
-/// By project and order.
-const ORDERS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("orders.1");
+/// By project, user and order.
+const ORDERS: TableDefinition<(u64, &str, u64), &[u8]> = TableDefinition::new("orders.1");
 /// A ledger has a few orders; the library's default is for bulk.
 const CACHE_BYTES: usize = 256 * 1024;
 
+/// What an entry is found by.
+pub(super) type Key = (u64, UserId, OrderId);
 /// A change that may not have reached the disk yet: `None` erases.
 type Change = Option<Vec<u8>>;
 
@@ -26,7 +28,7 @@ pub(super) struct File {
     path: PathBuf,
     database: Option<Database>,
     /// Kept until they are committed, however often that fails. One for an order.
-    changes: BTreeMap<(u64, u64), Change>,
+    changes: BTreeMap<Key, Change>,
     damage: Option<LedgerError>,
 }
 
@@ -40,11 +42,11 @@ impl File {
         }
     }
 
-    pub(super) fn set(&mut self, key: (u64, u64), record: &Record) {
+    pub(super) fn set(&mut self, key: Key, record: &Record) {
         self.changes.insert(key, Some(record.write()));
     }
 
-    pub(super) fn erase(&mut self, key: (u64, u64)) {
+    pub(super) fn erase(&mut self, key: Key) {
         self.changes.insert(key, None);
     }
 
@@ -67,7 +69,8 @@ impl File {
             let transaction = database.begin_write()?;
             {
                 let mut table = transaction.open_table(ORDERS)?;
-                for (key, change) in &changes {
+                for ((project_id, user, order_id), change) in &changes {
+                    let key = (*project_id, user.as_str(), order_id.0);
                     match change {
                         Some(record) => drop(table.insert(key, record.as_slice())?),
                         None => drop(table.remove(key)?),
@@ -98,25 +101,23 @@ impl File {
             transaction.commit()?;
             let table = database.begin_read()?.open_table(ORDERS)?;
             let mut restored = Vec::new();
-            for row in table.range((project_id, 0)..=(project_id, u64::MAX))? {
+            for row in table
+                .range((project_id, user.as_str(), 0)..=(project_id, user.as_str(), u64::MAX))?
+            {
                 let (key, value) = row?;
-                let (_, order_id) = key.value();
+                let (_, _, order_id) = key.value();
                 match Record::read(value.value()) {
-                    Some(record) if record.is_of(user) => {
-                        restored.push(record.restore(OrderId(order_id), now));
-                    }
-                    Some(_) => {}
+                    Some(record) => restored.push(record.restore(OrderId(order_id), now)),
                     // Of a newer version, perhaps: left where it is.
                     None => log::warn!("the ledger's entry of order {order_id} cannot be read"),
                 }
             }
             Ok(restored)
         })?;
-        let (kept, old) = restored
-            .into_iter()
-            .partition(|order| order.entry != Entry::Acknowledged || order.age < keep);
-        for Restored { order_id, .. } in Vec::<Restored>::from(old) {
-            self.erase((project_id, order_id.0));
+        let is_old = |order: &Restored| order.entry == Entry::Acknowledged && order.age >= keep;
+        let (old, kept): (Vec<_>, Vec<_>) = restored.into_iter().partition(is_old);
+        for order in old {
+            self.erase((project_id, user.clone(), order.order_id));
         }
         Ok(kept)
     }
@@ -201,7 +202,7 @@ pub(super) fn path(
 }
 
 /// The id in letters that every file system takes, and no separator among them. What of a long one is
-/// cut off does not matter: entries name their user.
+/// cut off does not matter: entries are found by their user.
 fn file_name(user: &UserId) -> String {
     let mut name = String::new();
     for byte in user.as_str().bytes().take(60) {

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::order::OrderId;
-use crate::user::UserId;
 
 /// Where an order stands with the game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,17 +31,15 @@ pub(crate) struct Restored {
 /// An entry as it is stored. Fields may be added; none may change its meaning.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
-    user: String,
     entry: Entry,
     /// Seconds since 1970.
     at: u64,
 }
 
 impl Record {
-    pub(super) fn new(user: &UserId, entry: Entry, at: SystemTime) -> Self {
+    pub(super) fn new(entry: Entry, at: SystemTime) -> Self {
         let since = at.duration_since(SystemTime::UNIX_EPOCH);
         Self {
-            user: user.as_str().to_owned(),
             entry,
             at: since.map_or(0, |since| since.as_secs()),
         }
@@ -55,10 +52,6 @@ impl Record {
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
-    }
-
-    pub(super) fn is_of(&self, user: &UserId) -> bool {
-        self.user == user.as_str()
     }
 
     pub(super) fn restore(&self, order_id: OrderId, now: SystemTime) -> Restored {
@@ -79,19 +72,12 @@ mod tests {
 
     #[test]
     fn a_record_reads_as_it_was_written_and_newer_fields_are_skipped() {
-        let user = UserId::new('s', "alice");
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
-        let record = Record::new(&user, Entry::Acknowledged, at);
+        let record = Record::new(Entry::Acknowledged, at);
         assert_eq!(Record::read(&record.write()).unwrap(), record);
-        let newer = br#"{"user":"s:alice","entry":"acknowledged","at":1000,"note":[1]}"#;
+        let newer = br#"{"entry":"acknowledged","at":1000,"note":[1]}"#;
         assert_eq!(Record::read(newer).unwrap(), record);
-        assert!(record.is_of(&user));
-        for bytes in [
-            &b""[..],
-            b"{}",
-            b"\xff",
-            br#"{"user":"x","entry":"?","at":1}"#,
-        ] {
+        for bytes in [&b""[..], b"{}", b"\xff", br#"{"entry":"?","at":1}"#] {
             assert_eq!(Record::read(bytes), None);
         }
     }
@@ -99,7 +85,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_makes_no_negative_age() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
-        let record = Record::new(&UserId::new('s', "a"), Entry::Open, at);
+        let record = Record::new(Entry::Open, at);
         for (now, age) in [(0, 0), (999, 0), (1_060, 60)] {
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
             let restored = record.restore(OrderId(1), now);

@@ -162,15 +162,15 @@ impl Desk {
                 order_id,
                 entry,
             } => {
-                let key = (self.project_id, order_id.0);
-                if let Some(file) = self.file(&user) {
-                    file.set(key, &Record::new(&user, entry, SystemTime::now()));
+                let key = (self.project_id, user, order_id);
+                if let Some(file) = self.file(&key.1) {
+                    file.set(key, &Record::new(entry, SystemTime::now()));
                 }
                 self.written.push((order_id, entry));
             }
             Job::Erase { user, order_id } => {
-                let key = (self.project_id, order_id.0);
-                if let Some(file) = self.file(&user) {
+                let key = (self.project_id, user, order_id);
+                if let Some(file) = self.file(&key.1) {
                     file.erase(key);
                 }
             }

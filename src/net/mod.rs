@@ -4,7 +4,7 @@ mod dns;
 mod tls;
 
 pub(crate) use dns::{Resolver, resolve};
-pub(crate) use tls::Tls;
+pub(crate) use tls::{load_tls, trust_nobody};
 
 use std::io;
 use std::thread;

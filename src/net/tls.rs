@@ -1,45 +1,32 @@
 //! TLS with the operating system's certificates.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::time::timeout;
 
 use super::on_own_thread;
 
-/// One TLS configuration, for the socket and for requests; or why there is none.
-#[derive(Clone, Debug)]
-pub(crate) struct Tls(Result<Arc<ClientConfig>, Arc<str>>);
+/// How long a certificate store may take; a network drive may hang.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Tls {
-    /// Loads the certificates, which takes the disk's time.
-    pub(crate) async fn load() -> Self {
-        let config = match on_own_thread("xsolla-tls", build).await {
-            Ok(Ok(config)) => Ok(Arc::new(config)),
-            Ok(Err(error)) => Err(error.to_string().into()),
-            Err(error) => Err(error.to_string().into()),
-        };
-        if let Err(problem) = &config {
-            log::warn!("no encrypted connection is possible: {problem}");
-        }
-        Self(config)
+/// One TLS configuration, for the socket and for requests; or why there is none. Takes the disk's time.
+pub(crate) async fn load_tls() -> Result<ClientConfig, String> {
+    let config = timeout(PATIENCE, on_own_thread("xsolla-tls", build));
+    match config.await {
+        Ok(Ok(config)) => config.map_err(|error| error.to_string()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the certificates take too long to load".to_owned()),
     }
+}
 
-    /// The configuration for the socket, or why there can be no encrypted connection.
-    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, String> {
-        self.0.clone().map_err(|problem| problem.to_string())
-    }
-
-    /// The configuration for reqwest, which wants one even if all it ever reaches is loopback.
-    /// Without certificates it is one that trusts nobody.
-    pub(crate) fn config_for_requests(&self) -> Result<ClientConfig, rustls::Error> {
-        match &self.0 {
-            Ok(config) => Ok((**config).clone()),
-            Err(_) => Ok(builder()?
-                .with_root_certificates(RootCertStore::empty())
-                .with_no_client_auth()),
-        }
-    }
+/// For connections that are not encrypted.
+pub(crate) fn trust_nobody() -> Result<ClientConfig, rustls::Error> {
+    Ok(builder()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
 }
 
 fn build() -> Result<ClientConfig, rustls::Error> {

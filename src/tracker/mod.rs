@@ -5,6 +5,8 @@ mod machine;
 mod notice;
 mod socket;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use notice::Notice;
 pub(crate) use task::{Command, Link, run};

@@ -28,6 +28,10 @@ pub(crate) enum Notice {
         status: OrderStatus,
         source: NewsSource,
     },
+    /// An order was forgotten at the game's word: what came before this is of its life before.
+    Untracked {
+        order_id: OrderId,
+    },
     /// What the order is for is known.
     Details {
         order_id: OrderId,
@@ -59,4 +63,22 @@ pub(crate) enum Notice {
         user: UserId,
         error: AuthorizationError,
     },
+}
+
+impl Notice {
+    /// The order that it is about.
+    pub(crate) fn order_id(&self) -> Option<OrderId> {
+        match self {
+            Self::Restored { order_id, .. }
+            | Self::Acknowledged { order_id }
+            | Self::Untracked { order_id }
+            | Self::Details { order_id, .. }
+            | Self::Status { order_id, .. }
+            | Self::Done { order_id, .. }
+            | Self::Canceled { order_id, .. }
+            | Self::Expired { order_id, .. }
+            | Self::Failed { order_id, .. } => Some(*order_id),
+            Self::State(_) | Self::Ledger(_) | Self::AuthorizationRequired { .. } => None,
+        }
+    }
 }

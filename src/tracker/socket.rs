@@ -112,9 +112,13 @@ async fn endpoint(open: &Open, servers: &Servers) -> Result<transport::Endpoint,
         .config
         .endpoints()
         .map_err(|error| SocketError::Connect(error.to_string()))?;
+    let tls = match endpoints.socket.scheme() {
+        "wss" => Some(servers.tls().await.map_err(SocketError::Tls)?),
+        _ => None,
+    };
     Ok(transport::Endpoint {
         url: endpoints.socket,
-        tls: servers.tls().await.clone(),
+        tls,
         step_timeout: open.config.connect_timeout,
         data: connect_data(&open.user, open.config.project_id)?,
     })

@@ -1,11 +1,15 @@
 //! The task: the machine's hands. It owns the sockets and the requests, and decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustls::ClientConfig;
+use tokio::net::UdpSocket;
 use tokio::sync::{OnceCell, Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use url::Url;
 
 use super::machine::{Machine, Output};
 use super::notice::Notice;
@@ -15,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::XsollaConfig;
 use crate::error::RequestError;
 use crate::ledger::{Job, Ledger, LedgerError, Report, Worker};
-use crate::net::Tls;
+use crate::net::load_tls;
 use crate::order::OrderId;
 use crate::user::{UserId, XsollaUser};
 
@@ -29,7 +33,11 @@ const MAX_SOCKET_NEWS: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Command {
     Configure(Option<Arc<XsollaConfig>>),
-    LogIn(XsollaUser),
+    LogIn {
+        user: XsollaUser,
+        /// Whether they stay when none of their orders is open.
+        is_resident: bool,
+    },
     LogOut(UserId),
     Track {
         user: UserId,
@@ -53,6 +61,9 @@ pub(crate) struct Link {
 
 /// Runs until the game's side lets go of its ends of the channels.
 pub(crate) async fn run(mut link: Link) {
+    // A runtime that was built without IO says so by a panic. Better here, where the end of this task
+    // is noticed, than in each connection.
+    drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await);
     let (socket_news, mut sockets) = mpsc::channel(MAX_SOCKET_NEWS);
     let (ledger_reports, mut ledger) = mpsc::unbounded_channel();
     let mut task = Task {
@@ -63,7 +74,7 @@ pub(crate) async fn run(mut link: Link) {
         servers: Arc::default(),
         socket_news,
         requests: JoinSet::new(),
-        under_way: BTreeMap::new(),
+        under_way: HashMap::new(),
         permits: Arc::new(Semaphore::new(MAX_REQUESTS)),
         ledger: None,
         ledger_reports,
@@ -79,7 +90,7 @@ pub(crate) async fn run(mut link: Link) {
             // The task keeps a sender of this and the next, so the channels never end.
             Some(report) = ledger.recv() => task.take_ledger_report(report),
             Some(news) = sockets.recv() => task.take_socket_news(news),
-            Some(Ok(answer)) = task.requests.join_next() => task.take_answer(answer),
+            Some(ended) = task.requests.join_next_with_id() => task.take_answer(ended),
             () = task.clock.sleep_until(deadline) => task.machine.tick(task.clock.now()),
         }
         while let Some(output) = task.machine.next_output() {
@@ -105,7 +116,7 @@ struct Task {
     servers: Arc<Servers>,
     socket_news: mpsc::Sender<SocketNews>,
     requests: JoinSet<Answer>,
-    under_way: BTreeMap<u64, (UserId, AbortHandle)>,
+    under_way: HashMap<Id, Request>,
     permits: Arc<Semaphore>,
     /// `None` where there is no ledger.
     ledger: Option<Worker>,
@@ -121,11 +132,15 @@ struct Member {
     socket: Option<mpsc::UnboundedSender<Open>>,
 }
 
-struct Answer {
+/// A request under way.
+struct Request {
+    user: UserId,
     order_id: OrderId,
-    request: u64,
-    result: Result<OrderReport, RequestError>,
+    number: u64,
+    handle: AbortHandle,
 }
+
+type Answer = Result<OrderReport, RequestError>;
 
 impl Task {
     fn obey(&mut self, command: Command) {
@@ -137,7 +152,7 @@ impl Task {
                 self.use_ledger();
                 self.machine.configure(config, now);
             }
-            Command::LogIn(user) => {
+            Command::LogIn { user, is_resident } => {
                 let id = user.id().clone();
                 let expires_in = user.expires_at().map(|expires| {
                     expires
@@ -146,7 +161,9 @@ impl Task {
                 });
                 match self.users.get_mut(&id) {
                     // The same token again: whatever was said of it still holds.
-                    Some(member) if member.user == user => return,
+                    Some(member) if member.user == user => {
+                        return self.machine.stay(&id, is_resident);
+                    }
                     Some(member) => member.user = user,
                     None => {
                         let member = Member { user, socket: None };
@@ -154,6 +171,7 @@ impl Task {
                     }
                 }
                 self.machine.log_in(&id, expires_in, now);
+                self.machine.stay(&id, is_resident);
             }
             Command::LogOut(user) => {
                 self.abort_requests(Some(&user));
@@ -227,14 +245,24 @@ impl Task {
         }
     }
 
-    fn take_answer(&mut self, answer: Answer) {
-        self.under_way.remove(&answer.request);
-        if let Err(error) = &answer.result {
-            log::debug!("order {} was asked for in vain: {error}", answer.order_id);
+    fn take_answer(&mut self, ended: Result<(Id, Answer), JoinError>) {
+        let (id, answer) = match ended {
+            Ok(ended) => ended,
+            // Nobody waits for what was aborted: it is not under way any more.
+            Err(error) => {
+                let failure = RequestError::Network("the request broke off".to_owned());
+                (error.id(), Err(failure))
+            }
+        };
+        let Some(request) = self.under_way.remove(&id) else {
+            return;
+        };
+        let order_id = request.order_id;
+        if let Err(error) = &answer {
+            log::debug!("order {order_id} was asked for in vain: {error}");
         }
-        let now = self.clock.now();
         self.machine
-            .answered(answer.order_id, answer.request, answer.result, now);
+            .answered(order_id, request.number, answer, self.clock.now());
     }
 
     /// Does what the machine wants done; what the game is to be told comes back.
@@ -275,6 +303,9 @@ impl Task {
                     ledger.give(Job::Erase { user, order_id });
                 }
             }
+            Output::Forget { user } => {
+                self.users.remove(&user);
+            }
             Output::Notice(notice) => return Some(notice),
         }
         None
@@ -289,18 +320,24 @@ impl Task {
             user: member.user.clone(),
             config,
         };
-        let socket = member.socket.get_or_insert_with(|| {
-            let (socket, opens) = mpsc::unbounded_channel();
-            tokio::spawn(follow(
-                opens,
-                self.socket_news.clone(),
-                self.servers.clone(),
-                self.clock.clone(),
-            ));
-            socket
-        });
-        // The receiver lives as long as the sender does.
+        let open = match &member.socket {
+            Some(socket) => match socket.send(open) {
+                Ok(()) => return,
+                // Its task is gone, which it is after a panic only.
+                Err(unsent) => unsent.0,
+            },
+            None => open,
+        };
+        let (socket, opens) = mpsc::unbounded_channel();
+        tokio::spawn(follow(
+            opens,
+            self.socket_news.clone(),
+            self.servers.clone(),
+            self.clock.clone(),
+        ));
+        // The receiver is at hand still.
         let _ = socket.send(open);
+        member.socket = Some(socket);
     }
 
     fn get_order(&mut self, user: &UserId, order_id: OrderId, request: u64) {
@@ -313,22 +350,23 @@ impl Task {
         let permits = self.permits.clone();
         let handle = self.requests.spawn(async move {
             let _permit = permits.acquire().await;
-            let result = servers.get_order(&config, &user, order_id).await;
-            Answer {
-                order_id,
-                request,
-                result,
-            }
+            servers.get_order(&config, &user, order_id).await
         });
-        self.under_way.insert(request, (id, handle));
+        let request = Request {
+            user: id,
+            order_id,
+            number: request,
+            handle,
+        };
+        self.under_way.insert(request.handle.id(), request);
     }
 
     /// Ends a user's requests, or everybody's. The machine does not wait for their answers.
     fn abort_requests(&mut self, user: Option<&UserId>) {
-        self.under_way.retain(|_, (owner, handle)| {
-            let is_kept = user.is_some_and(|user| user != owner);
+        self.under_way.retain(|_, request| {
+            let is_kept = user.is_some_and(|user| *user != request.user);
             if !is_kept {
-                handle.abort();
+                request.handle.abort();
             }
             is_kept
         });
@@ -338,13 +376,28 @@ impl Task {
 /// What it takes to reach the servers, made when it is first needed.
 #[derive(Default)]
 pub(super) struct Servers {
-    tls: OnceCell<Tls>,
-    store: OnceCell<Result<Store, RequestError>>,
+    tls: OnceCell<Arc<ClientConfig>>,
+    encrypted: OnceCell<Store>,
+    loopback: OnceCell<Store>,
 }
 
 impl Servers {
-    pub(super) async fn tls(&self) -> &Tls {
-        self.tls.get_or_init(Tls::load).await
+    /// The TLS configuration, or why there is none. A failure is tried again the next time.
+    pub(super) async fn tls(&self) -> Result<Arc<ClientConfig>, String> {
+        let loaded = || async { load_tls().await.map(Arc::new) };
+        self.tls.get_or_try_init(loaded).await.cloned()
+    }
+
+    async fn store(&self, url: &Url) -> Result<&Store, RequestError> {
+        if url.scheme() == "http" {
+            let made = || async { Store::loopback() };
+            return self.loopback.get_or_try_init(made).await;
+        }
+        let made = || async {
+            let tls = self.tls().await.map_err(RequestError::Network)?;
+            Store::encrypted((*tls).clone())
+        };
+        self.encrypted.get_or_try_init(made).await
     }
 
     async fn get_order(
@@ -353,16 +406,11 @@ impl Servers {
         user: &XsollaUser,
         order_id: OrderId,
     ) -> Result<OrderReport, RequestError> {
-        let store = self
-            .store
-            .get_or_init(|| async { Store::new(self.tls().await.clone()) })
-            .await
-            .as_ref()
-            .map_err(Clone::clone)?;
         let endpoints = config
             .endpoints()
             .map_err(|error| RequestError::Network(error.to_string()))?;
-        store
+        self.store(&endpoints.store)
+            .await?
             .get_order(
                 &endpoints.store,
                 config.project_id,

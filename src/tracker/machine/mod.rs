@@ -30,6 +30,9 @@ use crate::user::UserId;
 
 /// How many orders of one user are followed at a time.
 const MAX_OPEN: usize = 100_000;
+/// How many tokens in a row the socket may refuse before it is no more asked to take each new one at
+/// once: while Get Order takes them, the tokens are not what is wrong.
+const MAX_TOKEN_REPORTS: u32 = 2;
 /// A socket that held this long was a good one: the delays begin anew.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 
@@ -56,6 +59,8 @@ pub(crate) enum Output {
     },
     /// Take an order out of the ledger.
     Erase { user: UserId, order_id: OrderId },
+    /// Nothing of this user's is open any more: their token is not needed.
+    Forget { user: UserId },
     /// Tell the game.
     Notice(Notice),
 }
@@ -120,17 +125,16 @@ impl Machine {
         self.config = config;
         let users: Vec<UserId> = self.users.keys().cloned().collect();
         for user in users {
-            // Other servers may be meant, so neither a connection nor an answer of before counts.
+            // Other servers may be meant, so nothing that those of before said counts.
             self.stop(&user);
-            if let Some(record) = self.users.get_mut(&user)
-                && is_moved
-            {
-                record.ledger = LedgerState::Unknown;
-            }
-            if let Some(record) = self.users.get_mut(&user)
-                && matches!(record.authorization, Authorization::Refused(_))
-            {
-                record.authorization = Authorization::Valid;
+            if let Some(record) = self.users.get_mut(&user) {
+                record.hold_until = now;
+                if is_moved {
+                    record.ledger = LedgerState::Unknown;
+                }
+                if matches!(record.authorization, Authorization::Refused(_)) {
+                    record.authorization = Authorization::Valid;
+                }
             }
             self.resume(&user, now);
         }
@@ -139,13 +143,14 @@ impl Machine {
     /// A player has logged in, or has a new token, which expires then.
     pub(crate) fn log_in(&mut self, user: &UserId, expires_in: Option<Duration>, now: Duration) {
         let record = self.users.entry(user.clone()).or_insert_with(User::new);
+        record.token += 1;
         record.is_token_reported = false;
         record.token_expires = expires_in.map(|left| now.saturating_add(left));
         let is_stuck =
             record.authorization != Authorization::Valid || record.socket == Socket::Refused;
         if is_stuck {
             record.authorization = Authorization::Valid;
-            if record.socket == Socket::Refused {
+            if record.socket == Socket::Refused && record.refusals <= MAX_TOKEN_REPORTS {
                 record.socket = Socket::Closed;
             }
             self.resume(user, now);
@@ -154,13 +159,23 @@ impl Machine {
         self.update_state(user);
     }
 
+    /// Whether a player stays known while none of their orders is open: the logged-in one does, those
+    /// of a server come and go with their orders.
+    pub(crate) fn stay(&mut self, user: &UserId, is_resident: bool) {
+        if let Some(record) = self.users.get_mut(user) {
+            record.is_resident |= is_resident;
+        }
+    }
+
     /// A player has logged out: nothing of theirs goes on, and nothing of theirs is forgotten.
     pub(crate) fn log_out(&mut self, user: &UserId) {
         if let Some(record) = self.users.get_mut(user) {
             record.authorization = Authorization::Absent;
+            record.is_resident = false;
             self.timers.clear(&Timer::Token(user.clone()));
             self.stop(user);
             self.update_state(user);
+            self.forget_user_if_unused(user);
         }
     }
 
@@ -223,8 +238,10 @@ impl Machine {
             Some(order) => match order.phase {
                 Phase::Granted | Phase::Acknowledged => return,
                 Phase::Recording | Phase::Open if order.user == *user => return,
-                // The order of another player, or one that ended: begin anew.
-                Phase::Recording | Phase::Open | Phase::Ended => order.was_granted,
+                // Refunded: a late `done` must not grant it a second time.
+                Phase::Ended if order.was_granted => return,
+                // The order of another player, or one that ended or was given up: begin anew.
+                Phase::Recording | Phase::Open | Phase::Ended | Phase::Failed => order.was_granted,
             },
             None => false,
         };
@@ -311,7 +328,7 @@ impl Machine {
     /// after a restart.
     pub(crate) fn told(&mut self, order_id: OrderId) {
         if let Some(order) = self.orders.get(&order_id)
-            && order.phase == Phase::Ended
+            && matches!(order.phase, Phase::Ended | Phase::Failed)
             && !order.keeps_entry
         {
             let user = order.user.clone();
@@ -329,6 +346,9 @@ impl Machine {
             self.forget(order_id);
             self.outputs.push_back(Output::Erase { user, order_id });
         }
+        // Whatever was said of the order before this is of its life before.
+        self.outputs
+            .push_back(Output::Notice(Notice::Untracked { order_id }));
     }
 
     fn forget(&mut self, order_id: OrderId) {
@@ -340,7 +360,22 @@ impl Machine {
 
     /// The socket brought a publication. Any connection's is welcome.
     pub(crate) fn publication(&mut self, user: &UserId, news: OrderNews, now: Duration) {
+        let is_logged_in = self
+            .users
+            .get(user)
+            .is_some_and(|record| record.authorization != Authorization::Absent);
+        if !is_logged_in {
+            // Left over from before the log-out. At the next log-in it is asked for.
+            return;
+        }
         match self.orders.get(&news.order_id) {
+            // Given up too early: it is there.
+            Some(order) if order.user == *user && order.phase == Phase::Failed => {
+                if let Some(record) = self.users.get_mut(user) {
+                    record.keep_stray(news.order_id, news.status);
+                }
+                self.track(user, news.order_id, now);
+            }
             Some(order) if order.user == *user => {
                 self.hear(news.order_id, &news.status, NewsSource::Socket, now);
                 self.update_state(user);
@@ -376,6 +411,7 @@ impl Machine {
             };
         }
         record.trouble = None;
+        record.refusals = 0;
         // After polling, one last look: the socket tells what comes, not what was.
         let asks_again = !gapless || std::mem::take(&mut record.is_polling);
         for order_id in record.awaiting.clone() {
@@ -417,12 +453,19 @@ impl Machine {
         record.failures = if was_stable { 1 } else { record.failures + 1 };
         record.trouble = Some(reason.clone());
         self.timers.clear(&Timer::Renew(user.clone()));
-        if reason.is_unauthorized() {
+        let is_outdated = record.connection_token != record.token;
+        if reason.is_unauthorized() && !is_outdated {
             record.socket = Socket::Refused;
-            self.report_token(user, reason.into());
+            record.refusals += 1;
+            if record.refusals <= MAX_TOKEN_REPORTS {
+                self.report_token(user, reason.into());
+            } else {
+                let at = now + config.socket_lifetime;
+                self.timers.set(Timer::Reopen(user.clone()), at);
+            }
         } else {
             record.socket = Socket::Waiting;
-            let delay = if reason.is_terminal() {
+            let delay = if reason.is_terminal() && !is_outdated {
                 // The server asks not to come back. It may have meant this one connection.
                 config.socket_lifetime
             } else {
@@ -497,7 +540,7 @@ impl Machine {
             return;
         };
         order.is_wanted = std::mem::take(&mut order.is_wanted_again);
-        order.is_answered = true;
+        let is_last_chance = order.is_overdue && !order.is_wanted;
         order.failures = 0;
         order.refusals = 0;
         if let Some(record) = self.users.get_mut(&order.user) {
@@ -505,6 +548,7 @@ impl Machine {
         }
         if order.phase == Phase::Open
             && let Some(items) = report.items
+            && order.trusts(&items, report.status.as_ref())
         {
             order.items = Some(items);
             order.price = report.price;
@@ -518,7 +562,15 @@ impl Machine {
             Some(status) => self.hear(order_id, &status, NewsSource::Request, now),
             None => self.grant_if_ready(order_id),
         }
+        let is_open = |order: &Order| order.phase == Phase::Open && order.is_overdue;
+        if is_last_chance && self.orders.get(&order_id).is_some_and(is_open) {
+            return self.time_out(order_id, now);
+        }
         self.schedule_next(order_id, now);
+        if let Some(order) = self.orders.get(&order_id) {
+            let user = order.user.clone();
+            self.forget_user_if_unused(&user);
+        }
     }
 
     fn take_failure(
@@ -534,7 +586,13 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        order.is_wanted |= std::mem::take(&mut order.is_wanted_again);
         if error.is_unauthorized() {
+            let token = self.users.get(user).map(|record| record.token);
+            if token != Some(order.asked_with) {
+                // A newer token has come meanwhile.
+                return self.want(order_id, now);
+            }
             let error = AuthorizationError::from(error);
             if let Some(record) = self.users.get_mut(user) {
                 record.authorization = Authorization::Refused(error.clone());
@@ -555,7 +613,7 @@ impl Machine {
                 if let Some(record) = self.users.get_mut(user) {
                     record.checking.remove(&order_id);
                 }
-                return;
+                return self.forget_user_if_unused(user);
             }
             // An order that the servers have told of exists, whatever this one says.
             if order.refusals >= config.refusals_max && order.status.is_none() {
@@ -699,13 +757,13 @@ impl Machine {
             let Some(order) = self.orders.get(&order_id) else {
                 continue;
             };
-            // What failed has a time of its own.
-            if order.request.is_some() || order.failures > 0 {
+            if order.request.is_some() {
                 continue;
             }
             let since = order.answered_at.filter(|_| !was_live).unwrap_or(now);
             let at = since + poll_delay(order, &config, now);
-            let is_sooner = |set| at < set;
+            // What failed has a time of its own.
+            let is_sooner = |set| order.failures == 0 && at < set;
             if self.timers.get(&Timer::Ask(order_id)).is_none_or(is_sooner) {
                 self.ask_at(order_id, at);
             }
@@ -760,6 +818,7 @@ impl Machine {
             return self.ask_at(order_id, at);
         }
         order.request = Some(request);
+        order.asked_with = record.token;
         let user = order.user.clone();
         // A socket that is on its way for the first time is not missed yet.
         let lacks_socket =
@@ -777,7 +836,7 @@ impl Machine {
 
     fn schedule_give_up(&mut self, order_id: OrderId, now: Duration) {
         if let Some(config) = &self.config
-            && let Some(order) = self.orders.get(&order_id)
+            && let Some(order) = self.orders.get_mut(&order_id)
             && order.phase == Phase::Open
         {
             // What an order from the ledger has waited before counts until it is paid.
@@ -786,36 +845,46 @@ impl Machine {
             } else {
                 order.age
             };
-            let at = now + config.tracking_timeout.saturating_sub(waited);
+            let patience = config.tracking_timeout.saturating_sub(waited);
+            order.is_overdue = false;
+            let at = (order.last_news + patience).max(now);
             self.timers.set(Timer::GiveUp(order_id), at);
         }
     }
 
+    /// The time for news is over. An order is given up by an answer, though, and not by a clock: the
+    /// machine may have slept since it was last asked for, or the clock been set.
     fn give_up(&mut self, order_id: OrderId, now: Duration) {
         let Some(config) = self.config.clone() else {
             return;
         };
-        let Some(order) = self.orders.get(&order_id) else {
+        let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        let user = order.user.clone();
         let waits_for_a_token = self
             .users
-            .get(&user)
+            .get(&order.user)
             .is_none_or(|record| record.authorization != Authorization::Valid);
-        let runs_for = now.saturating_sub(order.begun);
-        // However old its entry is, it was not given its chance yet.
-        let waits_for_an_answer = !order.is_answered && runs_for < config.tracking_timeout;
-        if waits_for_a_token || waits_for_an_answer {
+        if waits_for_a_token {
             let at = now + config.poll_interval_max;
             return self.timers.set(Timer::GiveUp(order_id), at);
         }
-        self.fail(
-            order_id,
-            TrackingError::TimedOut(config.tracking_timeout),
-            now,
-        );
-        self.update_state(&user);
+        if std::mem::replace(&mut order.is_overdue, true) {
+            // No answer at all for as long again.
+            let user = order.user.clone();
+            self.time_out(order_id, now);
+            return self.update_state(&user);
+        }
+        let at = now + config.tracking_timeout;
+        self.timers.set(Timer::GiveUp(order_id), at);
+        self.want(order_id, now);
+    }
+
+    fn time_out(&mut self, order_id: OrderId, now: Duration) {
+        if let Some(config) = &self.config {
+            let error = TrackingError::TimedOut(config.tracking_timeout);
+            self.fail(order_id, error, now);
+        }
     }
 
     fn fail(&mut self, order_id: OrderId, error: TrackingError, now: Duration) {
@@ -823,7 +892,7 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        order.phase = Phase::Ended;
+        order.phase = Phase::Failed;
         // After a restart it is tried again: what was paid for always, the rest for a day.
         let age = order.age + now.saturating_sub(order.begun);
         order.keeps_entry = order.is_paid() || timeout.is_none_or(|timeout| age < timeout);
@@ -849,6 +918,24 @@ impl Machine {
             record.checking.remove(&order_id);
         }
         self.close_socket_if_unused(user);
+        self.forget_user_if_unused(user);
+    }
+
+    fn forget_user_if_unused(&mut self, user: &UserId) {
+        let is_unused = self.users.get(user).is_some_and(|record| {
+            !record.is_resident
+                && record.ledger != LedgerState::Loading
+                && record.open.is_empty()
+                && record.queued.is_empty()
+                && record.checking.is_empty()
+        });
+        if is_unused && let Some(record) = self.users.remove(user) {
+            self.timers.clear(&Timer::Token(user.clone()));
+            self.standings.remove(&(record.severity, user.clone()));
+            self.outputs
+                .push_back(Output::Forget { user: user.clone() });
+            self.tell_state();
+        }
     }
 
     fn open_socket_if_wanted(&mut self, user: &UserId, now: Duration) {
@@ -866,6 +953,7 @@ impl Machine {
             return;
         }
         record.socket = Socket::Opening { connection };
+        record.connection_token = record.token;
         if record.trouble.is_none() {
             record.grace_until = now + config.socket_grace;
         }
@@ -954,9 +1042,7 @@ impl Machine {
             return;
         };
         for order_id in record.open.clone() {
-            if self.timers.get(&Timer::GiveUp(order_id)).is_none() {
-                self.schedule_give_up(order_id, now);
-            }
+            self.schedule_give_up(order_id, now);
             let Some(order) = self.orders.get_mut(&order_id) else {
                 continue;
             };
@@ -1049,6 +1135,10 @@ impl Machine {
             record.severity = severity;
             self.standings.insert((severity, user.clone()));
         }
+        self.tell_state();
+    }
+
+    fn tell_state(&mut self) {
         let worst = self.standings.last().map(|(_, user)| user);
         let state = match worst.and_then(|user| self.users.get(user)) {
             Some(record) => record.state(),

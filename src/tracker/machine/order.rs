@@ -33,8 +33,12 @@ pub(super) struct Order {
     pub(super) begun: Duration,
     /// How long it was followed before this run.
     pub(super) age: Duration,
-    /// Whether a request for it was answered in this run.
-    pub(super) is_answered: bool,
+    /// Whether there was no news of it for too long, so that the next answer decides.
+    pub(super) is_overdue: bool,
+    /// Which of the user's tokens the last request was sent with.
+    pub(super) asked_with: u64,
+    /// Answers in which a done order had an empty list of items.
+    empty_answers: u8,
     /// Whether the game was told to grant it, in this run or an earlier one.
     pub(super) was_granted: bool,
     /// Whether it stays in the ledger though it was given up.
@@ -54,8 +58,10 @@ pub(super) enum Phase {
     /// The game was told to grant it, and has not acknowledged that.
     Granted,
     Acknowledged,
-    /// Canceled, expired, or given up; the game was told.
+    /// Canceled or expired; the game was told.
     Ended,
+    /// Given up; the game was told. News of it begins it anew.
+    Failed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +89,9 @@ impl Order {
             last_news: now,
             begun: now,
             age: Duration::ZERO,
-            is_answered: false,
+            is_overdue: false,
+            asked_with: 0,
+            empty_answers: 0,
             was_granted: false,
             keeps_entry: false,
             failures: 0,
@@ -120,8 +128,19 @@ impl Order {
         match self.phase {
             Phase::Open => true,
             Phase::Acknowledged => self.is_wanted,
-            Phase::Recording | Phase::Granted | Phase::Ended => false,
+            Phase::Recording | Phase::Granted | Phase::Ended | Phase::Failed => false,
         }
+    }
+
+    /// Whether this is what the order is for. A list may be empty because the answer came too early:
+    /// it counts once a done order has been answered with it twice, and never against a full one.
+    pub(super) fn trusts(&mut self, items: &[OrderItem], status: Option<&OrderStatus>) -> bool {
+        if !items.is_empty() {
+            return true;
+        }
+        let is_done = status == Some(&OrderStatus::Done);
+        self.empty_answers = self.empty_answers.saturating_add(u8::from(is_done));
+        self.empty_answers >= 2 && self.items.is_none()
     }
 
     /// Whether a socket can bring news that matters.

@@ -13,6 +13,14 @@ const MAX_STRAYS: usize = 256;
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) authorization: Authorization,
+    /// Whether they stay known while none of their orders is open.
+    pub(super) is_resident: bool,
+    /// Counts the tokens that this user has had.
+    pub(super) token: u64,
+    /// Which of them the socket was opened with.
+    pub(super) connection_token: u64,
+    /// Tokens that the socket refused since it took one.
+    pub(super) refusals: u32,
     /// Whether the game was told that this token does not serve.
     pub(super) is_token_reported: bool,
     /// When the token expires, by its own word.
@@ -79,6 +87,10 @@ impl User {
     pub(super) fn new() -> Self {
         Self {
             authorization: Authorization::Absent,
+            is_resident: false,
+            token: 0,
+            connection_token: 0,
+            refusals: 0,
             is_token_reported: false,
             token_expires: None,
             ledger: LedgerState::Unknown,
@@ -146,7 +158,8 @@ impl User {
             return TrackerState::Live;
         }
         // Done orders whose items are still unknown need no socket.
-        if self.is_polling || (self.awaiting.is_empty() && self.queued.is_empty()) {
+        let is_refused = self.socket == Socket::Refused;
+        if self.is_polling || is_refused || (self.awaiting.is_empty() && self.queued.is_empty()) {
             return TrackerState::Polling {
                 reason: self.trouble.clone(),
             };

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod follow;
+mod hard_cases;
 mod ledger;
 mod polling;
 mod random;
@@ -108,6 +109,7 @@ impl Sim {
 
     fn log_in(&mut self) {
         self.machine.log_in(&alice(), None, self.now);
+        self.machine.stay(&alice(), true);
         self.collect();
     }
 
@@ -242,6 +244,7 @@ impl Sim {
                 Output::Erase { order_id, .. } => {
                     self.ledger.remove(&order_id);
                 }
+                Output::Forget { .. } => {}
                 Output::Notice(notice) => self.notices.push(notice),
             }
         }

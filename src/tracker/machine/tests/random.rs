@@ -202,6 +202,7 @@ impl World {
         };
         self.token_until = self.now + life;
         self.machine.log_in(&alice(), Some(life), self.now);
+        self.machine.stay(&alice(), true);
     }
 
     fn run(&mut self) {
@@ -434,6 +435,7 @@ impl World {
                 Output::Erase { order_id, .. } => {
                     self.ledger.remove(&order_id);
                 }
+                Output::Forget { .. } => {}
                 Output::Notice(notice) => self.told(notice),
             }
         }

@@ -1,0 +1,139 @@
+//! The user's token is in no log line at any level, the libraries' own included, and in no `Debug`.
+
+mod support;
+
+use std::fmt::Write;
+use std::sync::Mutex;
+use std::thread;
+
+use bevy::log::tracing;
+use bevy::log::tracing::field::{Field, Visit};
+use bevy_xsolla::emulator::{Fault, XsollaEmulator};
+use bevy_xsolla::prelude::*;
+use support::{Game, hurried};
+
+/// Every line that was logged on the game's side. The emulator, which is in this process for the
+/// test's sake, is a server and may log what it is sent.
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn note(line: String) {
+    if thread::current().name() != Some("xsolla-emulator") {
+        LINES.lock().unwrap().push(line);
+    }
+}
+
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        note(format!("{} {}", record.target(), record.args()));
+    }
+    fn flush(&self) {}
+}
+
+struct Trace;
+
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let _ = write!(self.0, "{field}={value:?} ");
+    }
+}
+
+impl tracing::Subscriber for Trace {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        let mut fields = Fields(String::new());
+        span.record(&mut fields);
+        note(fields.0);
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        let mut fields = Fields(String::new());
+        values.record(&mut fields);
+        note(fields.0);
+    }
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut fields = Fields(String::new());
+        event.record(&mut fields);
+        note(format!("{} {}", event.metadata().target(), fields.0));
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn the_token_is_in_no_log_and_in_no_debug() {
+    log::set_logger(&Log).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    tracing::subscriber::set_global_default(Trace).unwrap();
+
+    let emulator = XsollaEmulator::start();
+    let token = emulator.token("alice");
+    let alice = XsollaUser::new(&token);
+    let mut game = Game::new(hurried(emulator.config()));
+    game.log_in(&alice);
+    let mut seen = String::new();
+
+    // A purchase, with trouble of every kind on the way.
+    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    game.track(order);
+    game.wait_until_live();
+    emulator.fail_requests(Fault::status(500).times(2));
+    emulator.drop_sockets();
+    game.wait_until("it is back", |_| emulator.sockets_opened() > 1);
+    game.wait_until_live();
+    emulator.close_sockets(3501, "bad request");
+    emulator.pay(order);
+    game.wait_for_status(order, "paid");
+    let _ = write!(seen, "{:?} {:?}", game.state(), game.orders());
+    emulator.garble_requests(true);
+    let requests = emulator.order_requests();
+    game.wait_until("garbage was answered", |_| {
+        emulator.order_requests() > requests + 1
+    });
+    emulator.heal();
+    emulator.deliver(order);
+    game.wait_until_granted(order);
+
+    // And a token that is refused, by requests and by the socket.
+    emulator.revoke_tokens("alice");
+    let order = OrderId(order.0 + 1);
+    game.track(order);
+    game.wait_until("it is refused", |world| {
+        !world
+            .resource::<support::Told>()
+            .authorization_required
+            .is_empty()
+    });
+    let _ = write!(
+        seen,
+        "{alice:?} {alice:#?} {:?} {:?} {:?}",
+        alice.id(),
+        game.state(),
+        game.told().authorization_required
+    );
+
+    let lines = std::mem::take(&mut *LINES.lock().unwrap());
+    assert!(lines.len() > 100, "the logs were on");
+    assert!(
+        lines.iter().any(|line| line.starts_with("tungstenite")),
+        "those of the libraries as well"
+    );
+    // In plain text, as bytes in hexadecimal, and as a list of bytes.
+    let signature = token.rsplit('.').next().unwrap();
+    let hex: String = signature.bytes().map(|b| format!("{b:02x}")).collect();
+    let list: Vec<String> = signature.bytes().map(|b| b.to_string()).collect();
+    for form in [signature.to_owned(), hex, list.join(", ")] {
+        assert!(!seen.contains(&form), "in Debug");
+        let line = lines.iter().find(|line| line.contains(&form));
+        assert!(line.is_none(), "in a log line: {}", line.unwrap());
+    }
+}
