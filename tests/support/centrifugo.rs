@@ -1,0 +1,342 @@
+//! A real Centrifugo, configured as Xsolla's documentation implies: the application's backend (here
+//! the test) is asked who a connection is, by way of a connect proxy, and answers with the user and
+//! their channel; the channel keeps a history that its subscribers may read, and can be recovered.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Who may connect: `auth` of the connect data, the user's id at the server, their channel.
+#[derive(Clone, Debug)]
+pub struct Player {
+    pub auth: String,
+    pub id: String,
+    pub channel: String,
+}
+
+/// The binary: `CENTRIFUGO_BIN`, or what `tests/interop/setup.sh` built, or one on `PATH`.
+pub fn binary() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("CENTRIFUGO_BIN") {
+        return Some(PathBuf::from(named));
+    }
+    let name = format!("centrifugo{}", std::env::consts::EXE_SUFFIX);
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::iter::once(built)
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(&name))
+        .find(|file| file.is_file())
+}
+
+pub struct Centrifugo {
+    binary: PathBuf,
+    port: u16,
+    key: String,
+    folder: PathBuf,
+    ping_interval: Duration,
+    backend: Backend,
+    process: Option<Process>,
+}
+
+impl Centrifugo {
+    /// Starts a server that lets this player in and pings every so often (whole seconds).
+    pub fn start(binary: &Path, player: &Player, ping_interval: Duration) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("centrifugo-{}-{number}", std::process::id());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut server = Self {
+            binary: binary.to_owned(),
+            port: 0,
+            // Nobody else's, so that an answer to it shows that the port is ours.
+            key: name,
+            folder,
+            ping_interval,
+            backend: Backend::start(player.clone()),
+            process: None,
+        };
+        server.run();
+        server
+    }
+
+    /// Runs the server on a free port. Another process may take the port between our look and the
+    /// server's bind: then the server ends, and another port is tried.
+    pub fn run(&mut self) {
+        for _ in 0..10 {
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            self.port = free.local_addr().unwrap().port();
+            drop(free);
+            self.process = Some(self.spawn());
+            if self.is_up() {
+                return;
+            }
+        }
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        panic!("Centrifugo does not start; it says:\n{log}");
+    }
+
+    fn spawn(&self) -> Process {
+        let seconds = self.ping_interval.as_secs();
+        let config = json!({
+            "http_server": {"address": "127.0.0.1", "port": self.port},
+            "http_api": {"key": self.key},
+            "client": {
+                "ping_interval": format!("{seconds}s"),
+                "pong_timeout": format!("{}ms", seconds * 500),
+                "proxy": {"connect": {
+                    "enabled": true,
+                    "endpoint": format!("http://{}/connect", self.backend.address),
+                    "timeout": "5s",
+                }},
+            },
+            "channel": {"namespaces": [{
+                "name": "orders",
+                "history_size": 100,
+                "history_ttl": "300s",
+                "force_recovery": true,
+                "allow_history_for_subscriber": true,
+            }]},
+            "usage_stats": {"disabled": true},
+        });
+        let file = self.folder.join("config.json");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let log = std::fs::File::create(self.log()).unwrap();
+        let mut command = Command::new(&self.binary);
+        // A developer's own settings for Centrifugo are not this server's.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CENTRIFUGO_") {
+                command.env_remove(name);
+            }
+        }
+        let child = command
+            .arg("--config")
+            .arg(file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        Process(child.unwrap_or_else(|error| panic!("{}: {error}", self.binary.display())))
+    }
+
+    fn is_up(&mut self) -> bool {
+        let deadline = Instant::now() + DEADLINE;
+        while Instant::now() < deadline {
+            if self.process.as_mut().is_none_or(Process::has_ended) {
+                return false;
+            }
+            if self.call("info", &json!({})).is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+
+    /// Ends the server at once, as a crash does. What it remembered is gone with it.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    pub fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}/connection/websocket", self.port)
+    }
+
+    /// The connect requests that the backend was asked about so far.
+    pub fn connects(&self) -> Vec<Value> {
+        self.backend.asked.lock().unwrap().clone()
+    }
+
+    pub fn publish(&self, channel: &str, data: Value) {
+        self.api("publish", &json!({"channel": channel, "data": data}));
+    }
+
+    /// Publishes all of them at once, in no particular order.
+    pub fn publish_all(&self, channel: &str, all: impl IntoIterator<Item = Value>) {
+        let commands: Vec<_> = all
+            .into_iter()
+            .map(|data| json!({"publish": {"channel": channel, "data": data}}))
+            .collect();
+        let batch = json!({"commands": commands, "parallel": true});
+        self.api("batch", &batch);
+    }
+
+    /// Throws a user out, with this close code.
+    pub fn disconnect(&self, user: &str, code: u32, reason: &str) {
+        let disconnect = json!({"code": code, "reason": reason});
+        self.api(
+            "disconnect",
+            &json!({"user": user, "disconnect": disconnect}),
+        );
+    }
+
+    /// The position of a channel's stream: its epoch and offset.
+    pub fn position(&self, channel: &str) -> (String, u64) {
+        let history = self.api("history", &json!({"channel": channel, "limit": 0}));
+        (
+            history["epoch"].as_str().unwrap().to_owned(),
+            history["offset"].as_u64().unwrap_or(0),
+        )
+    }
+
+    #[track_caller]
+    fn api(&self, method: &str, request: &Value) -> Value {
+        let reply = self.call(method, request).unwrap();
+        assert!(reply.get("error").is_none(), "{method}: {reply}");
+        reply["result"].clone()
+    }
+
+    fn call(&self, method: &str, request: &Value) -> std::io::Result<Value> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        let body = request.to_string();
+        write!(
+            stream,
+            "POST /api/{method} HTTP/1.0\r\nX-API-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.key,
+            body.len(),
+        )?;
+        let (head, body) = read_http(&mut BufReader::new(stream))?;
+        if !head.contains(" 200 ") {
+            return Err(std::io::Error::other(head));
+        }
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+}
+
+impl Drop for Centrifugo {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("Centrifugo's log: {}", self.log().display());
+        } else {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Ends with the test, also when it panics.
+struct Process(Child);
+
+impl Process {
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The application's backend: Centrifugo asks it about each connection.
+struct Backend {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<Value>>>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Backend {
+    fn start(player: Player) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::<Mutex<Vec<Value>>>::default();
+        let is_over = Arc::<AtomicBool>::default();
+        let thread = std::thread::spawn({
+            let (asked, is_over) = (Arc::clone(&asked), Arc::clone(&is_over));
+            move || {
+                for stream in listener.incoming() {
+                    if is_over.load(Ordering::Acquire) {
+                        return;
+                    }
+                    let answered = stream.and_then(|stream| answer(stream, &player, &asked));
+                    // A server that was killed while it asked gets no answer.
+                    let _ = answered;
+                }
+            }
+        });
+        Self {
+            address,
+            asked,
+            is_over,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        // The thread waits for a connection: here is one.
+        drop(TcpStream::connect(self.address));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn answer(
+    mut stream: TcpStream,
+    player: &Player,
+    asked: &Mutex<Vec<Value>>,
+) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(DEADLINE))?;
+    let (_, body) = read_http(&mut BufReader::new(stream.try_clone()?))?;
+    let request: Value = serde_json::from_slice(&body)?;
+    let reply = if request["data"]["auth"] == player.auth.as_str() {
+        json!({"result": {"user": player.id, "channels": [player.channel]}})
+    } else {
+        json!({"disconnect": {"code": 3500, "reason": "invalid token"}})
+    };
+    asked.lock().unwrap().push(request);
+    let reply = reply.to_string();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{reply}",
+        reply.len(),
+    )
+}
+
+/// Reads a request or a response: its head, and its body by its length or to the end.
+fn read_http(stream: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
+    let mut head = String::new();
+    let mut length = None;
+    loop {
+        let start = head.len();
+        if stream.read_line(&mut head)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let line = head[start..].trim();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok();
+        }
+    }
+    let mut body = Vec::new();
+    match length {
+        Some(length) => stream.take(length).read_to_end(&mut body)?,
+        None => stream.read_to_end(&mut body)?,
+    };
+    Ok((head, body))
+}
