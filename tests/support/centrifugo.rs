@@ -15,10 +15,18 @@ use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Who may connect: `auth` of the connect data, the user's id at the server, their channel.
+/// Channels with a history, which subscribers may read, and which can be recovered.
+pub const ORDERS: &str = "orders";
+/// The same, but subscribers may not ask for the history: error 103, permission denied.
+pub const PRIVATE: &str = "private";
+/// Channels that keep nothing: `history` is answered with error 108, not available.
+pub const FORGETFUL: &str = "forgetful";
+
+/// Who may connect, and what they are subscribed to.
 #[derive(Clone, Debug)]
 pub struct Player {
-    pub auth: String,
+    pub token: String,
+    /// Their id at the server.
     pub id: String,
     pub channel: String,
 }
@@ -42,14 +50,13 @@ pub struct Centrifugo {
     port: u16,
     key: String,
     folder: PathBuf,
-    ping_interval: Duration,
     backend: Backend,
     process: Option<Process>,
 }
 
 impl Centrifugo {
-    /// Starts a server that lets this player in and pings every so often (whole seconds).
-    pub fn start(binary: &Path, player: &Player, ping_interval: Duration) -> Self {
+    /// Starts a server that lets this player in.
+    pub fn start(binary: &Path, player: &Player) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("centrifugo-{}-{number}", std::process::id());
@@ -61,7 +68,6 @@ impl Centrifugo {
             // Nobody else's, so that an answer to it shows that the port is ours.
             key: name,
             folder,
-            ping_interval,
             backend: Backend::start(player.clone()),
             process: None,
         };
@@ -86,26 +92,35 @@ impl Centrifugo {
     }
 
     fn spawn(&self) -> Process {
-        let seconds = self.ping_interval.as_secs();
         let config = json!({
             "http_server": {"address": "127.0.0.1", "port": self.port},
             "http_api": {"key": self.key},
             "client": {
-                "ping_interval": format!("{seconds}s"),
-                "pong_timeout": format!("{}ms", seconds * 500),
+                // The shortest that the protocol can announce: a test waits for them.
+                "ping_interval": "1s",
+                "pong_timeout": "500ms",
                 "proxy": {"connect": {
                     "enabled": true,
                     "endpoint": format!("http://{}/connect", self.backend.address),
                     "timeout": "5s",
                 }},
             },
-            "channel": {"namespaces": [{
-                "name": "orders",
-                "history_size": 100,
-                "history_ttl": "300s",
-                "force_recovery": true,
-                "allow_history_for_subscriber": true,
-            }]},
+            "channel": {"namespaces": [
+                {
+                    "name": ORDERS,
+                    "history_size": 100,
+                    "history_ttl": "300s",
+                    "force_recovery": true,
+                    "allow_history_for_subscriber": true,
+                },
+                {
+                    "name": PRIVATE,
+                    "history_size": 100,
+                    "history_ttl": "300s",
+                    "force_recovery": true,
+                },
+                {"name": FORGETFUL, "allow_history_for_subscriber": true},
+            ]},
             "usage_stats": {"disabled": true},
         });
         let file = self.folder.join("config.json");
@@ -156,12 +171,15 @@ impl Centrifugo {
         self.backend.asked.lock().unwrap().clone()
     }
 
-    pub fn publish(&self, channel: &str, data: Value) {
+    /// Publishes in the player's channel.
+    pub fn publish(&self, data: Value) {
+        let channel = &self.backend.player.channel;
         self.api("publish", &json!({"channel": channel, "data": data}));
     }
 
     /// Publishes all of them at once, in no particular order.
-    pub fn publish_all(&self, channel: &str, all: impl IntoIterator<Item = Value>) {
+    pub fn publish_all(&self, all: impl IntoIterator<Item = Value>) {
+        let channel = &self.backend.player.channel;
         let commands: Vec<_> = all
             .into_iter()
             .map(|data| json!({"publish": {"channel": channel, "data": data}}))
@@ -170,22 +188,26 @@ impl Centrifugo {
         self.api("batch", &batch);
     }
 
-    /// Throws a user out, with this close code.
-    pub fn disconnect(&self, user: &str, code: u32, reason: &str) {
+    /// Throws the player out, with this close code.
+    pub fn disconnect(&self, code: u32, reason: &str) {
         let disconnect = json!({"code": code, "reason": reason});
-        self.api(
-            "disconnect",
-            &json!({"user": user, "disconnect": disconnect}),
-        );
+        let user = &self.backend.player.id;
+        let request = json!({"user": user, "disconnect": disconnect});
+        self.api("disconnect", &request);
     }
 
-    /// The position of a channel's stream: its epoch and offset.
-    pub fn position(&self, channel: &str) -> (String, u64) {
+    /// Ends the player's subscription, not their connection.
+    pub fn unsubscribe(&self) {
+        let Player { id, channel, .. } = &self.backend.player;
+        self.api("unsubscribe", &json!({"user": id, "channel": channel}));
+    }
+
+    /// The top of the player's stream: its epoch and offset.
+    pub fn position(&self) -> (String, u64) {
+        let channel = &self.backend.player.channel;
         let history = self.api("history", &json!({"channel": channel, "limit": 0}));
-        (
-            history["epoch"].as_str().unwrap().to_owned(),
-            history["offset"].as_u64().unwrap_or(0),
-        )
+        let epoch = history["epoch"].as_str().unwrap().to_owned();
+        (epoch, history["offset"].as_u64().unwrap_or(0))
     }
 
     #[track_caller]
@@ -246,6 +268,7 @@ impl Drop for Process {
 
 /// The application's backend: Centrifugo asks it about each connection.
 struct Backend {
+    player: Player,
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Value>>>,
     is_over: Arc<AtomicBool>,
@@ -260,6 +283,7 @@ impl Backend {
         let is_over = Arc::<AtomicBool>::default();
         let thread = std::thread::spawn({
             let (asked, is_over) = (Arc::clone(&asked), Arc::clone(&is_over));
+            let player = player.clone();
             move || {
                 for stream in listener.incoming() {
                     if is_over.load(Ordering::Acquire) {
@@ -272,6 +296,7 @@ impl Backend {
             }
         });
         Self {
+            player,
             address,
             asked,
             is_over,
@@ -299,7 +324,7 @@ fn answer(
     stream.set_read_timeout(Some(DEADLINE))?;
     let (_, body) = read_http(&mut BufReader::new(stream.try_clone()?))?;
     let request: Value = serde_json::from_slice(&body)?;
-    let reply = if request["data"]["auth"] == player.auth.as_str() {
+    let reply = if request["data"]["auth"] == *player.token {
         json!({"result": {"user": player.id, "channels": [player.channel]}})
     } else {
         json!({"disconnect": {"code": 3500, "reason": "invalid token"}})

@@ -1,0 +1,628 @@
+//! The plugin's socket against a real Centrifugo, the server that speaks the protocol of Xsolla's.
+//!
+//! The news comes from Centrifugo; Get Order is the emulator's, which keeps saying `new` unless a
+//! test has it say otherwise: so what the game hears, it heard over the socket.
+//!
+//! Needs `tests/interop/setup.sh`. Without it the tests are skipped, and say so; with
+//! `BEVY_XSOLLA_REQUIRE_INTEROP=1` they fail.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/centrifugo.rs"]
+mod centrifugo;
+#[path = "support/tap.rs"]
+mod tap;
+
+use std::time::{Duration, Instant};
+
+use bevy::MinimalPlugins;
+use bevy::app::App;
+use bevy::ecs::message::{Message, MessageCursor, Messages};
+use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::prelude::*;
+use bevy_xsolla::{NewsSource, SocketError};
+use serde_json::{Value, json};
+
+use centrifugo::{Centrifugo, FORGETFUL, ORDERS, PRIVATE, Player};
+use tap::{Tap, Way, What};
+
+/// One player with one order, a server, a tap before it, and the emulator for Get Order.
+struct Purchase {
+    emulator: XsollaEmulator,
+    token: String,
+    user: XsollaUser,
+    order: OrderId,
+    server: Centrifugo,
+    tap: Tap,
+}
+
+impl Purchase {
+    /// `None`, where there is no Centrifugo, and that was said.
+    fn begin(namespace: &str) -> Option<Self> {
+        let Some(binary) = centrifugo::binary() else {
+            let required = std::env::var_os("BEVY_XSOLLA_REQUIRE_INTEROP");
+            assert!(
+                required.is_none_or(|value| value != "1"),
+                "there is no Centrifugo: run tests/interop/setup.sh"
+            );
+            println!("SKIPPED: there is no Centrifugo (tests/interop/setup.sh builds one)");
+            return None;
+        };
+        let emulator = XsollaEmulator::start();
+        let token = emulator.token("alice");
+        let user = XsollaUser::new(&token);
+        let order = emulator.create_order(&user, &[("sword", 1)]);
+        let player = Player {
+            token,
+            id: "alice".to_owned(),
+            channel: format!("{namespace}:alice"),
+        };
+        let server = Centrifugo::start(&binary, &player);
+        let tap = Tap::start(server.url());
+        Some(Self {
+            emulator,
+            token: player.token,
+            user,
+            order,
+            server,
+            tap,
+        })
+    }
+
+    /// Only the socket brings news in time: Get Order is asked once at the start, and then so rarely
+    /// that a test has failed by then.
+    fn socket_only(&self) -> XsollaConfig {
+        let mut config = self.emulator.config();
+        config.socket_url = self.tap.url();
+        config.socket_grace = Duration::from_secs(300);
+        config.poll_interval = Duration::from_secs(300);
+        config.poll_interval_max = Duration::from_secs(300);
+        config.retry_min = Duration::from_millis(50);
+        config.retry_max = Duration::from_millis(200);
+        config.ping_grace = Duration::from_millis(500);
+        config
+    }
+
+    fn with_polling(&self) -> XsollaConfig {
+        let mut config = self.socket_only();
+        config.socket_grace = Duration::from_secs(1);
+        config.poll_interval = Duration::from_millis(50);
+        config
+    }
+
+    fn play(&self, config: XsollaConfig) -> Game {
+        let mut game = Game::start(config, self.user.clone());
+        game.track(self.order);
+        game
+    }
+
+    fn publish(&self, status: &str) {
+        self.server.publish(publication(self.order, status));
+    }
+
+    /// What the client asked to recover when it opened this connection, once it has.
+    fn recovery_asked(&self, connection: usize) -> Value {
+        let what = "the reconnect";
+        let asks = |message: &Value| !message["connect"].is_null();
+        let connect = self.tap.wait_for_message(what, connection, Way::Up, asks);
+        only(&connect["connect"]["subs"])
+    }
+
+    /// What the server answered to that, once it has.
+    fn recovery_answered(&self, connection: usize) -> Value {
+        let what = "the answer to the reconnect";
+        let answers = |message: &Value| !message["connect"].is_null();
+        let reply = self
+            .tap
+            .wait_for_message(what, connection, Way::Down, answers);
+        only(&reply["connect"]["subs"])
+    }
+}
+
+fn publication(order: OrderId, status: &str) -> Value {
+    json!({"order_id": order.0, "status": status})
+}
+
+/// The only value of a map.
+#[track_caller]
+fn only(map: &Value) -> Value {
+    let map = map.as_object().expect("a map");
+    assert_eq!(map.len(), 1, "{map:?}");
+    map.values().next().unwrap().clone()
+}
+
+/// A game that keeps what it hears.
+struct Game {
+    app: App,
+    changed: Vec<OrderStatusChanged>,
+    done: Vec<OrderDone>,
+    unauthorized: Vec<AuthorizationRequired>,
+    /// Every state of the tracker, as it came.
+    states: Vec<TrackerState>,
+    cursors: (
+        MessageCursor<OrderStatusChanged>,
+        MessageCursor<OrderDone>,
+        MessageCursor<AuthorizationRequired>,
+    ),
+}
+
+impl Game {
+    fn start(config: XsollaConfig, user: XsollaUser) -> Self {
+        let mut app = App::new();
+        app.add_plugins((MinimalPlugins, XsollaOrderPlugin))
+            .insert_resource(config)
+            .insert_resource(user);
+        Self {
+            app,
+            changed: Vec::new(),
+            done: Vec::new(),
+            unauthorized: Vec::new(),
+            states: Vec::new(),
+            cursors: Default::default(),
+        }
+    }
+
+    fn track(&mut self, order: OrderId) {
+        let world = self.app.world_mut();
+        world.commands().track_order(order);
+        world.flush();
+    }
+
+    /// Runs frame after frame until this is so.
+    #[track_caller]
+    fn run_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            self.frame();
+            if is_so(self) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "did not happen: {what}\nstates: {:?}\nchanged: {:?}\ndone: {:?}",
+                self.states,
+                self.changed,
+                self.done,
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn frame(&mut self) {
+        self.app.update();
+        let world = self.app.world();
+        let state = world.resource::<TrackerState>();
+        if self.states.last() != Some(state) {
+            self.states.push(state.clone());
+        }
+        let (changed, done, unauthorized) = &mut self.cursors;
+        read(world.resource(), changed, &mut self.changed);
+        read(world.resource(), done, &mut self.done);
+        read(world.resource(), unauthorized, &mut self.unauthorized);
+    }
+
+    fn state(&self) -> &TrackerState {
+        self.states.last().unwrap()
+    }
+
+    #[track_caller]
+    fn run_until_live(&mut self) {
+        self.run_until("a live socket", |game| game.state().is_live());
+    }
+
+    /// Runs until the order is granted, and says how the news of it came.
+    #[track_caller]
+    fn run_until_granted(&mut self, order: OrderId) -> NewsSource {
+        self.run_until("the grant", |game| game.grants(order) > 0);
+        let done = |change: &&OrderStatusChanged| {
+            change.order_id == order && change.status == OrderStatus::Done
+        };
+        self.changed.iter().find(done).unwrap().source
+    }
+
+    #[track_caller]
+    fn run_until_heard(&mut self, order: OrderId, status: OrderStatus) {
+        self.run_until(&format!("{order} is {status}"), |game| {
+            let mut changes = game.changed.iter();
+            changes.any(|change| change.order_id == order && change.status == status)
+        });
+    }
+
+    fn grants(&self, order: OrderId) -> usize {
+        let done = self.done.iter().filter(|done| done.order_id == order);
+        done.count()
+    }
+
+    fn statuses(&self, order: OrderId) -> Vec<OrderStatus> {
+        let changes = self
+            .changed
+            .iter()
+            .filter(|change| change.order_id == order);
+        changes.map(|change| change.status.clone()).collect()
+    }
+}
+
+fn read<M: Message + Clone>(from: &Messages<M>, cursor: &mut MessageCursor<M>, to: &mut Vec<M>) {
+    to.extend(cursor.read(from).cloned());
+}
+
+#[test]
+fn the_connect_data_reaches_the_application_behind_the_server() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    let config = purchase.socket_only();
+    let project_id = config.project_id;
+    let mut game = Game::start(config, purchase.user.clone().with_external_id("player-1"));
+    game.track(purchase.order);
+    game.run_until_live();
+
+    let connects = purchase.server.connects();
+    let [connect] = connects.as_slice() else {
+        panic!("{connects:#?}");
+    };
+    assert_eq!(connect["transport"], "websocket");
+    assert_eq!(connect["protocol"], "json");
+    let data = connect["data"].as_object().unwrap();
+    assert_eq!(data["user_external_id"], "player-1");
+    // An integer, as the documentation has it, not a string.
+    assert_eq!(data["project_id"], json!(project_id));
+    assert!(data["auth"] == *purchase.token, "another token");
+    assert_eq!(data.len(), 3, "nothing else is sent: {:?}", data.keys());
+}
+
+#[test]
+fn what_was_published_before_the_connection_is_heard() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    purchase.publish("new");
+    purchase.publish("paid");
+    purchase.publish("done");
+
+    let mut game = purchase.play(purchase.socket_only());
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    let sword = &game.done[0].items[0];
+    assert_eq!((sword.sku.as_str(), sword.quantity), ("sword", 1));
+}
+
+#[test]
+fn live_publications_are_heard_in_their_order() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    // With nothing of ours between the plugin and the server.
+    let mut config = purchase.socket_only();
+    config.socket_url = purchase.server.url();
+    let mut game = purchase.play(config);
+    game.run_until_live();
+
+    purchase.publish("paid");
+    game.run_until_heard(purchase.order, OrderStatus::Paid);
+    purchase.publish("done");
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    let statuses = game.statuses(purchase.order);
+    assert!(
+        statuses.ends_with(&[OrderStatus::Paid, OrderStatus::Done]),
+        "{statuses:?}"
+    );
+}
+
+#[test]
+fn every_message_of_a_frame_is_heard() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    let mut game = purchase.play(purchase.socket_only());
+    let more = || {
+        purchase
+            .emulator
+            .create_order(&purchase.user, &[("sword", 1)])
+    };
+    let mut orders: Vec<_> = std::iter::repeat_with(more).take(40).collect();
+    orders.iter().for_each(|&order| game.track(order));
+    orders.push(purchase.order);
+    game.run_until_live();
+
+    // Publications at once: the server has one write for those that queued up during the last.
+    let is_shared = |seen: &tap::Seen| seen.way == Way::Down && seen.messages().len() > 1;
+    let all = |status: &str| {
+        orders
+            .iter()
+            .map(|&order| publication(order, status))
+            .collect()
+    };
+    let burst = |status: &str| {
+        let all: Vec<_> = all(status);
+        purchase.server.publish_all(all);
+    };
+    for _ in 0..50 {
+        burst("paid");
+        if purchase.tap.seen().iter().any(is_shared) {
+            break;
+        }
+    }
+    burst("done");
+    purchase
+        .tap
+        .wait_for("a frame with several messages", is_shared);
+    for &order in &orders {
+        assert_eq!(game.run_until_granted(order), NewsSource::Socket);
+    }
+    assert_eq!(game.done.len(), orders.len(), "each is granted once");
+}
+
+#[test]
+fn what_was_missed_while_the_link_was_down_is_recovered() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    purchase.publish("new");
+    let mut game = purchase.play(purchase.socket_only());
+    game.run_until_live();
+    purchase.publish("paid");
+    game.run_until_heard(purchase.order, OrderStatus::Paid);
+    let (epoch, offset) = purchase.server.position();
+
+    purchase.tap.lead_to("nowhere");
+    purchase.tap.cut();
+    game.run_until("the loss is noticed", |game| !game.state().is_live());
+    purchase.publish("done");
+    let before = purchase.tap.connections();
+    game.run_until("another attempt", |_| purchase.tap.connections() > before);
+    purchase.tap.lead_to(purchase.server.url());
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+
+    // On the wire: the position as the server knows it, and the server's word that nothing is missing.
+    let seen = purchase.tap.seen();
+    let talked = |seen: &&tap::Seen| matches!(seen.what, What::Text(_));
+    let last = seen.iter().rev().find(talked).unwrap().connection;
+    let asked = purchase.recovery_asked(last);
+    assert_eq!(
+        asked,
+        json!({"recover": true, "epoch": epoch, "offset": offset})
+    );
+    let answered = purchase.recovery_answered(last);
+    assert_eq!(answered["recovered"], true, "{answered}");
+    let done = publication(purchase.order, "done");
+    assert_eq!(answered["publications"][0]["data"], done, "{answered}");
+    assert_eq!(game.grants(purchase.order), 1);
+}
+
+#[test]
+fn an_order_paid_after_the_server_lost_its_memory_is_granted() {
+    let Some(mut purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    purchase.publish("new");
+    let mut game = purchase.play(purchase.socket_only());
+    game.run_until_live();
+    let (old_epoch, _) = purchase.server.position();
+
+    restart(&mut purchase, &mut game);
+    game.run_until("live again", |game| game.state().is_live());
+    let last = purchase.tap.connections() - 1;
+    assert_eq!(purchase.recovery_asked(last)["epoch"], *old_epoch);
+    let answered = purchase.recovery_answered(last);
+    assert_ne!(answered["epoch"], *old_epoch);
+    assert_ne!(answered["recovered"], true, "{answered}");
+
+    purchase.publish("paid");
+    purchase.publish("done");
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(game.grants(purchase.order), 1);
+}
+
+#[test]
+fn what_the_server_forgot_is_asked_for() {
+    let Some(mut purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    let mut game = purchase.play(purchase.socket_only());
+    game.run_until_live();
+
+    purchase.publish("new");
+    game.run_until("the first answer", |_| {
+        purchase.emulator.order_requests_for(purchase.order) > 0
+    });
+    // It is paid while the server is down, so the new server's stream does not have it.
+    purchase.server.kill();
+    purchase
+        .emulator
+        .set_status_silently(purchase.order, "done");
+    restart(&mut purchase, &mut game);
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Request);
+}
+
+/// Ends the server as a crash does, and starts it anew behind the same address.
+fn restart(purchase: &mut Purchase, game: &mut Game) {
+    purchase.server.kill();
+    game.run_until("the loss is noticed", |game| !game.state().is_live());
+    purchase.server.run();
+    purchase.tap.lead_to(purchase.server.url());
+}
+
+#[test]
+fn a_close_that_invites_back_is_followed_by_a_prompt_reconnect() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    let mut game = purchase.play(purchase.socket_only());
+    // The ends of both ranges that mean: come back.
+    for (count, code) in [3000, 3499, 4000, 4499].into_iter().enumerate() {
+        purchase.recovery_answered(count);
+        purchase.server.disconnect(code, "come back");
+        let closed = closed_by_server(&purchase, count, code);
+        game.run_until("another connection", |_| {
+            purchase.tap.connections() > count + 1
+        });
+        let what = "the reconnect";
+        let opened = purchase.tap.wait_for(what, |seen| {
+            seen.connection == count + 1 && matches!(seen.what, What::Opened)
+        });
+        let took = opened.at.duration_since(closed.at);
+        assert!(took < Duration::from_secs(2), "{code}: {took:?}");
+    }
+    game.run_until_live();
+    purchase.publish("done");
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+}
+
+#[test]
+fn after_a_close_for_good_the_order_is_granted_by_polling() {
+    for code in [3503, 4501] {
+        let Some(purchase) = Purchase::begin(ORDERS) else {
+            return;
+        };
+        let mut game = purchase.play(purchase.with_polling());
+        game.run_until_live();
+        purchase.server.disconnect(code, "stay away");
+        closed_by_server(&purchase, 0, code);
+
+        // Long enough for several attempts to reconnect, at the pace of this game.
+        let asked = || purchase.emulator.order_requests_for(purchase.order);
+        let before = asked();
+        game.run_until("polling", |_| asked() > before + 20);
+        assert_eq!(purchase.tap.connections(), 1, "{code} is obeyed");
+        let reason = SocketError::Closed {
+            code,
+            reason: "stay away".to_owned(),
+        };
+        let reason = Some(reason);
+        assert_eq!(*game.state(), TrackerState::Polling { reason });
+
+        purchase
+            .emulator
+            .set_status_silently(purchase.order, "done");
+        assert_eq!(game.run_until_granted(purchase.order), NewsSource::Request);
+    }
+}
+
+/// The server's close frame on this connection, once it came.
+fn closed_by_server(purchase: &Purchase, connection: usize, code: u32) -> tap::Seen {
+    let what = format!("close frame {code}");
+    purchase.tap.wait_for(&what, |seen| {
+        seen.connection == connection
+            && seen.way == Way::Down
+            && matches!(seen.what, What::Closed(closed) if u32::from(closed) == code)
+    })
+}
+
+#[test]
+fn a_link_without_pings_is_replaced() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    let mut game = purchase.play(purchase.socket_only());
+    game.run_until_live();
+    purchase.tap.freeze();
+    purchase.publish("done");
+
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    let reason = SocketError::PingMissing;
+    let reconnecting = TrackerState::Reconnecting { reason };
+    assert!(game.states.contains(&reconnecting), "{:?}", game.states);
+    assert_eq!(purchase.recovery_answered(1)["recovered"], true);
+}
+
+#[test]
+fn pings_are_answered_and_nothing_is_answered_that_was_no_ping() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    let mut game = purchase.play(purchase.socket_only());
+    game.run_until_live();
+    let count = |way| {
+        let messages = purchase.tap.messages(0, way);
+        messages
+            .iter()
+            .filter(|message| **message == json!({}))
+            .count()
+    };
+    // The server closes with 3012 where a pong is missing, and with 3501 where one comes unasked.
+    game.run_until("three pings", |_| count(Way::Down) >= 4);
+    assert!(count(Way::Up) >= 3);
+    assert!(count(Way::Up) <= count(Way::Down));
+    assert_eq!(purchase.tap.connections(), 1);
+    assert!(game.state().is_live());
+}
+
+#[test]
+fn a_server_that_gives_no_history_away_is_followed_live() {
+    // Permission denied (103), and not available (108).
+    for (namespace, code) in [(PRIVATE, 103), (FORGETFUL, 108)] {
+        let Some(purchase) = Purchase::begin(namespace) else {
+            return;
+        };
+        let mut game = purchase.play(purchase.socket_only());
+        let what = "the refusal of the history";
+        purchase
+            .tap
+            .wait_for_message(what, 0, Way::Down, |message| {
+                message["error"]["code"] == code
+            });
+        game.run_until_live();
+        purchase.publish("paid");
+        game.run_until_heard(purchase.order, OrderStatus::Paid);
+        purchase.publish("done");
+        assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+        assert_eq!(purchase.tap.connections(), 1);
+    }
+}
+
+#[test]
+fn an_order_is_granted_though_the_server_ends_the_subscription() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    let mut config = purchase.with_polling();
+    config.connect_timeout = Duration::from_secs(1);
+    let mut game = purchase.play(config);
+    game.run_until_live();
+    purchase.server.unsubscribe();
+    let what = "the end of the subscription";
+    purchase
+        .tap
+        .wait_for_message(what, 0, Way::Down, |message| {
+            !message["push"]["unsubscribe"].is_null()
+        });
+    purchase.publish("done");
+    purchase
+        .emulator
+        .set_status_silently(purchase.order, "done");
+    game.run_until_granted(purchase.order);
+    assert_eq!(game.grants(purchase.order), 1);
+}
+
+#[test]
+fn a_player_whom_the_server_does_not_know_is_asked_for_a_new_token() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    // The backend behind Centrifugo knows Alice only.
+    let bob = purchase.emulator.user("bob");
+    let order = purchase.emulator.create_order(&bob, &[("sword", 1)]);
+    let mut game = Game::start(purchase.socket_only(), bob.clone());
+    game.track(order);
+    game.run_until("the question", |game| !game.unauthorized.is_empty());
+    assert_eq!(game.unauthorized[0].user, *bob.id());
+    assert_eq!(purchase.tap.connections(), 1, "once is enough");
+}
+
+#[test]
+fn the_socket_is_closed_once_no_order_is_open() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    let mut game = purchase.play(purchase.socket_only());
+    game.run_until_live();
+    purchase.publish("done");
+    game.run_until_granted(purchase.order);
+    game.run_until("rest", |game| *game.state() == TrackerState::Idle);
+    let what = "a goodbye";
+    let closed = purchase.tap.wait_for(what, |seen| {
+        seen.way == Way::Up && matches!(seen.what, What::Closed(_))
+    });
+    assert!(matches!(closed.what, What::Closed(1000)), "{closed}");
+    assert_eq!(purchase.tap.connections(), 1);
+}
