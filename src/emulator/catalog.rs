@@ -1,0 +1,182 @@
+//! What is for sale.
+
+use rust_decimal::Decimal;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// The items that are for sale unless told otherwise, in the shape of Xsolla's answer.
+const ITEMS: &str = include_str!("../../assets/virtual_items.json");
+
+/// The most items on a page.
+pub(super) const MAX_PAGE: usize = 50;
+
+/// What an item costs that is not in the catalogue: enough for an order that looks real.
+const DEFAULT_AMOUNT: Decimal = Decimal::ONE;
+
+#[derive(Default)]
+pub(super) struct Catalog {
+    items: Vec<Value>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Page<'a> {
+    has_more: bool,
+    items: &'a [Value],
+}
+
+/// What an order of an item comes to.
+pub(super) struct Offer {
+    pub(super) is_free: bool,
+    pub(super) price: Option<Price>,
+    pub(super) virtual_prices: Vec<VirtualPrice>,
+}
+
+#[derive(Clone, Serialize)]
+pub(super) struct Price {
+    #[serde(serialize_with = "as_text")]
+    pub(super) amount: Decimal,
+    #[serde(serialize_with = "as_text")]
+    pub(super) amount_without_discount: Decimal,
+    pub(super) currency: String,
+}
+
+impl Price {
+    fn read(value: &Value) -> Option<Self> {
+        let amount = amount_of(value)?;
+        Some(Self {
+            amount,
+            amount_without_discount: value
+                .get("amount_without_discount")
+                .and_then(decimal)
+                .unwrap_or(amount),
+            currency: value.get("currency")?.as_str()?.to_owned(),
+        })
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct VirtualPrice {
+    pub(super) sku: String,
+    pub(super) amount: Decimal,
+}
+
+impl VirtualPrice {
+    fn read(value: &Value) -> Option<Self> {
+        Some(Self {
+            sku: value.get("sku")?.as_str()?.to_owned(),
+            amount: amount_of(value)?,
+        })
+    }
+}
+
+fn amount_of(value: &Value) -> Option<Decimal> {
+    value.get("amount").and_then(decimal)
+}
+
+/// Developers write amounts as text, as Xsolla does, or as numbers.
+fn decimal(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Xsolla writes money as text.
+fn as_text<S: Serializer>(amount: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
+}
+
+impl Catalog {
+    pub(super) fn included() -> Self {
+        serde_json::from_str(ITEMS).map_or_else(|_| Self::default(), Self::from_value)
+    }
+
+    /// A whole answer of Xsolla's, or the list of items in it.
+    pub(super) fn from_value(value: Value) -> Self {
+        let items = match value {
+            Value::Object(mut body) => body.remove("items").unwrap_or_default(),
+            other => other,
+        };
+        match items {
+            Value::Array(items) => Self { items },
+            _ => Self::default(),
+        }
+    }
+
+    pub(super) fn page(&self, offset: usize, limit: usize) -> Page<'_> {
+        let start = offset.min(self.items.len());
+        let end = start
+            .saturating_add(limit.min(MAX_PAGE))
+            .min(self.items.len());
+        Page {
+            has_more: end < self.items.len(),
+            items: self.items.get(start..end).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn offer(&self, sku: &str) -> Option<Offer> {
+        let item = self
+            .items
+            .iter()
+            .find(|item| item.get("sku").and_then(Value::as_str) == Some(sku))?;
+        let virtual_prices = item.get("virtual_prices").and_then(Value::as_array);
+        Some(Offer {
+            is_free: item.get("is_free").and_then(Value::as_bool) == Some(true),
+            price: item.get("price").and_then(Price::read),
+            virtual_prices: virtual_prices
+                .into_iter()
+                .flatten()
+                .filter_map(VirtualPrice::read)
+                .collect(),
+        })
+    }
+}
+
+impl Offer {
+    /// For tests that order things which nobody put up for sale.
+    pub(super) fn unlisted() -> Self {
+        Self {
+            is_free: false,
+            price: Some(Price {
+                amount: DEFAULT_AMOUNT,
+                amount_without_discount: DEFAULT_AMOUNT,
+                currency: "USD".to_owned(),
+            }),
+            virtual_prices: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_included_items_can_be_bought() {
+        let catalog = Catalog::included();
+        let sword = catalog.offer("sword").and_then(|offer| offer.price);
+        assert_eq!(sword.map(|price| price.currency), Some("USD".to_owned()));
+        let free: Vec<_> = ["starter_pack", "sword"]
+            .map(|sku| catalog.offer(sku).is_some_and(|offer| offer.is_free))
+            .into();
+        assert_eq!(free, [true, false]);
+        assert!(catalog.offer("nothing").is_none());
+    }
+
+    #[test]
+    fn pages_cover_every_item_once() {
+        let items: Vec<Value> = (0..120).map(|n| serde_json::json!({"sku": n})).collect();
+        let catalog = Catalog::from_value(items.into());
+        let sizes: Vec<_> = [0, 50, 100, 150, usize::MAX]
+            .map(|offset| {
+                let page = catalog.page(offset, usize::MAX);
+                (page.items.len(), page.has_more)
+            })
+            .into();
+        assert_eq!(
+            sizes,
+            [(50, true), (50, true), (20, false), (0, false), (0, false)]
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! An order, its way through the statuses, and what Get Order says of it.
+
+use std::time::Instant;
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::catalog::{Offer, Price, VirtualPrice};
+use super::faults::Lag;
+
+/// The first order's id, beyond 32 bits: clients that cut ids are found out.
+pub(super) const FIRST_ID: u64 = (1 << 32) + 59_614_241;
+
+pub(super) struct Order {
+    pub(super) account: usize,
+    pub(super) lines: Vec<Line>,
+    /// What the order is paid with, where that is virtual currency.
+    pub(super) virtual_price: Option<VirtualPrice>,
+    pub(super) is_free: bool,
+    /// What Get Order is to answer, in place of the truth.
+    pub(super) body: Option<Value>,
+    /// Every status so far and when it came, the oldest first; never empty.
+    statuses: Vec<(Instant, String)>,
+}
+
+pub(super) struct Line {
+    pub(super) sku: String,
+    pub(super) quantity: u64,
+    pub(super) offer: Offer,
+}
+
+impl Order {
+    pub(super) fn new(account: usize, lines: Vec<Line>) -> Self {
+        Self {
+            account,
+            is_free: lines.iter().all(|line| line.offer.is_free),
+            lines,
+            virtual_price: None,
+            body: None,
+            statuses: vec![(Instant::now(), "new".to_owned())],
+        }
+    }
+
+    pub(super) fn set_status(&mut self, status: &str) {
+        self.statuses.push((Instant::now(), status.to_owned()));
+    }
+
+    pub(super) fn status(&self) -> &str {
+        self.status_seen(Lag::None)
+    }
+
+    /// The status that a server sees which lags behind.
+    fn status_seen(&self, lag: Lag) -> &str {
+        let now = Instant::now();
+        let seen_at = match lag {
+            Lag::None => Some(now),
+            Lag::Frozen(at) => Some(at),
+            Lag::By(lag) => now.checked_sub(lag),
+        };
+        let seen = |at: Instant| self.statuses.iter().rev().find(|(since, _)| *since <= at);
+        // An order that is younger than what is seen still has to be found: as it was created.
+        let seen = seen_at.and_then(seen).or_else(|| self.statuses.first());
+        seen.map_or("new", |(_, status)| status)
+    }
+
+    pub(super) fn body(&self, order_id: u64, lag: Lag) -> OrderBody<'_> {
+        let is_virtual = self.virtual_price.is_some();
+        OrderBody {
+            order_id,
+            status: self.status_seen(lag),
+            content: ContentBody {
+                is_free: self.is_free,
+                price: if is_virtual { None } else { self.total() },
+                virtual_price: self.virtual_price.as_ref().map(|price| VirtualPriceBody {
+                    amount: price.amount.to_string(),
+                    currency: &price.sku,
+                }),
+                items: self
+                    .lines
+                    .iter()
+                    .map(|line| ItemBody {
+                        sku: &line.sku,
+                        quantity: line.quantity,
+                        is_free: line.offer.is_free,
+                        price: line.offer.price.as_ref().filter(|_| !is_virtual),
+                    })
+                    .collect(),
+            },
+        }
+    }
+
+    fn total(&self) -> Option<Price> {
+        let mut total: Option<Price> = None;
+        for line in &self.lines {
+            let Some(price) = &line.offer.price else {
+                continue;
+            };
+            let quantity = Decimal::from(line.quantity);
+            let total = total.get_or_insert_with(|| Price {
+                amount: Decimal::ZERO,
+                amount_without_discount: Decimal::ZERO,
+                currency: price.currency.clone(),
+            });
+            total.amount += price.amount.saturating_mul(quantity);
+            total.amount_without_discount += price.amount_without_discount.saturating_mul(quantity);
+        }
+        total
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct OrderBody<'a> {
+    order_id: u64,
+    status: &'a str,
+    content: ContentBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ContentBody<'a> {
+    is_free: bool,
+    price: Option<Price>,
+    virtual_price: Option<VirtualPriceBody<'a>>,
+    items: Vec<ItemBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct VirtualPriceBody<'a> {
+    amount: String,
+    currency: &'a str,
+}
+
+#[derive(Serialize)]
+struct ItemBody<'a> {
+    sku: &'a str,
+    quantity: u64,
+    is_free: bool,
+    price: Option<&'a Price>,
+}
