@@ -2,6 +2,8 @@
 //! the test) is asked who a connection is, by way of a connect proxy, and answers with the user and
 //! their channel; the channel keeps a history that its subscribers may read, and can be recovered.
 
+#![allow(dead_code, reason = "each file of tests uses its part of it")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -32,7 +34,7 @@ pub struct Player {
 }
 
 /// The binary: `CENTRIFUGO_BIN`, or what `tests/interop/setup.sh` built, or one on `PATH`.
-pub fn binary() -> Option<PathBuf> {
+fn binary() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("CENTRIFUGO_BIN") {
         return Some(PathBuf::from(named));
     }
@@ -43,6 +45,26 @@ pub fn binary() -> Option<PathBuf> {
         .chain(std::env::split_paths(&path))
         .map(|folder| folder.join(&name))
         .find(|file| file.is_file())
+}
+
+/// The binary; or `None` after saying that the test is skipped.
+///
+/// # Panics
+///
+/// Where there is none, though `BEVY_XSOLLA_REQUIRE_INTEROP` is 1.
+#[track_caller]
+pub fn required() -> Option<PathBuf> {
+    let binary = binary();
+    if binary.is_none() {
+        let required = std::env::var_os("BEVY_XSOLLA_REQUIRE_INTEROP");
+        let is_required = required.is_some_and(|value| value == "1");
+        assert!(
+            !is_required,
+            "there is no Centrifugo: run tests/interop/setup.sh"
+        );
+        println!("SKIPPED: there is no Centrifugo (tests/interop/setup.sh builds one)");
+    }
+    binary
 }
 
 pub struct Centrifugo {

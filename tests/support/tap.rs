@@ -3,6 +3,8 @@
 //!
 //! It runs on a thread of its own: an `App` must not be updated or dropped inside a Tokio context.
 
+#![allow(dead_code, reason = "each file of tests uses its part of it")]
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
