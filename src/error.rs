@@ -144,6 +144,9 @@ pub enum RequestError {
         /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
+    /// The token has characters that no HTTP header can carry.
+    #[error("the token is no text that can be sent")]
+    BadToken,
     /// The answer is not what the documentation says.
     #[error("the store's answer cannot be read: {0}")]
     Malformed(String),
@@ -154,10 +157,11 @@ impl RequestError {
     pub fn is_unauthorized(&self) -> bool {
         matches!(
             self,
-            Self::Status {
-                status: 401 | 403,
-                ..
-            }
+            Self::BadToken
+                | Self::Status {
+                    status: 401 | 403,
+                    ..
+                }
         )
     }
 

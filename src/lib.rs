@@ -1,14 +1,19 @@
 //! Order status tracking for Bevy games that sell through Xsolla.
 
 mod api;
+mod centrifuge;
+mod clock;
 mod commands;
 mod config;
+mod deliver;
 mod error;
 mod message;
+mod net;
 mod order;
 mod orders;
 mod plugin;
 mod state;
+mod tracker;
 mod user;
 
 #[cfg(feature = "emulator")]

@@ -86,6 +86,8 @@ pub struct Order {
     pub price: Option<Price>,
     /// Whether it is being followed.
     pub tracking: Tracking,
+    /// Whether [`OrderDone`](crate::OrderDone) was sent for it.
+    pub is_granted: bool,
     /// Whether the game has [acknowledged](crate::OrderCommands::acknowledge_order) it.
     pub is_acknowledged: bool,
 }
@@ -100,6 +102,7 @@ impl Order {
             items: None,
             price: None,
             tracking: Tracking::Active,
+            is_granted: false,
             is_acknowledged: false,
         }
     }

@@ -1,33 +1,308 @@
 //! The plugin: from the game to the tracker task, and back.
 
-use bevy::prelude::*;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::message::*;
-use crate::order::OrderId;
-use crate::orders::Orders;
+use bevy::prelude::*;
+use bevy_tokio_tasks::{TokioTasksPlugin, TokioTasksRuntime};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::config::{ConfigError, XsollaConfig};
+use crate::deliver::{deliver_news, has_news};
+use crate::message::{
+    AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
+    OrderTrackingFailed,
+};
+use crate::order::{OrderId, OrderStatus};
+use crate::orders::{Order, Orders, Tracking};
 use crate::state::TrackerState;
+use crate::tracker::{self, Command, Link, Notice};
 use crate::user::XsollaUser;
 
-/// Tracks orders. See the [crate documentation](crate).
+/// Tracks orders on a background task, and tells the game of their news. See the
+/// [crate documentation](crate).
+///
+/// It runs on the [`TokioTasksRuntime`]: on the game's own where its `TokioTasksPlugin` was added
+/// before, with IO and time enabled; otherwise on one that it brings along.
 pub struct XsollaOrderPlugin;
 
-/// The systems of [`XsollaOrderPlugin`], in [`PreUpdate`].
+/// The systems of [`XsollaOrderPlugin`]. They run in [`PreUpdate`], so every system in [`Update`] sees
+/// this frame's news.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, SystemSet)]
 pub struct XsollaOrderSystems;
 
 impl Plugin for XsollaOrderPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Orders>()
-            .init_resource::<TrackerState>()
             .add_message::<OrderStatusChanged>()
             .add_message::<OrderDone>()
             .add_message::<OrderCanceled>()
             .add_message::<OrderExpired>()
             .add_message::<OrderTrackingFailed>()
-            .add_message::<AuthorizationRequired>();
+            .add_message::<AuthorizationRequired>()
+            .add_systems(
+                PreUpdate,
+                (pass_settings_on, deliver_news.run_if(has_news))
+                    .chain()
+                    .in_set(XsollaOrderSystems),
+            );
+        if !app.world().contains_resource::<TokioTasksRuntime>() {
+            match small_runtime() {
+                Ok(runtime) => {
+                    app.add_plugins(TokioTasksPlugin {
+                        make_runtime: hand_over(runtime),
+                        ..default()
+                    });
+                }
+                Err(error) => {
+                    let reason = format!("the background runtime cannot start: {error}");
+                    return add_tracker(app, Tracker::failed(reason));
+                }
+            }
+        }
+        let tracker = Tracker::start(app.world().resource::<TokioTasksRuntime>());
+        add_tracker(app, tracker);
     }
 }
 
-pub(crate) fn track(_world: &mut World, _user: Option<XsollaUser>, _order_id: OrderId) {}
-pub(crate) fn acknowledge(_world: &mut World, _order_id: OrderId) {}
-pub(crate) fn untrack(_world: &mut World, _order_id: OrderId) {}
+fn add_tracker(app: &mut App, tracker: Tracker) {
+    app.insert_resource(tracker.overall_state(app.world().resource()))
+        .insert_resource(tracker);
+}
+
+/// A thread is plenty for a few sockets, and leaves the cores to the game.
+fn small_runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("xsolla")
+        .enable_all()
+        .build()
+}
+
+/// `TokioTasksPlugin` wants a function that makes a runtime, and calls it once. It is made before,
+/// where a failure can be reported.
+fn hand_over(runtime: Runtime) -> Box<dyn Fn() -> Runtime + Send + Sync> {
+    let runtime = Mutex::new(Some(runtime));
+    Box::new(move || {
+        let ready = runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match ready {
+            Some(runtime) => runtime,
+            None => (TokioTasksPlugin::default().make_runtime)(),
+        }
+    })
+}
+
+/// The game's ends of the channels to the tracker task.
+#[derive(Resource)]
+pub(crate) struct Tracker {
+    commands: mpsc::UnboundedSender<Command>,
+    pub(crate) notices: crossbeam_channel::Receiver<Notice>,
+    task: Option<JoinHandle<()>>,
+    /// What the task was last told.
+    config: Option<XsollaConfig>,
+    user: Option<XsollaUser>,
+    config_error: Option<ConfigError>,
+    /// How the task is doing.
+    pub(crate) state: TrackerState,
+}
+
+impl Tracker {
+    fn start(runtime: &TokioTasksRuntime) -> Self {
+        let (commands, command_receiver) = mpsc::unbounded_channel();
+        let (notice_sender, notices) = crossbeam_channel::unbounded();
+        let link = Link {
+            commands: command_receiver,
+            notices: notice_sender,
+        };
+        let task = runtime.spawn_background_task(|_| tracker::run(link));
+        Self {
+            commands,
+            notices,
+            task: Some(task),
+            config: None,
+            user: None,
+            config_error: None,
+            state: TrackerState::Idle,
+        }
+    }
+
+    fn failed(reason: String) -> Self {
+        log::error!("no order can be tracked: {reason}");
+        Self {
+            commands: mpsc::unbounded_channel().0,
+            notices: crossbeam_channel::never(),
+            task: None,
+            config: None,
+            user: None,
+            config_error: None,
+            state: TrackerState::Failed { reason },
+        }
+    }
+
+    /// Whether the task has ended, which it does while the game runs only if it panicked.
+    pub(crate) fn has_died(&self) -> bool {
+        self.task.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    pub(crate) fn bury(&mut self) {
+        let reason = "the background task has ended: does the runtime have IO and time enabled?";
+        *self = Self::failed(reason.to_owned());
+    }
+
+    fn tell(&self, command: Command) {
+        // A task that has ended is reported by `TrackerState::Failed`.
+        let _ = self.commands.send(command);
+    }
+
+    /// How tracking is doing as a whole: the settings' state before the task's.
+    pub(crate) fn overall_state(&self, orders: &Orders) -> TrackerState {
+        if let TrackerState::Failed { .. } = self.state {
+            return self.state.clone();
+        }
+        if let Some(error) = &self.config_error {
+            return TrackerState::InvalidConfig(error.clone());
+        }
+        if self.config.is_none() {
+            return TrackerState::NoConfig;
+        }
+        // A server that tracks for many players needs no one to be logged in.
+        let is_waiting = |orders: &Orders| orders.iter().any(|order| order.user.is_none());
+        if self.state == TrackerState::Idle
+            && self.user.is_none()
+            && (orders.is_empty() || is_waiting(orders))
+        {
+            return TrackerState::NoUser;
+        }
+        self.state.clone()
+    }
+}
+
+/// Passes the config and the user on when they come, change, or go.
+fn pass_settings_on(
+    config: Option<Res<XsollaConfig>>,
+    user: Option<Res<XsollaUser>>,
+    mut tracker: ResMut<Tracker>,
+    mut orders: ResMut<Orders>,
+    mut state: ResMut<TrackerState>,
+) {
+    let config_changed = match &config {
+        Some(config) => config.is_changed(),
+        None => tracker.config.is_some() || tracker.config_error.is_some(),
+    };
+    let user_changed = match &user {
+        Some(user) => user.is_changed(),
+        None => tracker.user.is_some(),
+    };
+    if !config_changed && !user_changed {
+        return;
+    }
+    if config_changed {
+        tracker.set_config(config.as_deref());
+    }
+    if user_changed {
+        tracker.set_user(user.as_deref(), &mut orders);
+    }
+    state.set_if_neq(tracker.overall_state(&orders));
+}
+
+impl Tracker {
+    fn set_config(&mut self, config: Option<&XsollaConfig>) {
+        self.config_error = config.and_then(|config| config.validate().err());
+        if let Some(error) = &self.config_error {
+            log::error!("the XsollaConfig cannot be used: {error}");
+        }
+        let config = config.filter(|_| self.config_error.is_none()).cloned();
+        // Writing the same value anew is no reason to reconnect.
+        if config != self.config {
+            self.config.clone_from(&config);
+            self.tell(Command::Configure(config.map(Arc::new)));
+        }
+    }
+
+    fn set_user(&mut self, user: Option<&XsollaUser>, orders: &mut Orders) {
+        let old = self.user.take();
+        if let Some(old) = old
+            && user.is_none_or(|user| user.id() != old.id())
+        {
+            self.tell(Command::LogOut(old.id().clone()));
+        }
+        let Some(user) = user else {
+            return;
+        };
+        self.user = Some(user.clone());
+        self.tell(Command::LogIn(user.clone()));
+        // What was tracked before anybody was logged in.
+        for order in orders.iter_mut() {
+            if order.user.is_none() {
+                order.user = Some(user.id().clone());
+                self.tell(Command::Track {
+                    user: user.id().clone(),
+                    order_id: order.order_id,
+                });
+            }
+        }
+    }
+}
+
+/// Runs `work` with the tracker and the orders, if the plugin is there.
+fn with_tracker(world: &mut World, work: impl FnOnce(&mut World, &mut Tracker, &mut Orders)) {
+    if !world.contains_resource::<Tracker>() || !world.contains_resource::<Orders>() {
+        log::error!("no order can be tracked: XsollaOrderPlugin is not added");
+        return;
+    }
+    world.resource_scope(|world, mut tracker: Mut<Tracker>| {
+        world.resource_scope(|world, mut orders: Mut<Orders>| {
+            work(world, &mut tracker, &mut orders);
+            let overall = tracker.overall_state(&orders);
+            if let Some(mut state) = world.get_resource_mut::<TrackerState>() {
+                state.set_if_neq(overall);
+            }
+        });
+    });
+}
+
+pub(crate) fn track(world: &mut World, user: Option<XsollaUser>, order_id: OrderId) {
+    with_tracker(world, |world, tracker, orders| {
+        let is_explicit = user.is_some();
+        let user = user.or_else(|| world.get_resource::<XsollaUser>().cloned());
+        if let Some(user) = &user
+            && is_explicit
+        {
+            tracker.tell(Command::LogIn(user.clone()));
+        }
+        // A refunded order was granted too, and is over; only a done one stays as it is.
+        let has_ended =
+            |order: &Order| order.tracking != Tracking::Active && order.status != OrderStatus::Done;
+        if orders.get(order_id).is_some_and(has_ended) {
+            orders.remove(order_id);
+        }
+        let order = orders.entry(order_id);
+        if let Some(user) = user {
+            let user = user.id().clone();
+            order.user = Some(user.clone());
+            tracker.tell(Command::Track { user, order_id });
+        }
+    });
+}
+
+pub(crate) fn acknowledge(world: &mut World, order_id: OrderId) {
+    with_tracker(world, |_, tracker, orders| match orders.get_mut(order_id) {
+        Some(order) if order.is_granted => {
+            order.is_acknowledged = true;
+            tracker.tell(Command::Acknowledge(order_id));
+        }
+        _ => log::warn!("order {order_id} was acknowledged and is not done"),
+    });
+}
+
+pub(crate) fn untrack(world: &mut World, order_id: OrderId) {
+    with_tracker(world, |_, tracker, orders| {
+        orders.remove(order_id);
+        tracker.tell(Command::Untrack(order_id));
+    });
+}

@@ -1,3 +1,8 @@
-//! Xsolla's REST API.
+//! Xsolla's REST API: what is on the wire, read leniently, and the client.
 
+mod client;
 pub(crate) mod lenient;
+mod order;
+
+pub(crate) use client::Store;
+pub(crate) use order::{OrderNews, OrderReport};

@@ -1,0 +1,188 @@
+//! The messages as they are on the wire.
+//!
+//! Zero values are left out by servers, nulls appear, and fields that nobody here needs come and go:
+//! whatever is not read by name is skipped.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::error::SocketError;
+
+/// Where a client stands in a channel's stream of publications.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The life of the stream: offsets of different epochs cannot be compared.
+    pub(crate) epoch: String,
+    /// The last publication that was seen.
+    pub(crate) offset: u64,
+}
+
+/// What the client says.
+#[derive(Debug, Serialize)]
+pub(super) struct Command<'a> {
+    pub(super) id: u32,
+    #[serde(flatten)]
+    pub(super) method: Method<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Method<'a> {
+    Connect {
+        data: &'a RawValue,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        subs: BTreeMap<&'a str, Recover<'a>>,
+    },
+    History {
+        channel: &'a str,
+        limit: i32,
+        since: Since<'a>,
+    },
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Recover<'a> {
+    pub(super) recover: bool,
+    pub(super) epoch: &'a str,
+    pub(super) offset: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Since<'a> {
+    pub(super) offset: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) epoch: &'a str,
+}
+
+/// The answer to a server's ping.
+pub(super) const PONG: &str = "{}";
+
+/// What the server says: a reply to a command, a push, or (neither) a ping.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Message<'a> {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) id: u32,
+    #[serde(borrow)]
+    pub(super) error: Option<ErrorReply<'a>>,
+    #[serde(borrow)]
+    pub(super) connect: Option<Connected<'a>>,
+    #[serde(borrow)]
+    pub(super) history: Option<History<'a>>,
+    #[serde(borrow)]
+    pub(super) push: Option<Push<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ErrorReply<'a> {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) code: u32,
+    #[serde(borrow)]
+    pub(super) message: Option<Cow<'a, str>>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) temporary: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Connected<'a> {
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub(super) subs: BTreeMap<Cow<'a, str>, Subscription<'a>>,
+    /// Seconds between two pings of the server; 0 where it sends none.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) ping: u32,
+    /// Whether the server wants them answered.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) pong: bool,
+}
+
+/// A server-side subscription, in the reply to `connect` or in a push of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Subscription<'a> {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) recoverable: bool,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) positioned: bool,
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub(super) epoch: Cow<'a, str>,
+    /// The top of the stream.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) offset: u64,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) recovered: bool,
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub(super) publications: Vec<Publication<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct History<'a> {
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub(super) publications: Vec<Publication<'a>>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub(super) epoch: Cow<'a, str>,
+    /// The top of the stream, wherever this page of it ends.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) offset: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Publication<'a> {
+    #[serde(borrow)]
+    pub(super) data: Option<&'a RawValue>,
+    /// 0 in a channel without history.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) offset: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Push<'a> {
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub(super) channel: Cow<'a, str>,
+    #[serde(borrow, rename = "pub")]
+    pub(super) publication: Option<Publication<'a>>,
+    #[serde(borrow)]
+    pub(super) subscribe: Option<Subscription<'a>>,
+    pub(super) unsubscribe: Option<serde::de::IgnoredAny>,
+    #[serde(borrow)]
+    pub(super) disconnect: Option<Disconnect<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Disconnect<'a> {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) code: u32,
+    #[serde(borrow)]
+    pub(super) reason: Option<Cow<'a, str>>,
+}
+
+/// A null is what a missing field is.
+fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The messages of a text frame, which holds one a line.
+pub(super) fn messages(frame: &str) -> impl Iterator<Item = Result<Message<'_>, SocketError>> {
+    frame
+        .split('\n')
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            serde_json::from_str(line).map_err(|error| {
+                // The category and the place say enough; the text may be anything.
+                SocketError::Protocol(format!("a message that is no {:?}", error.classify()))
+            })
+        })
+}

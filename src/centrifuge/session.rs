@@ -1,0 +1,519 @@
+//! What to say to the server, and what its words mean: frames and time in, frames and events out.
+//!
+//! A session outlives its connections, because what was seen of each channel is what the next
+//! connection recovers from.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::protocol::{
+    Command, Connected, History, Message, Method, PONG, Position, Push, Recover, Since,
+    Subscription, messages,
+};
+use crate::error::{ConnectStep, SocketError};
+
+/// Time since a moment of the caller's choice.
+pub(crate) type Time = Duration;
+
+/// Asks for the whole history; servers answer with a page of it (300 publications by default).
+const NO_LIMIT: i32 = -1;
+/// How many pages of a channel's history are read. An order whose news lies beyond is asked for.
+const MAX_HISTORY_PAGES: u32 = 20;
+/// How many live publications wait for their channel's history, so that news keeps its order.
+const MAX_WAITING: usize = 1_000;
+/// How many channels a server may subscribe one user to. Xsolla's documentation shows one.
+const MAX_CHANNELS: usize = 64;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// For the answers to `connect` and `history`, and for the first subscription.
+    pub(crate) step_timeout: Duration,
+    /// How much later than announced a ping may come.
+    pub(crate) ping_grace: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A publication, each one once, in the order of its channel.
+    Publication(Box<RawValue>),
+    /// A channel is subscribed, and its past has been told as far as the server gives it away.
+    CaughtUp {
+        /// Whether nothing can be missing since the session's last connection (or, in its first,
+        /// since the stream began).
+        gapless: bool,
+    },
+}
+
+/// One user's conversation with the server.
+#[derive(Debug)]
+pub(crate) struct Session {
+    settings: Settings,
+    channels: BTreeMap<String, Channel>,
+    connection: Connection,
+    last_id: u32,
+    frames: VecDeque<String>,
+    events: VecDeque<Event>,
+}
+
+#[derive(Debug, Default)]
+struct Channel {
+    position: Position,
+    /// Whether the server can say what was missed since `position`.
+    is_recoverable: bool,
+    history: Option<HistoryRequest>,
+}
+
+#[derive(Debug)]
+struct HistoryRequest {
+    id: u32,
+    deadline: Time,
+    page: u32,
+    /// Whether the session knew the channel before: then the past may have a hole that no history
+    /// of the new stream shows.
+    is_anew: bool,
+    /// Live publications that came before the history did.
+    waiting: VecDeque<(u64, Box<RawValue>)>,
+}
+
+#[derive(Debug)]
+enum Connection {
+    Closed,
+    AwaitsReply {
+        id: u32,
+        deadline: Time,
+    },
+    Open {
+        /// Until when there must be a subscription; `None` once there is one.
+        subscribe_by: Option<Time>,
+        /// How long the server may be silent.
+        silence: Option<Duration>,
+        heard_at: Time,
+        answers_pings: bool,
+    },
+}
+
+impl Session {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            channels: BTreeMap::new(),
+            connection: Connection::Closed,
+            last_id: 0,
+            frames: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Begins a connection: the first frame asks to connect with this data, and to recover what was
+    /// missed since the last one.
+    pub(crate) fn open(&mut self, data: &RawValue, now: Time) {
+        self.frames.clear();
+        self.last_id = 0;
+        for channel in self.channels.values_mut() {
+            channel.history = None;
+        }
+        let id = self.next_id();
+        let subs = self
+            .channels
+            .iter()
+            .filter(|(_, channel)| channel.is_recoverable && !channel.position.epoch.is_empty())
+            .map(|(name, channel)| {
+                let recover = Recover {
+                    recover: true,
+                    epoch: &channel.position.epoch,
+                    offset: channel.position.offset,
+                };
+                (name.as_str(), recover)
+            })
+            .collect();
+        push_command(&mut self.frames, id, Method::Connect { data, subs });
+        self.connection = Connection::AwaitsReply {
+            id,
+            deadline: now + self.settings.step_timeout,
+        };
+    }
+
+    /// Takes a text frame of the server's. After an error the connection is to be closed.
+    pub(crate) fn receive(&mut self, frame: &str, now: Time) -> Result<(), SocketError> {
+        if let Connection::Open { heard_at, .. } = &mut self.connection {
+            *heard_at = now;
+        }
+        for message in messages(frame) {
+            self.take(message?, now)?;
+        }
+        Ok(())
+    }
+
+    /// Whether something should have been heard by now, and was not.
+    pub(crate) fn check_deadlines(&mut self, now: Time) -> Result<(), SocketError> {
+        match &self.connection {
+            Connection::Closed => return Ok(()),
+            Connection::AwaitsReply { deadline, .. } if now >= *deadline => {
+                return Err(SocketError::TimedOut(ConnectStep::Connect));
+            }
+            Connection::AwaitsReply { .. } => return Ok(()),
+            Connection::Open {
+                subscribe_by: Some(deadline),
+                ..
+            } if now >= *deadline => return Err(SocketError::TimedOut(ConnectStep::Subscribe)),
+            Connection::Open {
+                silence: Some(silence),
+                heard_at,
+                ..
+            } if now >= *heard_at + *silence => return Err(SocketError::PingMissing),
+            Connection::Open { .. } => {}
+        }
+        let late = |history: &HistoryRequest| now >= history.deadline;
+        let late: Vec<String> = self
+            .channels
+            .iter()
+            .filter(|(_, channel)| channel.history.as_ref().is_some_and(late))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in late {
+            self.end_history(&name, false);
+        }
+        Ok(())
+    }
+
+    /// When [`check_deadlines`](Self::check_deadlines) wants to be called next.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        match &self.connection {
+            Connection::Closed => None,
+            Connection::AwaitsReply { deadline, .. } => Some(*deadline),
+            Connection::Open {
+                subscribe_by,
+                silence,
+                heard_at,
+                ..
+            } => {
+                let ping = silence.map(|silence| *heard_at + silence);
+                let histories = self.channels.values().filter_map(|channel| {
+                    let history = channel.history.as_ref()?;
+                    Some(history.deadline)
+                });
+                subscribe_by
+                    .iter()
+                    .copied()
+                    .chain(ping)
+                    .chain(histories)
+                    .min()
+            }
+        }
+    }
+
+    pub(crate) fn next_frame(&mut self) -> Option<String> {
+        self.frames.pop_front()
+    }
+
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn next_id(&mut self) -> u32 {
+        self.last_id = self.last_id.wrapping_add(1);
+        self.last_id
+    }
+
+    fn take(&mut self, message: Message<'_>, now: Time) -> Result<(), SocketError> {
+        if let Some(push) = message.push {
+            return self.take_push(push, now);
+        }
+        if message.id == 0 {
+            if let Some(error) = message.error {
+                return Err(refusal(error));
+            }
+            if let Connection::Open {
+                answers_pings: true,
+                ..
+            } = self.connection
+            {
+                self.frames.push_back(PONG.to_owned());
+            }
+            return Ok(());
+        }
+        match self.connection {
+            Connection::AwaitsReply { id, .. } if id == message.id => {
+                match (message.error, message.connect) {
+                    (Some(error), _) => Err(refusal(error)),
+                    (None, Some(connected)) => self.take_connected(connected, now),
+                    (None, None) => Err(SocketError::Protocol(
+                        "a reply to connect without a result".to_owned(),
+                    )),
+                }
+            }
+            _ => {
+                let is_asked = |channel: &Channel| {
+                    let history = channel.history.as_ref();
+                    history.is_some_and(|history| history.id == message.id)
+                };
+                let channel = self.channels.iter().find(|(_, c)| is_asked(c));
+                if let Some(name) = channel.map(|(name, _)| name.clone()) {
+                    match (message.error, message.history) {
+                        (None, Some(history)) => self.take_history(&name, history, now),
+                        (error, _) => {
+                            // Refused history (103, 108) is a server's right. Get Order fills in.
+                            let code = error.map_or(0, |error| error.code);
+                            log::debug!("the server gives no history away (code {code})");
+                            self.end_history(&name, false);
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn take_connected(&mut self, connected: Connected<'_>, now: Time) -> Result<(), SocketError> {
+        let silence = (connected.ping > 0).then(|| {
+            Duration::from_secs(connected.ping.into()).saturating_add(self.settings.ping_grace)
+        });
+        self.connection = Connection::Open {
+            subscribe_by: Some(now + self.settings.step_timeout),
+            silence,
+            heard_at: now,
+            answers_pings: connected.pong && connected.ping > 0,
+        };
+        // A channel that the server left out is gone, with all that was known of it.
+        self.channels
+            .retain(|name, _| connected.subs.contains_key(name.as_str()));
+        for (name, subscription) in connected.subs {
+            self.take_subscription(&name, subscription, now)?;
+        }
+        Ok(())
+    }
+
+    fn take_subscription(
+        &mut self,
+        name: &str,
+        subscription: Subscription<'_>,
+        now: Time,
+    ) -> Result<(), SocketError> {
+        if let Connection::Open { subscribe_by, .. } = &mut self.connection {
+            *subscribe_by = None;
+        }
+        let is_anew = self.channels.contains_key(name);
+        if !is_anew && self.channels.len() >= MAX_CHANNELS {
+            return Err(SocketError::Protocol("too many channels".to_owned()));
+        }
+        let channel = self.channels.entry(name.to_owned()).or_default();
+        channel.is_recoverable = subscription.recoverable || subscription.positioned;
+        channel.history = None;
+
+        if subscription.recovered && channel.position.epoch == subscription.epoch {
+            for publication in subscription.publications {
+                deliver(
+                    &mut channel.position,
+                    publication.offset,
+                    publication.data.map(ToOwned::to_owned),
+                    &mut self.events,
+                );
+            }
+            channel.position.offset = channel.position.offset.max(subscription.offset);
+            self.events.push_back(Event::CaughtUp { gapless: true });
+            return Ok(());
+        }
+
+        channel.position = Position {
+            epoch: subscription.epoch.into_owned(),
+            offset: 0,
+        };
+        self.ask_history(name, 1, is_anew, VecDeque::new(), now);
+        Ok(())
+    }
+
+    fn ask_history(
+        &mut self,
+        name: &str,
+        page: u32,
+        is_anew: bool,
+        waiting: VecDeque<(u64, Box<RawValue>)>,
+        now: Time,
+    ) {
+        let id = self.next_id();
+        let Some(channel) = self.channels.get_mut(name) else {
+            return;
+        };
+        let offset = channel.position.offset;
+        let since = Since {
+            offset,
+            // The documentation's first request has no epoch: `since: {offset: 0}`.
+            epoch: if offset == 0 {
+                ""
+            } else {
+                &channel.position.epoch
+            },
+        };
+        let method = Method::History {
+            channel: name,
+            limit: NO_LIMIT,
+            since,
+        };
+        push_command(&mut self.frames, id, method);
+        channel.history = Some(HistoryRequest {
+            id,
+            deadline: now + self.settings.step_timeout,
+            page,
+            is_anew,
+            waiting,
+        });
+    }
+
+    fn take_history(&mut self, name: &str, history: History<'_>, now: Time) {
+        let Some(channel) = self.channels.get_mut(name) else {
+            return;
+        };
+        if channel.position.epoch.is_empty() {
+            channel.position.epoch = history.epoch.into_owned();
+        } else if !history.epoch.is_empty() && channel.position.epoch != *history.epoch {
+            // The stream began anew between the subscription and this reply: the server will say so
+            // by closing the connection (3010), and the next one starts from its new epoch.
+            return self.end_history(name, false);
+        }
+        let before = channel.position.offset;
+        for publication in history.publications {
+            deliver(
+                &mut channel.position,
+                publication.offset,
+                publication.data.map(ToOwned::to_owned),
+                &mut self.events,
+            );
+        }
+        let has_moved = channel.position.offset > before;
+        let is_complete = channel.position.offset >= history.offset;
+        let Some(request) = channel.history.take() else {
+            return;
+        };
+        let HistoryRequest {
+            page,
+            is_anew,
+            waiting,
+            ..
+        } = request;
+        if !is_complete && has_moved && page < MAX_HISTORY_PAGES {
+            return self.ask_history(name, page + 1, is_anew, waiting, now);
+        }
+        // An empty page below the top means that the server has dropped the rest.
+        channel.position.offset = channel.position.offset.max(history.offset);
+        let gapless = !is_anew && (is_complete || !has_moved);
+        self.finish(name, waiting, gapless);
+    }
+
+    /// Goes on without the history that was asked for.
+    fn end_history(&mut self, name: &str, gapless: bool) {
+        let request = self
+            .channels
+            .get_mut(name)
+            .and_then(|channel| channel.history.take());
+        if let Some(request) = request {
+            self.finish(name, request.waiting, gapless);
+        }
+    }
+
+    fn finish(&mut self, name: &str, waiting: VecDeque<(u64, Box<RawValue>)>, mut gapless: bool) {
+        if let Some(channel) = self.channels.get_mut(name) {
+            for (offset, data) in waiting {
+                gapless &= deliver(&mut channel.position, offset, Some(data), &mut self.events);
+            }
+        }
+        self.events.push_back(Event::CaughtUp { gapless });
+    }
+
+    fn take_push(&mut self, push: Push<'_>, now: Time) -> Result<(), SocketError> {
+        if let Some(disconnect) = push.disconnect {
+            return Err(SocketError::Closed {
+                code: disconnect.code,
+                reason: cut(disconnect.reason.as_deref().unwrap_or_default()),
+            });
+        }
+        if let Some(subscription) = push.subscribe {
+            return self.take_subscription(&push.channel, subscription, now);
+        }
+        if push.unsubscribe.is_some() {
+            self.channels.remove(&*push.channel);
+            if let Connection::Open { subscribe_by, .. } = &mut self.connection
+                && self.channels.is_empty()
+            {
+                *subscribe_by = Some(now + self.settings.step_timeout);
+            }
+            return Ok(());
+        }
+        let Some(publication) = push.publication else {
+            return Ok(());
+        };
+        let Some(channel) = self.channels.get_mut(&*push.channel) else {
+            return Ok(());
+        };
+        if let Some(history) = &mut channel.history {
+            if let Some(data) = publication.data {
+                history
+                    .waiting
+                    .push_back((publication.offset, data.to_owned()));
+            }
+            if history.waiting.len() > MAX_WAITING {
+                self.end_history(&push.channel, false);
+            }
+            return Ok(());
+        }
+        if !deliver(
+            &mut channel.position,
+            publication.offset,
+            publication.data.map(ToOwned::to_owned),
+            &mut self.events,
+        ) {
+            self.events.push_back(Event::CaughtUp { gapless: false });
+        }
+        Ok(())
+    }
+}
+
+/// Passes a publication on unless it was seen. Whether none is missing before it.
+fn deliver(
+    position: &mut Position,
+    offset: u64,
+    data: Option<Box<RawValue>>,
+    events: &mut VecDeque<Event>,
+) -> bool {
+    let is_next = offset <= position.offset.saturating_add(1);
+    if is_unseen(position, offset)
+        && let Some(data) = data
+    {
+        events.push_back(Event::Publication(data));
+    }
+    is_next
+}
+
+/// Moves the position on. A publication without an offset cannot be told from its likes.
+fn is_unseen(position: &mut Position, offset: u64) -> bool {
+    if offset == 0 {
+        return true;
+    }
+    let is_unseen = offset > position.offset;
+    position.offset = position.offset.max(offset);
+    is_unseen
+}
+
+fn push_command(frames: &mut VecDeque<String>, id: u32, method: Method<'_>) {
+    match serde_json::to_string(&Command { id, method }) {
+        Ok(frame) => frames.push_back(frame),
+        // Strings, numbers and raw JSON always serialize; a deadline ends what was not sent.
+        Err(error) => log::error!("a command cannot be written: {error}"),
+    }
+}
+
+fn refusal(error: super::protocol::ErrorReply<'_>) -> SocketError {
+    SocketError::Refused {
+        code: error.code,
+        message: cut(error.message.as_deref().unwrap_or_default()),
+        // 100 internal and 111 too many requests are temporary, whether or not the server says so.
+        temporary: error.temporary || matches!(error.code, 100 | 111),
+    }
+}
+
+/// A server's text, at a length that fits a log line.
+pub(super) fn cut(text: &str) -> String {
+    let end = text.floor_char_boundary(200);
+    text.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,813 @@
+//! Everything that decides: what is followed, what a status means, when to open and close the socket,
+//! when to ask, what to tell the game.
+//!
+//! No IO, no clock, no randomness of its own: what happened goes in with the time it happened at, and
+//! [outputs](Output) come out. So millions of purchases can be run through it in simulated time.
+
+mod order;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod user;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::order::{Order, Phase};
+use self::timers::Timers;
+use self::user::{Authorization, Socket, User, severity};
+use super::backoff::backoff;
+use crate::api::{OrderNews, OrderReport};
+use crate::config::XsollaConfig;
+use crate::error::{AuthorizationError, RequestError, SocketError, TrackingError};
+use crate::message::NewsSource;
+use crate::order::{OrderId, OrderStatus};
+use crate::state::TrackerState;
+use crate::tracker::Notice;
+use crate::user::UserId;
+
+/// A socket that held this long was a good one: the delays begin anew.
+const STABLE_AFTER: Duration = Duration::from_secs(30);
+
+/// What is to be done outside.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Open a socket for this user, in place of one that may be there.
+    OpenSocket { user: UserId, connection: u64 },
+    /// Close this user's socket, and forget what it had seen.
+    CloseSocket { user: UserId },
+    /// Ask for an order.
+    GetOrder {
+        user: UserId,
+        order_id: OrderId,
+        request: u64,
+    },
+    /// Tell the game.
+    Notice(Notice),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// Ask for an order.
+    Ask(OrderId),
+    /// Give an order up.
+    GiveUp(OrderId),
+    /// Open a user's socket again.
+    Reopen(UserId),
+    /// A user's socket has waited long enough.
+    Renew(UserId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Machine {
+    /// `None` pauses everything.
+    config: Option<Arc<XsollaConfig>>,
+    users: BTreeMap<UserId, User>,
+    orders: BTreeMap<OrderId, Order>,
+    timers: Timers<Timer>,
+    outputs: VecDeque<Output>,
+    /// How each user's tracking is doing, the worst last.
+    standings: BTreeSet<(u8, UserId)>,
+    state: TrackerState,
+    last_number: u64,
+    random: fastrand::Rng,
+}
+
+impl Machine {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            config: None,
+            users: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            timers: Timers::new(),
+            outputs: VecDeque::new(),
+            standings: BTreeSet::new(),
+            state: TrackerState::Idle,
+            last_number: 0,
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    pub(crate) fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`tick`](Self::tick) wants to be called next; never while nothing is open.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+
+    /// Takes new settings. `None` stops everything until there are some.
+    pub(crate) fn configure(&mut self, config: Option<Arc<XsollaConfig>>, now: Duration) {
+        self.config = config;
+        let users: Vec<UserId> = self.users.keys().cloned().collect();
+        for user in users {
+            // Other servers may be meant, so neither a connection nor an answer of before counts.
+            self.stop(&user);
+            self.resume(&user, now);
+        }
+    }
+
+    /// A player has logged in, or has a new token.
+    pub(crate) fn log_in(&mut self, user: &UserId, now: Duration) {
+        let record = self.users.entry(user.clone()).or_insert_with(User::new);
+        record.is_token_reported = false;
+        let is_stuck =
+            record.authorization != Authorization::Valid || record.socket == Socket::Refused;
+        if is_stuck {
+            record.authorization = Authorization::Valid;
+            if record.socket == Socket::Refused {
+                record.socket = Socket::Closed;
+            }
+            self.resume(user, now);
+        }
+    }
+
+    /// A player has logged out: nothing of theirs goes on, and nothing of theirs is forgotten.
+    pub(crate) fn log_out(&mut self, user: &UserId) {
+        if let Some(record) = self.users.get_mut(user) {
+            record.authorization = Authorization::Absent;
+            self.stop(user);
+            self.update_state(user);
+        }
+    }
+
+    /// Follows an order of a player's.
+    pub(crate) fn track(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
+        match self.orders.get(&order_id).map(|order| order.phase) {
+            Some(Phase::Granted | Phase::Acknowledged) => return,
+            Some(Phase::Open) if self.orders.get(&order_id).map(|o| &o.user) == Some(user) => {
+                return;
+            }
+            // The order of another player, or one that ended: begin anew.
+            Some(Phase::Open | Phase::Ended) => self.untrack(order_id),
+            None => {}
+        }
+        self.orders.insert(order_id, Order::new(user.clone(), now));
+        let record = self.users.entry(user.clone()).or_insert_with(User::new);
+        if record.open.is_empty() {
+            record.is_polling = false;
+        }
+        record.open.insert(order_id);
+        record.awaiting.insert(order_id);
+        let strays = record.take_strays(order_id);
+        self.schedule_give_up(order_id, now);
+        self.ask_at(order_id, now);
+        for status in strays {
+            self.hear(order_id, &status, NewsSource::Socket, now);
+        }
+        self.open_socket_if_wanted(user, now);
+        self.update_state(user);
+    }
+
+    /// The game has granted an order. Whether it was one to grant.
+    pub(crate) fn acknowledge(&mut self, order_id: OrderId) -> bool {
+        match self.orders.get_mut(&order_id) {
+            Some(order) if order.phase == Phase::Granted => {
+                order.phase = Phase::Acknowledged;
+                true
+            }
+            Some(order) => order.phase == Phase::Acknowledged,
+            None => false,
+        }
+    }
+
+    /// Forgets an order.
+    pub(crate) fn untrack(&mut self, order_id: OrderId) {
+        if let Some(order) = self.orders.remove(&order_id) {
+            self.close_order(order_id, &order.user);
+            self.update_state(&order.user);
+        }
+    }
+
+    /// The socket brought a publication. Any connection's is welcome.
+    pub(crate) fn publication(&mut self, user: &UserId, news: OrderNews, now: Duration) {
+        match self.orders.get(&news.order_id) {
+            Some(order) if order.user == *user => {
+                self.hear(news.order_id, &news.status, NewsSource::Socket, now);
+                self.update_state(user);
+            }
+            // Another player's socket has no say in it.
+            Some(_) => {}
+            None => {
+                if let Some(record) = self.users.get_mut(user) {
+                    record.keep_stray(news.order_id, news.status);
+                }
+            }
+        }
+    }
+
+    /// The socket is subscribed and has told its past; with `gapless`, all that was missed.
+    pub(crate) fn socket_caught_up(
+        &mut self,
+        user: &UserId,
+        connection: u64,
+        gapless: bool,
+        now: Duration,
+    ) {
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        if record.connection() != Some(connection) {
+            return;
+        }
+        if !record.is_live() {
+            record.socket = Socket::Live {
+                connection,
+                since: now,
+            };
+        }
+        record.trouble = None;
+        // After polling, one last look: the socket tells what comes, not what was.
+        let asks_again = !gapless || std::mem::take(&mut record.is_polling);
+        for order_id in record.awaiting.clone() {
+            if asks_again {
+                self.want(order_id, now);
+            } else if self
+                .orders
+                .get(&order_id)
+                .is_some_and(|order| !order.is_wanted)
+            {
+                self.timers.clear(&Timer::Ask(order_id));
+            }
+        }
+        self.update_state(user);
+    }
+
+    /// A socket could not be opened, or ended.
+    pub(crate) fn socket_ended(
+        &mut self,
+        user: &UserId,
+        connection: u64,
+        reason: SocketError,
+        now: Duration,
+    ) {
+        let Some(config) = self.config.clone() else {
+            return;
+        };
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        if record.connection() != Some(connection) {
+            return;
+        }
+        let was_live = record.is_live();
+        let was_stable = matches!(
+            record.socket,
+            Socket::Live { since, .. } if now.saturating_sub(since) >= STABLE_AFTER
+        );
+        record.failures = if was_stable { 1 } else { record.failures + 1 };
+        record.trouble = Some(reason.clone());
+        self.timers.clear(&Timer::Renew(user.clone()));
+        if reason.is_unauthorized() {
+            record.socket = Socket::Refused;
+            self.report_token(user, reason.into());
+        } else {
+            record.socket = Socket::Waiting;
+            let delay = if reason.is_terminal() {
+                // The server asks not to come back. It may have meant this one connection.
+                config.socket_lifetime
+            } else {
+                let failures = record.failures;
+                backoff(
+                    failures,
+                    config.retry_min,
+                    config.retry_max,
+                    &mut self.random,
+                )
+            };
+            self.timers.set(Timer::Reopen(user.clone()), now + delay);
+        }
+        self.poll_instead(user, was_live, now);
+        self.update_state(user);
+    }
+
+    /// A request for an order has ended.
+    pub(crate) fn answered(
+        &mut self,
+        order_id: OrderId,
+        request: u64,
+        answer: Result<OrderReport, RequestError>,
+        now: Duration,
+    ) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        if order.request != Some(request) {
+            return;
+        }
+        order.request = None;
+        order.answered_at = Some(now);
+        let user = order.user.clone();
+        match answer {
+            Ok(report) => self.take_report(order_id, report, now),
+            Err(error) => self.take_failure(order_id, &user, error, now),
+        }
+        self.update_state(&user);
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&mut self, now: Duration) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Ask(order_id) => self.ask(order_id, now),
+                Timer::GiveUp(order_id) => self.give_up(order_id, now),
+                Timer::Reopen(user) => self.reopen_socket(&user, now),
+                Timer::Renew(user) => self.renew(&user, now),
+            }
+        }
+    }
+
+    /// Whether there is nothing to do and nothing to wait for.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.timers.is_empty() && self.users.values().all(|user| user.connection().is_none())
+    }
+
+    fn take_report(&mut self, order_id: OrderId, report: OrderReport, now: Duration) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        order.is_wanted = std::mem::take(&mut order.is_wanted_again);
+        order.failures = 0;
+        order.refusals = 0;
+        if order.phase == Phase::Open
+            && let Some(items) = report.items
+        {
+            order.items = Some(items);
+            order.price = report.price;
+            self.outputs.push_back(Output::Notice(Notice::Details {
+                order_id,
+                items: order.items.clone().unwrap_or_default(),
+                price: order.price.clone(),
+            }));
+        }
+        match report.status {
+            Some(status) => self.hear(order_id, &status, NewsSource::Request, now),
+            None => self.grant_if_ready(order_id),
+        }
+        self.schedule_next(order_id, now);
+    }
+
+    fn take_failure(
+        &mut self,
+        order_id: OrderId,
+        user: &UserId,
+        error: RequestError,
+        now: Duration,
+    ) {
+        let Some(config) = self.config.clone() else {
+            return;
+        };
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        if error.is_unauthorized() {
+            let error = AuthorizationError::from(error);
+            if let Some(record) = self.users.get_mut(user) {
+                record.authorization = Authorization::Refused(error.clone());
+                for order_id in &record.open {
+                    self.timers.clear(&Timer::Ask(*order_id));
+                }
+                // A socket that is live may go on, but none is opened.
+                self.timers.clear(&Timer::Reopen(user.clone()));
+            }
+            self.report_token(user, error);
+            return;
+        }
+        if error.is_refusal() {
+            order.refusals += 1;
+            // An order that the servers have told of exists, whatever this one says.
+            if order.refusals >= config.refusals_max && order.status.is_none() {
+                return self.fail(order_id, TrackingError::Refused(error));
+            }
+        }
+        order.failures += 1;
+        let mut delay = backoff(
+            order.failures,
+            config.retry_min,
+            config.retry_max,
+            &mut self.random,
+        );
+        if error.is_refusal() {
+            // A fresh order needs time, not speed.
+            delay = delay.max(config.poll_interval);
+        }
+        if let Some(wait) = error.retry_after() {
+            delay = delay.max(wait);
+            if let Some(record) = self.users.get_mut(user) {
+                record.hold_until = record.hold_until.max(now + wait);
+            }
+        }
+        self.ask_at(order_id, now + delay);
+    }
+
+    /// Takes what a server said of an order's status.
+    fn hear(&mut self, order_id: OrderId, status: &OrderStatus, source: NewsSource, now: Duration) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        let previous = order.status.clone();
+        if !order.advance(status, now) {
+            return self.grant_if_ready(order_id);
+        }
+        self.outputs.push_back(Output::Notice(Notice::Status {
+            order_id,
+            previous,
+            status: status.clone(),
+            source,
+        }));
+        let user = order.user.clone();
+        let was_done = matches!(order.phase, Phase::Granted | Phase::Acknowledged);
+        if status.is_final()
+            && let Some(record) = self.users.get_mut(&user)
+        {
+            record.awaiting.remove(&order_id);
+        }
+        match status {
+            OrderStatus::Canceled => {
+                order.phase = Phase::Ended;
+                let items = order.items.clone().unwrap_or_default();
+                self.outputs.push_back(Output::Notice(Notice::Canceled {
+                    order_id,
+                    user: user.clone(),
+                    was_done,
+                    items,
+                }));
+                self.close_order(order_id, &user);
+            }
+            OrderStatus::Expired => {
+                order.phase = Phase::Ended;
+                self.outputs.push_back(Output::Notice(Notice::Expired {
+                    order_id,
+                    user: user.clone(),
+                }));
+                self.close_order(order_id, &user);
+            }
+            OrderStatus::Done => {
+                self.grant_if_ready(order_id);
+                self.close_socket_if_unused(&user);
+                // What to grant may be unknown still: then nothing but an answer can tell.
+                self.schedule_give_up(order_id, now);
+                self.want(order_id, now);
+            }
+            OrderStatus::New | OrderStatus::Paid | OrderStatus::Other(_) => {
+                self.schedule_give_up(order_id, now);
+            }
+        }
+    }
+
+    fn grant_if_ready(&mut self, order_id: OrderId) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        if order.phase != Phase::Open || order.status != Some(OrderStatus::Done) {
+            return;
+        }
+        let Some(items) = order.items.clone() else {
+            return;
+        };
+        order.phase = Phase::Granted;
+        let user = order.user.clone();
+        self.outputs.push_back(Output::Notice(Notice::Done {
+            order_id,
+            user: user.clone(),
+            items,
+            price: order.price.clone(),
+        }));
+        self.close_order(order_id, &user);
+    }
+
+    /// Sets the time of the next request for an order that is still followed, or none.
+    fn schedule_next(&mut self, order_id: OrderId, now: Duration) {
+        let Some(config) = self.config.clone() else {
+            return;
+        };
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        if order.phase != Phase::Open || order.request.is_some() {
+            return;
+        }
+        if order.is_wanted {
+            return self.ask_at(order_id, now);
+        }
+        let lacks_items = !order.awaits_news();
+        let Some(record) = self.users.get(&order.user) else {
+            return;
+        };
+        if record.is_live() && !lacks_items {
+            return self.timers.clear(&Timer::Ask(order_id));
+        }
+        let mut at = now + poll_delay(order, &config, now);
+        if record.trouble.is_none() && !lacks_items {
+            at = at.max(record.grace_until);
+        }
+        self.ask_at(order_id, at);
+    }
+
+    /// Falls back on polling, in the rhythm of the orders' last answers; after a socket that was live,
+    /// the next one has as long to come back.
+    fn poll_instead(&mut self, user: &UserId, was_live: bool, now: Duration) {
+        let (Some(config), Some(record)) = (self.config.clone(), self.users.get(user)) else {
+            return;
+        };
+        for order_id in record.awaiting.clone() {
+            let Some(order) = self.orders.get(&order_id) else {
+                continue;
+            };
+            // What failed has a time of its own.
+            if order.request.is_some() || order.failures > 0 {
+                continue;
+            }
+            let since = order.answered_at.filter(|_| !was_live).unwrap_or(now);
+            let at = since + poll_delay(order, &config, now);
+            let is_sooner = |set| at < set;
+            if self.timers.get(&Timer::Ask(order_id)).is_none_or(is_sooner) {
+                self.ask_at(order_id, at);
+            }
+        }
+    }
+
+    /// Asks for an order whether or not there is a socket; once more, if a request is under way,
+    /// because its answer may be older than the reason to ask.
+    fn want(&mut self, order_id: OrderId, now: Duration) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        if order.request.is_some() {
+            order.is_wanted_again = true;
+        } else {
+            order.is_wanted = true;
+            self.ask_at(order_id, now);
+        }
+    }
+
+    fn ask_at(&mut self, order_id: OrderId, at: Duration) {
+        let (Some(config), Some(order)) = (&self.config, self.orders.get(&order_id)) else {
+            return;
+        };
+        let Some(record) = self.users.get(&order.user) else {
+            return;
+        };
+        if record.authorization != Authorization::Valid || order.phase != Phase::Open {
+            return;
+        }
+        // However the news tumbles in, requests for one order keep a distance.
+        let soonest = order
+            .answered_at
+            .map_or(Duration::ZERO, |answered| answered + config.retry_min);
+        let at = at.max(soonest).max(record.hold_until);
+        self.timers.set(Timer::Ask(order_id), at);
+    }
+
+    fn ask(&mut self, order_id: OrderId, now: Duration) {
+        let request = self.next_number();
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        if order.phase != Phase::Open || order.request.is_some() {
+            return;
+        }
+        let Some(record) = self.users.get_mut(&order.user) else {
+            return;
+        };
+        if record.hold_until > now {
+            let at = record.hold_until;
+            return self.ask_at(order_id, at);
+        }
+        order.request = Some(request);
+        let user = order.user.clone();
+        if !order.is_wanted && order.awaits_news() {
+            record.is_polling = true;
+        }
+        self.outputs.push_back(Output::GetOrder {
+            user: user.clone(),
+            order_id,
+            request,
+        });
+        self.update_state(&user);
+    }
+
+    fn schedule_give_up(&mut self, order_id: OrderId, now: Duration) {
+        let is_open = |order: &Order| order.phase == Phase::Open;
+        if let Some(config) = &self.config
+            && self.orders.get(&order_id).is_some_and(is_open)
+        {
+            let at = now + config.tracking_timeout;
+            self.timers.set(Timer::GiveUp(order_id), at);
+        }
+    }
+
+    fn give_up(&mut self, order_id: OrderId, now: Duration) {
+        let Some(config) = self.config.clone() else {
+            return;
+        };
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        let user = order.user.clone();
+        let is_waiting_for_a_token = self
+            .users
+            .get(&user)
+            .is_none_or(|record| record.authorization != Authorization::Valid);
+        if is_waiting_for_a_token {
+            return self.schedule_give_up(order_id, now);
+        }
+        self.fail(order_id, TrackingError::TimedOut(config.tracking_timeout));
+        self.update_state(&user);
+    }
+
+    fn fail(&mut self, order_id: OrderId, error: TrackingError) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        order.phase = Phase::Ended;
+        let user = order.user.clone();
+        self.outputs.push_back(Output::Notice(Notice::Failed {
+            order_id,
+            user: user.clone(),
+            error,
+        }));
+        self.close_order(order_id, &user);
+    }
+
+    /// Stops what runs for an order.
+    fn close_order(&mut self, order_id: OrderId, user: &UserId) {
+        self.timers.clear(&Timer::Ask(order_id));
+        self.timers.clear(&Timer::GiveUp(order_id));
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            order.request = None;
+        }
+        if let Some(record) = self.users.get_mut(user) {
+            record.open.remove(&order_id);
+            record.awaiting.remove(&order_id);
+        }
+        self.close_socket_if_unused(user);
+    }
+
+    fn open_socket_if_wanted(&mut self, user: &UserId, now: Duration) {
+        let Some(config) = self.config.clone() else {
+            return;
+        };
+        let connection = self.next_number();
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        let is_wanted = !record.awaiting.is_empty()
+            && record.authorization == Authorization::Valid
+            && record.socket == Socket::Closed;
+        if !is_wanted {
+            return;
+        }
+        record.socket = Socket::Opening { connection };
+        if record.trouble.is_none() {
+            record.grace_until = now + config.socket_grace;
+        }
+        self.outputs.push_back(Output::OpenSocket {
+            user: user.clone(),
+            connection,
+        });
+        self.timers
+            .set(Timer::Renew(user.clone()), now + config.socket_lifetime);
+        self.update_state(user);
+    }
+
+    fn close_socket_if_unused(&mut self, user: &UserId) {
+        if let Some(record) = self.users.get(user)
+            && record.awaiting.is_empty()
+        {
+            self.close_socket(user);
+        }
+    }
+
+    fn close_socket(&mut self, user: &UserId) {
+        self.timers.clear(&Timer::Reopen(user.clone()));
+        self.timers.clear(&Timer::Renew(user.clone()));
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        if record.socket != Socket::Closed {
+            self.outputs
+                .push_back(Output::CloseSocket { user: user.clone() });
+        }
+        record.clear_strays();
+        if record.socket != Socket::Refused {
+            record.socket = Socket::Closed;
+            record.failures = 0;
+            record.trouble = None;
+        }
+    }
+
+    fn reopen_socket(&mut self, user: &UserId, now: Duration) {
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        if record.authorization == Authorization::Valid {
+            record.socket = Socket::Closed;
+            self.open_socket_if_wanted(user, now);
+        } else {
+            self.close_socket(user);
+        }
+    }
+
+    /// No final status for as long as a socket is good for: ask, and begin a new one.
+    fn renew(&mut self, user: &UserId, now: Duration) {
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        if record.connection().is_none() {
+            return;
+        }
+        let orders = record.awaiting.clone();
+        self.reopen_socket(user, now);
+        for order_id in orders {
+            self.want(order_id, now);
+        }
+        self.update_state(user);
+    }
+
+    /// Stops what runs for a user.
+    fn stop(&mut self, user: &UserId) {
+        self.close_socket(user);
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        record.socket = Socket::Closed;
+        record.is_polling = false;
+        for order_id in record.open.clone() {
+            self.timers.clear(&Timer::Ask(order_id));
+            if let Some(order) = self.orders.get_mut(&order_id) {
+                order.request = None;
+            }
+        }
+    }
+
+    /// Starts everything that an authorized user's orders need.
+    fn resume(&mut self, user: &UserId, now: Duration) {
+        let Some(record) = self.users.get(user) else {
+            return;
+        };
+        for order_id in record.open.clone() {
+            if self.timers.get(&Timer::GiveUp(order_id)).is_none() {
+                self.schedule_give_up(order_id, now);
+            }
+            let Some(order) = self.orders.get_mut(&order_id) else {
+                continue;
+            };
+            order.failures = 0;
+            order.refusals = 0;
+            self.want(order_id, now);
+        }
+        self.open_socket_if_wanted(user, now);
+        self.update_state(user);
+    }
+
+    fn report_token(&mut self, user: &UserId, error: AuthorizationError) {
+        if let Some(record) = self.users.get_mut(user)
+            && !std::mem::replace(&mut record.is_token_reported, true)
+        {
+            self.outputs
+                .push_back(Output::Notice(Notice::AuthorizationRequired {
+                    user: user.clone(),
+                    error,
+                }));
+        }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Tells the game how tracking is doing, if that has changed.
+    fn update_state(&mut self, user: &UserId) {
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        let state = record.state();
+        let severity = severity(&state);
+        if severity != record.severity {
+            self.standings.remove(&(record.severity, user.clone()));
+            record.severity = severity;
+            self.standings.insert((severity, user.clone()));
+        }
+        let worst = self.standings.last().map(|(_, user)| user);
+        let state = match worst.and_then(|user| self.users.get(user)) {
+            Some(record) => record.state(),
+            None => TrackerState::Idle,
+        };
+        if state != self.state {
+            self.state = state.clone();
+            self.outputs.push_back(Output::Notice(Notice::State(state)));
+        }
+    }
+}
+
+/// Every few seconds at first; slower when there was no news for long.
+fn poll_delay(order: &Order, config: &XsollaConfig, now: Duration) -> Duration {
+    let quiet = now.saturating_sub(order.last_news);
+    let beyond = quiet.saturating_sub(config.poll_slow_after);
+    (config.poll_interval + beyond / 10).clamp(config.poll_interval, config.poll_interval_max)
+}

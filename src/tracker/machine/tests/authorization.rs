@@ -1,0 +1,123 @@
+//! Tokens that are refused, replaced, and taken away.
+
+use super::*;
+
+fn unauthorized() -> Result<OrderReport, RequestError> {
+    Err(http(401))
+}
+
+#[test]
+fn a_refused_token_is_told_once_and_nothing_is_asked_until_there_is_another() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.track(OrderId(2));
+    sim.pass_answering(seconds(3600), &unauthorized());
+    assert_eq!(sim.authorizations_required(), 1);
+    assert_eq!(sim.requests_sent(), 2);
+    assert!(matches!(sim.state(), TrackerState::Unauthorized { .. }));
+
+    sim.log_in();
+    sim.pass_answering(seconds(1), &Ok(report("done")));
+    assert_eq!((sim.grants(ORDER), sim.grants(OrderId(2))), (1, 1));
+    assert!(sim.failures().is_empty());
+}
+
+#[test]
+fn each_refused_token_is_told_of_and_no_loop_arises() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    for tokens in 1..=5 {
+        sim.pass_answering(seconds(3600), &unauthorized());
+        assert_eq!(sim.authorizations_required(), tokens);
+        assert_eq!(sim.requests_sent(), tokens);
+        sim.log_in();
+    }
+}
+
+#[test]
+fn a_token_that_only_the_socket_refuses_is_told_of_while_polling_goes_on() {
+    for reason in [
+        closed(3500),
+        SocketError::Refused {
+            code: 109,
+            message: "token expired".to_owned(),
+            temporary: false,
+        },
+    ] {
+        let mut sim = Sim::new();
+        sim.track(ORDER);
+        sim.tick();
+        sim.answer(Ok(report("new")));
+        sim.socket_ends(reason.clone());
+        assert_eq!(sim.authorizations_required(), 1);
+        sim.pass_answering(seconds(3600), &Ok(report("new")));
+        assert_eq!(sim.sockets_opened, 1, "no other socket with the same token");
+        assert_eq!(sim.authorizations_required(), 1);
+        let reason = Some(reason);
+        assert_eq!(*sim.state(), TrackerState::Polling { reason });
+        sim.pass_answering(seconds(60), &Ok(report("done")));
+        assert_eq!(sim.grants(ORDER), 1);
+    }
+}
+
+#[test]
+fn a_new_token_opens_the_socket_that_the_old_one_could_not() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_ends(closed(3500));
+    sim.log_in();
+    assert_eq!(sim.sockets_opened, 2);
+}
+
+#[test]
+fn a_refreshed_token_disturbs_nothing_that_works() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.log_in();
+    sim.pass(seconds(10));
+    assert_eq!((sim.sockets_opened, sim.requests_sent()), (1, 1));
+    assert_eq!(*sim.state(), TrackerState::Live);
+}
+
+#[test]
+fn a_live_socket_still_brings_its_news_when_requests_are_refused() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.track(OrderId(u64::MAX));
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.answer(unauthorized());
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.grants(ORDER), 1);
+    // When it has lived its life, none follows it.
+    sim.pass(seconds(600));
+    assert_eq!((sim.sockets_opened, sim.socket), (1, None));
+}
+
+#[test]
+fn logging_out_stops_everything_and_logging_in_resumes_it() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.socket_is_live(true);
+    sim.log_out();
+    assert_eq!(sim.socket, None);
+    assert_eq!(*sim.state(), TrackerState::NoUser);
+    // The answer to what was asked before belongs to nobody now.
+    sim.answer(Ok(report("done")));
+    sim.pass(seconds(48 * 3600));
+    assert_eq!((sim.grants(ORDER), sim.requests_sent()), (0, 1));
+    assert!(sim.failures().is_empty());
+
+    sim.log_in();
+    sim.tick();
+    assert_eq!(sim.sockets_opened, 2);
+    sim.answer(Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}

@@ -1,0 +1,190 @@
+//! Short-polling, and what makes it start, slow down, hold and stop.
+
+use super::*;
+
+/// With every socket refused as soon as it is tried.
+fn pass_without_sockets(sim: &mut Sim, time: Duration, answer: &Result<OrderReport, RequestError>) {
+    let end = sim.now + time;
+    loop {
+        sim.answer_all(answer);
+        if sim.socket.is_some() {
+            sim.socket_ends(lost());
+        }
+        match sim.machine.deadline() {
+            Some(deadline) if deadline <= end => sim.now = sim.now.max(deadline),
+            _ => break,
+        }
+    }
+    sim.now = end;
+}
+
+fn gaps(sim: &Sim) -> Vec<Duration> {
+    sim.sent
+        .windows(2)
+        .map(|pair| pair[1].0 - pair[0].0)
+        .collect()
+}
+
+#[test]
+fn without_a_socket_the_order_is_asked_for_every_three_seconds_and_granted() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    pass_without_sockets(&mut sim, seconds(300), &Ok(report("new")));
+    assert!(
+        (99..=101).contains(&sim.requests_sent()),
+        "{}",
+        sim.requests_sent()
+    );
+    assert!(gaps(&sim).iter().all(|gap| *gap == seconds(3)));
+    assert!(sim.state().is_polling());
+    pass_without_sockets(&mut sim, seconds(4), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn a_socket_that_is_slow_to_open_is_waited_for_a_few_seconds_before_polling() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.pass_answering(Duration::from_millis(3_900), &Ok(report("new")));
+    assert_eq!(sim.requests_sent(), 1);
+    assert_eq!(*sim.state(), TrackerState::Connecting);
+    sim.pass_answering(seconds(4), &Ok(report("new")));
+    assert!(sim.requests_sent() >= 2);
+    assert_eq!(*sim.state(), TrackerState::Polling { reason: None });
+}
+
+#[test]
+fn polling_stops_once_the_socket_is_back_after_one_last_look() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    pass_without_sockets(&mut sim, seconds(30), &Ok(report("new")));
+    while sim.socket.is_none() {
+        sim.now = sim.machine.deadline().expect("the socket was given up");
+        sim.answer_all(&Ok(report("new")));
+    }
+    let before = sim.requests_sent();
+    sim.socket_is_live(true);
+    sim.pass_answering(seconds(250), &Ok(report("new")));
+    assert_eq!(sim.requests_sent(), before + 1);
+    assert_eq!(*sim.state(), TrackerState::Live);
+}
+
+#[test]
+fn after_ten_minutes_unpaid_polling_slows_down_to_a_minute() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    pass_without_sockets(&mut sim, seconds(600), &Ok(report("new")));
+    let busy = sim.requests_sent();
+    assert!((198..=201).contains(&busy), "{busy}");
+    pass_without_sockets(&mut sim, seconds(4 * 3600), &Ok(report("new")));
+    let gaps = gaps(&sim);
+    assert!(gaps.windows(2).all(|pair| pair[0] <= pair[1]));
+    assert_eq!(gaps.last(), Some(&seconds(60)));
+    // News makes it lively again.
+    sim.answer_all(&Ok(report("new")));
+    pass_without_sockets(&mut sim, seconds(120), &Ok(report("paid")));
+    let before = sim.requests_sent();
+    pass_without_sockets(&mut sim, seconds(30), &Ok(report("paid")));
+    assert_eq!(sim.requests_sent() - before, 10);
+}
+
+#[test]
+fn an_order_that_stays_unpaid_for_a_day_fails_and_never_in_silence() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    pass_without_sockets(&mut sim, seconds(24 * 3600 - 1), &Ok(report("new")));
+    assert!(sim.failures().is_empty());
+    pass_without_sockets(&mut sim, seconds(2), &Ok(report("new")));
+    assert_eq!(
+        sim.failures(),
+        [&TrackingError::TimedOut(seconds(24 * 3600))]
+    );
+    assert!(sim.machine.is_idle());
+    // It can be tracked again.
+    sim.track(ORDER);
+    pass_without_sockets(&mut sim, seconds(1), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn failing_requests_never_end_tracking_and_a_paid_order_is_granted_after_them() {
+    let failures = [
+        http(500),
+        http(502),
+        http(429),
+        http(408),
+        RequestError::TimedOut,
+        RequestError::Network("refused".to_owned()),
+        RequestError::Malformed("garbage".to_owned()),
+    ];
+    for failure in failures {
+        let mut sim = Sim::new();
+        sim.track(ORDER);
+        pass_without_sockets(&mut sim, seconds(3600), &Err(failure.clone()));
+        assert!(sim.failures().is_empty(), "{failure}");
+        let most = 3600 / 5;
+        assert!(
+            sim.requests_sent() < most,
+            "{failure}: {}",
+            sim.requests_sent()
+        );
+        pass_without_sockets(&mut sim, seconds(30), &Ok(report("done")));
+        assert_eq!(sim.grants(ORDER), 1, "{failure}");
+    }
+}
+
+#[test]
+fn retry_after_is_honoured_for_all_orders_of_the_user() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.track(OrderId(2));
+    sim.tick();
+    let wait = RequestError::Status {
+        status: 429,
+        code: None,
+        message: None,
+        retry_after: Some(seconds(90)),
+    };
+    sim.answer(Err(wait));
+    sim.answer(Ok(report("new")));
+    let asked_at = sim.now;
+    pass_without_sockets(&mut sim, seconds(89), &Ok(report("new")));
+    assert_eq!(sim.requests_sent(), 2);
+    pass_without_sockets(&mut sim, seconds(5), &Ok(report("new")));
+    assert!(sim.requests_sent() >= 4);
+    assert!(sim.sent[2].0 >= asked_at + seconds(90));
+}
+
+#[test]
+fn an_order_that_is_not_found_gets_a_few_tries_and_then_fails_with_the_reason() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    pass_without_sockets(&mut sim, seconds(600), &Err(http(404)));
+    assert_eq!(sim.failures(), [&TrackingError::Refused(http(404))]);
+    assert_eq!(sim.requests_sent(), 5);
+    assert!(gaps(&sim).iter().all(|gap| *gap >= seconds(3)));
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn a_fresh_order_that_is_not_found_at_first_is_followed() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    pass_without_sockets(&mut sim, seconds(7), &Err(http(404)));
+    pass_without_sockets(&mut sim, seconds(20), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn an_order_that_the_socket_told_of_is_not_failed_by_not_found() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "done");
+    pass_without_sockets(&mut sim, seconds(600), &Err(http(404)));
+    assert!(sim.failures().is_empty());
+    pass_without_sockets(&mut sim, seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}

@@ -1,0 +1,146 @@
+//! When the socket is opened, closed, and opened again.
+
+use super::*;
+
+fn live() -> Sim {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    sim
+}
+
+#[test]
+fn a_dropped_socket_is_opened_again_soon_and_its_trouble_told() {
+    let mut sim = live();
+    sim.socket_ends(lost());
+    let reason = lost();
+    assert_eq!(*sim.state(), TrackerState::Reconnecting { reason });
+    sim.pass(seconds(1));
+    assert_eq!(sim.sockets_opened, 2);
+    sim.socket_is_live(true);
+    assert_eq!(*sim.state(), TrackerState::Live);
+    assert_eq!(sim.requests_sent(), 1, "recovery told all that was missed");
+}
+
+#[test]
+fn a_socket_that_may_have_missed_something_makes_the_orders_be_asked_for() {
+    let mut sim = live();
+    sim.socket_ends(lost());
+    sim.pass(seconds(1));
+    sim.socket_is_live(false);
+    sim.pass(seconds(1));
+    sim.answer(Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_gap_during_a_request_is_asked_about_once_more() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.socket_is_live(false);
+    // The answer left the server before the gap.
+    sim.answer(Ok(report("new")));
+    sim.pass(seconds(2));
+    assert_eq!(sim.requests_sent(), 2);
+    sim.answer(Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn delays_between_attempts_grow_and_stay_bounded() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    let mut delays = Vec::new();
+    for _ in 0..200 {
+        sim.answer_all(&Ok(report("new")));
+        let ended = sim.now;
+        sim.socket_ends(lost());
+        while sim.socket.is_none() {
+            let next = sim.machine.deadline().expect("the socket was given up");
+            sim.now = next;
+            sim.answer_all(&Ok(report("new")));
+        }
+        delays.push(sim.now - ended);
+    }
+    let longest = delays.iter().max().copied().unwrap_or_default();
+    assert!(
+        longest > seconds(10) && longest <= seconds(20),
+        "{longest:?}"
+    );
+    assert!(
+        delays
+            .iter()
+            .all(|delay| *delay >= Duration::from_millis(250))
+    );
+    assert!(delays[0] <= Duration::from_millis(500));
+}
+
+#[test]
+fn a_terminal_close_is_not_answered_by_coming_back_at_once_and_polling_goes_on() {
+    for code in [3501, 3503, 4500, 1009] {
+        let mut sim = live();
+        sim.socket_ends(closed(code));
+        sim.pass_answering(seconds(60), &Ok(report("new")));
+        assert_eq!(sim.sockets_opened, 1, "{code}");
+        assert!(sim.requests_sent() > 15, "{code}");
+        // It may have meant that connection only: much later it is tried again.
+        sim.pass_answering(seconds(300), &Ok(report("new")));
+        assert_eq!(sim.sockets_opened, 2, "{code}");
+    }
+}
+
+#[test]
+fn a_close_that_means_reconnect_is_answered_by_coming_back() {
+    for code in [1001, 1006, 3000, 3005, 3012, 4000, 5000] {
+        let mut sim = live();
+        sim.socket_ends(closed(code));
+        sim.pass(seconds(1));
+        assert_eq!(sim.sockets_opened, 2, "{code}");
+    }
+}
+
+#[test]
+fn five_minutes_without_a_final_status_renew_the_socket_and_ask() {
+    let mut sim = live();
+    sim.pass(seconds(299));
+    assert_eq!((sim.sockets_opened, sim.requests_sent()), (1, 1));
+    sim.pass(seconds(2));
+    assert_eq!((sim.sockets_opened, sim.requests_sent()), (2, 2));
+    sim.answer(Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn the_end_of_a_connection_that_was_replaced_changes_nothing() {
+    let mut sim = live();
+    let old = sim.socket.expect("live");
+    sim.pass(seconds(301));
+    sim.machine.socket_ended(&alice(), old, lost(), sim.now);
+    sim.machine.socket_caught_up(&alice(), old, true, sim.now);
+    sim.collect();
+    assert_eq!(*sim.state(), TrackerState::Connecting);
+    assert_eq!(sim.sockets_opened, 2);
+}
+
+#[test]
+fn a_new_order_after_the_last_opens_a_new_socket() {
+    let mut sim = live();
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.socket, None);
+    sim.track(OrderId(2));
+    assert_eq!(sim.sockets_opened, 2);
+}
+
+#[test]
+fn a_changed_config_moves_the_connection() {
+    let mut sim = live();
+    let mut config = sim.config.clone();
+    config.project_id = 1;
+    sim.configure(Some(config));
+    sim.pass(seconds(1));
+    assert_eq!((sim.sockets_opened, sim.requests_sent()), (2, 2));
+}

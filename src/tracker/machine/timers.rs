@@ -1,0 +1,55 @@
+//! What is to happen when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// One moment for each key; setting it anew replaces it.
+#[derive(Debug)]
+pub(super) struct Timers<K> {
+    queue: BTreeSet<(Duration, K)>,
+    moments: BTreeMap<K, Duration>,
+}
+
+impl<K: Clone + Ord> Timers<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            queue: BTreeSet::new(),
+            moments: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn set(&mut self, key: K, at: Duration) {
+        self.clear(&key);
+        self.moments.insert(key.clone(), at);
+        self.queue.insert((at, key));
+    }
+
+    pub(super) fn clear(&mut self, key: &K) {
+        if let Some((key, at)) = self.moments.remove_entry(key) {
+            self.queue.remove(&(at, key));
+        }
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<Duration> {
+        self.moments.get(key).copied()
+    }
+
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.queue.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the first key whose moment has come.
+    pub(super) fn pop(&mut self, now: Duration) -> Option<K> {
+        if self.next()? > now {
+            return None;
+        }
+        let (_, key) = self.queue.pop_first()?;
+        self.moments.remove(&key);
+        Some(key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
