@@ -23,7 +23,7 @@ use bevy_xsolla::prelude::*;
 use bevy_xsolla::{NewsSource, SocketError};
 use serde_json::{Value, json};
 
-use centrifugo::{Centrifugo, FORGETFUL, ORDERS, PRIVATE, Player};
+use centrifugo::{Centrifugo, FORGETFUL, LONG, ORDERS, PRIVATE, Player};
 use tap::{Tap, Way, What};
 
 /// One player with one order, a server, a tap before it, and the emulator for Get Order.
@@ -279,6 +279,47 @@ fn what_was_published_before_the_connection_is_heard() {
 }
 
 #[test]
+fn a_history_of_many_pages_is_read_to_its_end() {
+    let Some(purchase) = Purchase::begin(LONG) else {
+        return;
+    };
+    // Other orders of this player, of another time: the game does not track them.
+    let others = (1..=700).map(|id| publication(OrderId(id), "done"));
+    purchase.server.publish_all(others);
+    purchase.publish("done");
+
+    let mut game = purchase.play(purchase.socket_only());
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(game.done.len(), 1);
+    let asked = purchase.tap.messages(0, Way::Up);
+    let asked = asked.iter().filter(|message| !message["history"].is_null());
+    // 701 publications, 300 at a time.
+    assert_eq!(asked.count(), 3);
+}
+
+#[test]
+fn a_channel_that_is_subscribed_after_the_connection_is_followed() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    purchase.publish("paid");
+    purchase.server.subscribe_at_connect(false);
+    let mut game = purchase.play(purchase.socket_only());
+    let is_connected = || {
+        let messages = purchase.tap.messages(0, Way::Down);
+        messages.iter().any(|message| !message["connect"].is_null())
+    };
+    game.run_until("the connection", |_| is_connected());
+    purchase.server.subscribe();
+
+    game.run_until_heard(purchase.order, OrderStatus::Paid);
+    game.run_until_live();
+    purchase.publish("done");
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(purchase.tap.connections(), 1);
+}
+
+#[test]
 fn live_publications_are_heard_in_their_order() {
     let Some(purchase) = Purchase::begin(ORDERS) else {
         return;
@@ -382,6 +423,24 @@ fn what_was_missed_while_the_link_was_down_is_recovered() {
 }
 
 #[test]
+fn a_link_that_breaks_before_the_history_came_loses_nothing() {
+    let Some(purchase) = Purchase::begin(ORDERS) else {
+        return;
+    };
+    purchase.publish("done");
+    purchase.tap.cut_before("\"publications\"");
+    let mut game = purchase.play(purchase.socket_only());
+    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert!(purchase.tap.connections() > 1);
+    let sent = purchase.tap.messages(0, Way::Down);
+    assert!(sent.iter().all(|message| message["history"].is_null()));
+    // Nothing was seen of the stream, so all of it is recovered.
+    assert_eq!(purchase.recovery_asked(1)["offset"], 0);
+    assert_eq!(purchase.recovery_answered(1)["recovered"], true);
+    assert_eq!(game.grants(purchase.order), 1);
+}
+
+#[test]
 fn an_order_paid_after_the_server_lost_its_memory_is_granted() {
     let Some(mut purchase) = Purchase::begin(ORDERS) else {
         return;
@@ -440,6 +499,7 @@ fn a_close_that_invites_back_is_followed_by_a_prompt_reconnect() {
         return;
     };
     let mut game = purchase.play(purchase.socket_only());
+    game.run_until_live();
     // The ends of both ranges that mean: come back. (Centrifugo sends no close frame for 3000.)
     for (count, code) in [3001, 3499, 4000, 4499].into_iter().enumerate() {
         purchase.recovery_answered(count);
@@ -466,7 +526,9 @@ fn after_a_close_for_good_the_order_is_granted_by_polling() {
         let Some(purchase) = Purchase::begin(ORDERS) else {
             return;
         };
-        let mut game = purchase.play(purchase.with_polling());
+        let mut config = purchase.with_polling();
+        config.socket_lifetime = Duration::from_secs(300);
+        let mut game = purchase.play(config);
         game.run_until_live();
         purchase.server.disconnect(code, "stay away");
         closed_by_server(&purchase, 0, code);
@@ -547,6 +609,7 @@ fn a_server_that_gives_no_history_away_is_followed_live() {
             return;
         };
         let mut game = purchase.play(purchase.socket_only());
+        game.run_until_live();
         let what = "the refusal of the history";
         purchase
             .tap
@@ -587,18 +650,31 @@ fn an_order_is_granted_though_the_server_ends_the_subscription() {
 }
 
 #[test]
-fn a_player_whom_the_server_does_not_know_is_asked_for_a_new_token() {
-    let Some(purchase) = Purchase::begin(ORDERS) else {
-        return;
-    };
-    // The backend behind Centrifugo knows Alice only.
-    let bob = purchase.emulator.user("bob");
-    let order = purchase.emulator.create_order(&bob, &[("sword", 1)]);
-    let mut game = Game::start(purchase.socket_only(), bob.clone());
-    game.track(order);
-    game.run_until("the question", |game| !game.unauthorized.is_empty());
-    assert_eq!(game.unauthorized[0].user, *bob.id());
-    assert_eq!(purchase.tap.connections(), 1, "once is enough");
+fn a_refused_token_is_asked_for_anew_and_the_new_one_opens_the_socket() {
+    for refusal in [
+        json!({"disconnect": {"code": 3500, "reason": "invalid token"}}),
+        json!({"error": {"code": 101, "message": "unauthorized"}}),
+        json!({"error": {"code": 109, "message": "token expired"}}),
+    ] {
+        let Some(purchase) = Purchase::begin(ORDERS) else {
+            return;
+        };
+        purchase.server.refuse_with(refusal.clone());
+        // A token of the same player, which the backend behind Centrifugo does not know.
+        let old = purchase.emulator.user("alice");
+        let mut game = Game::start(purchase.socket_only(), old.clone());
+        game.track(purchase.order);
+        game.run_until("the question", |game| !game.unauthorized.is_empty());
+        assert_eq!(game.unauthorized[0].user, *old.id());
+        assert_eq!(purchase.tap.connections(), 1, "{refusal}");
+
+        game.app.insert_resource(purchase.user.clone());
+        game.run_until_live();
+        purchase.publish("done");
+        assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+        assert_eq!(game.unauthorized.len(), 1, "asked once for each token");
+        assert_eq!(purchase.tap.connections(), 2);
+    }
 }
 
 #[test]

@@ -10,12 +10,14 @@
 mod centrifugo;
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::Duration;
 
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::{OrderId, XsollaUser};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
 use centrifugo::{Centrifugo, ORDERS, Player};
@@ -47,6 +49,17 @@ impl Stage {
         match &self.server {
             Server::Emulator(emulator) => emulator.close_sockets(code, reason),
             Server::Centrifugo(server) => server.disconnect(code.into(), reason),
+        }
+    }
+
+    /// Every connect with another's token is answered with this error.
+    fn refuse(&self, code: u32, message: &str, temporary: bool) {
+        match &self.server {
+            Server::Emulator(emulator) => emulator.refuse_connect(Some((code, message))),
+            Server::Centrifugo(server) => {
+                let error = json!({"code": code, "message": message, "temporary": temporary});
+                server.refuse_with(json!({"error": error}));
+            }
         }
     }
 
@@ -225,6 +238,12 @@ impl Wire {
                 }
                 Ok(_) => {}
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => return json!("the end"),
+                Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                    return json!("the end, without a close frame");
+                }
+                Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionReset => {
+                    return json!("the end, without a close frame");
+                }
                 Err(error) => panic!("{}: {error}", self.url),
             }
         }
@@ -322,6 +341,26 @@ fn a_position_that_never_was_is_not_recovered() {
 }
 
 #[test]
+fn a_refused_connect_is_answered_with_an_error() {
+    compare(|stage| {
+        let mut heard = Vec::new();
+        for (code, message, temporary) in [
+            (101, "unauthorized", false),
+            (109, "token expired", false),
+            (100, "internal server error", true),
+        ] {
+            stage.refuse(code, message, temporary);
+            let (mut wire, answer) = stage.connect_with(json!({"data": {"auth": "another"}}));
+            heard.push(answer);
+            // A client that does not take no for an answer.
+            wire.say(&json!({"id": 2, "history": {"channel": "orders:alice"}}));
+            heard.push(wire.hear());
+        }
+        heard
+    });
+}
+
+#[test]
 fn several_commands_share_a_frame() {
     compare(|stage| {
         let (_wire, answer) = stage.connect();
@@ -364,6 +403,12 @@ fn a_client_that_breaks_the_rules_is_closed() {
             ("another connect", connect.as_str()),
             ("nonsense", "nonsense"),
             ("a number alone", r#"{"id":3}"#),
+            ("an unknown method", r#"{"id":3,"dance":{}}"#),
+            ("a method that is not set up", r#"{"id":3,"rpc":{}}"#),
+            (
+                "several, of which one is wrong",
+                "{\"id\":3,\"rpc\":{}}\nnonsense",
+            ),
         ] {
             let (mut wire, _) = stage.connect();
             wire.say_text(second);

@@ -21,6 +21,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub const ORDERS: &str = "orders";
 /// The same, but subscribers may not ask for the history: error 103, permission denied.
 pub const PRIVATE: &str = "private";
+/// The same as [`ORDERS`], for more publications than a page of history holds (300).
+pub const LONG: &str = "long";
 /// Channels that keep nothing: `history` is answered with error 108, not available.
 pub const FORGETFUL: &str = "forgetful";
 
@@ -141,6 +143,13 @@ impl Centrifugo {
                     "history_ttl": "300s",
                     "force_recovery": true,
                 },
+                {
+                    "name": LONG,
+                    "history_size": 2000,
+                    "history_ttl": "300s",
+                    "force_recovery": true,
+                    "allow_history_for_subscriber": true,
+                },
                 {"name": FORGETFUL, "allow_history_for_subscriber": true},
             ]},
             "usage_stats": {"disabled": true},
@@ -190,7 +199,7 @@ impl Centrifugo {
 
     /// The connect requests that the backend was asked about so far.
     pub fn connects(&self) -> Vec<Value> {
-        self.backend.asked.lock().unwrap().clone()
+        self.backend.desk.asked.lock().unwrap().clone()
     }
 
     /// Publishes in the player's channel.
@@ -216,6 +225,23 @@ impl Centrifugo {
         let user = &self.backend.player.id;
         let request = json!({"user": user, "disconnect": disconnect});
         self.api("disconnect", &request);
+    }
+
+    /// What the backend says to a token that is not the player's, instead of closing with 3500.
+    pub fn refuse_with(&self, reply: Value) {
+        *self.backend.desk.refusal.lock().unwrap() = reply;
+    }
+
+    /// Whether players are subscribed as they connect.
+    pub fn subscribe_at_connect(&self, subscribes: bool) {
+        let orders = &self.backend.desk;
+        orders.subscribes.store(subscribes, Ordering::Release);
+    }
+
+    /// Subscribes the player, who is connected.
+    pub fn subscribe(&self) {
+        let Player { id, channel, .. } = &self.backend.player;
+        self.api("subscribe", &json!({"user": id, "channel": channel}));
     }
 
     /// Ends the player's subscription, not their connection.
@@ -292,36 +318,45 @@ impl Drop for Process {
 struct Backend {
     player: Player,
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<Value>>>,
-    is_over: Arc<AtomicBool>,
+    desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the backend is asked, and has been told to answer.
+struct Desk {
+    asked: Mutex<Vec<Value>>,
+    refusal: Mutex<Value>,
+    subscribes: AtomicBool,
+    is_closed: AtomicBool,
 }
 
 impl Backend {
     fn start(player: Player) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let asked = Arc::<Mutex<Vec<Value>>>::default();
-        let is_over = Arc::<AtomicBool>::default();
+        let refusal = json!({"disconnect": {"code": 3500, "reason": "invalid token"}});
+        let desk = Arc::new(Desk {
+            asked: Mutex::default(),
+            refusal: Mutex::new(refusal),
+            subscribes: AtomicBool::new(true),
+            is_closed: AtomicBool::new(false),
+        });
         let thread = std::thread::spawn({
-            let (asked, is_over) = (Arc::clone(&asked), Arc::clone(&is_over));
-            let player = player.clone();
+            let (desk, player) = (Arc::clone(&desk), player.clone());
             move || {
                 for stream in listener.incoming() {
-                    if is_over.load(Ordering::Acquire) {
+                    if desk.is_closed.load(Ordering::Acquire) {
                         return;
                     }
-                    let answered = stream.and_then(|stream| answer(stream, &player, &asked));
                     // A server that was killed while it asked gets no answer.
-                    let _ = answered;
+                    let _ = stream.and_then(|stream| desk.answer(stream, &player));
                 }
             }
         });
         Self {
             player,
             address,
-            asked,
-            is_over,
+            desk,
             thread: Some(thread),
         }
     }
@@ -329,7 +364,7 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Release);
+        self.desk.is_closed.store(true, Ordering::Release);
         // The thread waits for a connection: here is one.
         drop(TcpStream::connect(self.address));
         if let Some(thread) = self.thread.take() {
@@ -338,27 +373,27 @@ impl Drop for Backend {
     }
 }
 
-fn answer(
-    mut stream: TcpStream,
-    player: &Player,
-    asked: &Mutex<Vec<Value>>,
-) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(DEADLINE))?;
-    let (_, body) = read_http(&mut BufReader::new(stream.try_clone()?))?;
-    let request: Value = serde_json::from_slice(&body)?;
-    let reply = if request["data"]["auth"] == *player.token {
-        json!({"result": {"user": player.id, "channels": [player.channel]}})
-    } else {
-        json!({"disconnect": {"code": 3500, "reason": "invalid token"}})
-    };
-    asked.lock().unwrap().push(request);
-    let reply = reply.to_string();
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{reply}",
-        reply.len(),
-    )
+impl Desk {
+    fn answer(&self, mut stream: TcpStream, player: &Player) -> std::io::Result<()> {
+        stream.set_read_timeout(Some(DEADLINE))?;
+        let (_, body) = read_http(&mut BufReader::new(stream.try_clone()?))?;
+        let request: Value = serde_json::from_slice(&body)?;
+        let reply = if request["data"]["auth"] != *player.token {
+            self.refusal.lock().unwrap().clone()
+        } else if self.subscribes.load(Ordering::Acquire) {
+            json!({"result": {"user": player.id, "channels": [player.channel]}})
+        } else {
+            json!({"result": {"user": player.id}})
+        };
+        self.asked.lock().unwrap().push(request);
+        let reply = reply.to_string();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{reply}",
+            reply.len(),
+        )
+    }
 }
 
 /// Reads a request or a response: its head, and its body by its length or to the end.

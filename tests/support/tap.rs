@@ -89,6 +89,8 @@ struct Shared {
     /// How many connections were opened, cut and frozen: the first so many are.
     opened: Mutex<usize>,
     cut: watch::Sender<usize>,
+    /// What a frame of the server's holds that is to be the end of its connection.
+    last_words: Mutex<Option<String>>,
     frozen: watch::Sender<usize>,
 }
 
@@ -101,6 +103,7 @@ impl Tap {
             upstream: Mutex::new(upstream.into()),
             opened: Mutex::new(0),
             cut: watch::Sender::new(0),
+            last_words: Mutex::default(),
             frozen: watch::Sender::new(0),
         });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -143,6 +146,11 @@ impl Tap {
     pub fn cut(&self) {
         let opened = *lock(&self.shared.opened);
         self.shared.cut.send_replace(opened);
+    }
+
+    /// Breaks the connection on which the server next says this, before it is heard.
+    pub fn cut_before(&self, words: &str) {
+        *lock(&self.shared.last_words) = Some(words.to_owned());
     }
 
     /// Nothing passes any more on the connections there are, though they stay open.
@@ -224,6 +232,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    fn is_to_break(&self, frame: &Message) -> bool {
+        let mut words = lock(&self.last_words);
+        let is_said =
+            |words: &mut String| frame.to_text().is_ok_and(|text| text.contains(&**words));
+        words.take_if(is_said).is_some()
+    }
+
     fn note(&self, connection: usize, way: Way, what: What) {
         lock(&self.log).push(Seen {
             connection,
@@ -277,6 +292,9 @@ async fn carry(shared: &Shared, connection: usize, stream: TcpStream) -> Result<
             _ = frozen.changed() => {}
             frame = from_server.next() => {
                 let frame = frame.ok_or(Error::ConnectionClosed)??;
+                if shared.is_to_break(&frame) {
+                    return Ok(());
+                }
                 pass(shared, connection, Way::Down, frame, &mut to_client).await?;
             }
             frame = from_client.next() => {
