@@ -9,4 +9,6 @@
 
 mod protocol;
 pub(crate) mod session;
+#[cfg(test)]
+mod tests;
 pub(crate) mod transport;

@@ -63,6 +63,9 @@ struct Channel {
     /// Whether the server can say what was missed since `position`.
     is_recoverable: bool,
     history: Option<HistoryRequest>,
+    /// Whether the stream was lost sight of: it began anew, or the server could not recover what was
+    /// missed. Kept across connections until it is admitted, because history may never be answered.
+    has_gap: bool,
 }
 
 #[derive(Debug)]
@@ -70,9 +73,6 @@ struct HistoryRequest {
     id: u32,
     deadline: Time,
     page: u32,
-    /// Whether the session knew the channel before: then the past may have a hole that no history
-    /// of the new stream shows.
-    is_anew: bool,
     /// Live publications that came before the history did.
     waiting: VecDeque<(u64, Box<RawValue>)>,
 }
@@ -294,8 +294,8 @@ impl Session {
         if let Connection::Open { subscribe_by, .. } = &mut self.connection {
             *subscribe_by = None;
         }
-        let is_anew = self.channels.contains_key(name);
-        if !is_anew && self.channels.len() >= MAX_CHANNELS {
+        let is_known = self.channels.contains_key(name);
+        if !is_known && self.channels.len() >= MAX_CHANNELS {
             return Err(SocketError::Protocol("too many channels".to_owned()));
         }
         let channel = self.channels.entry(name.to_owned()).or_default();
@@ -312,7 +312,7 @@ impl Session {
                 );
             }
             channel.position.offset = channel.position.offset.max(subscription.offset);
-            self.events.push_back(Event::CaughtUp { gapless: true });
+            self.catch_up(name, true);
             return Ok(());
         }
 
@@ -320,7 +320,8 @@ impl Session {
             epoch: subscription.epoch.into_owned(),
             offset: 0,
         };
-        self.ask_history(name, 1, is_anew, VecDeque::new(), now);
+        channel.has_gap |= is_known;
+        self.ask_history(name, 1, VecDeque::new(), now);
         Ok(())
     }
 
@@ -328,7 +329,6 @@ impl Session {
         &mut self,
         name: &str,
         page: u32,
-        is_anew: bool,
         waiting: VecDeque<(u64, Box<RawValue>)>,
         now: Time,
     ) {
@@ -356,7 +356,6 @@ impl Session {
             id,
             deadline: now + self.settings.step_timeout,
             page,
-            is_anew,
             waiting,
         });
     }
@@ -386,18 +385,13 @@ impl Session {
         let Some(request) = channel.history.take() else {
             return;
         };
-        let HistoryRequest {
-            page,
-            is_anew,
-            waiting,
-            ..
-        } = request;
+        let HistoryRequest { page, waiting, .. } = request;
         if !is_complete && has_moved && page < MAX_HISTORY_PAGES {
-            return self.ask_history(name, page + 1, is_anew, waiting, now);
+            return self.ask_history(name, page + 1, waiting, now);
         }
         // An empty page below the top means that the server has dropped the rest.
         channel.position.offset = channel.position.offset.max(history.offset);
-        let gapless = !is_anew && (is_complete || !has_moved);
+        let gapless = is_complete || !has_moved;
         self.finish(name, waiting, gapless);
     }
 
@@ -418,7 +412,15 @@ impl Session {
                 gapless &= deliver(&mut channel.position, offset, Some(data), &mut self.events);
             }
         }
-        self.events.push_back(Event::CaughtUp { gapless });
+        self.catch_up(name, gapless);
+    }
+
+    fn catch_up(&mut self, name: &str, gapless: bool) {
+        let channel = self.channels.get_mut(name);
+        let has_gap = channel.is_some_and(|channel| std::mem::take(&mut channel.has_gap));
+        self.events.push_back(Event::CaughtUp {
+            gapless: gapless && !has_gap,
+        });
     }
 
     fn take_push(&mut self, push: Push<'_>, now: Time) -> Result<(), SocketError> {

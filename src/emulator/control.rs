@@ -4,6 +4,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::XsollaEmulator;
+use super::catalog::{Catalog, Offer};
+use super::order::Line;
 use super::state::State;
 use crate::order::{OrderId, OrderStatus};
 use crate::user::XsollaUser;
@@ -56,7 +58,14 @@ impl XsollaEmulator {
         if items.is_empty() || items.iter().any(|&(_, quantity)| quantity == 0) {
             return Err(EmulatorError::NoItems);
         }
-        let lines = super::rest::made_up_lines(&state, items);
+        let lines = items
+            .iter()
+            .map(|&(sku, quantity)| Line {
+                sku: sku.to_owned(),
+                quantity,
+                offer: state.catalog.offer(sku).unwrap_or_else(Offer::unlisted),
+            })
+            .collect();
         Ok(OrderId(state.create_order(account, lines)))
     }
 
@@ -177,7 +186,7 @@ impl XsollaEmulator {
     /// answer of `…/items/virtual_items`, such as one that was saved from the real project. Orders
     /// that exist stay as they are.
     pub fn set_items(&self, items: Value) {
-        self.shared.lock().catalog = super::rest::catalog(items);
+        self.shared.lock().catalog = Catalog::from_value(items);
     }
 
     /// Publishes anything at all on a player's channel, where it gets an offset and a place in the
@@ -207,6 +216,25 @@ impl XsollaEmulator {
         }
         drop(state);
         assert_user(account.map(drop));
+    }
+
+    /// The name of a player's channel, to make up frames with.
+    ///
+    /// # Panics
+    ///
+    /// The user is not one of this emulator's.
+    #[track_caller]
+    pub fn channel(&self, user: &XsollaUser) -> String {
+        let state = self.shared.lock();
+        let account = account_of(&state, user);
+        let channel = account
+            .as_ref()
+            .ok()
+            .and_then(|&account| state.accounts.get(account))
+            .map(|account| account.channel.clone());
+        drop(state);
+        assert_user(account.map(drop));
+        channel.unwrap_or_default()
     }
 
     /// Sends a text frame as it is to a player's connected sockets: no publication, no history, not

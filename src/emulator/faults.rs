@@ -76,6 +76,8 @@ pub(super) struct Faults {
     pub(super) lag: Lag,
     pub(super) socket_refuse: bool,
     pub(super) socket_hang: bool,
+    pub(super) handshake_hang: bool,
+    pub(super) channel_withhold: bool,
     pub(super) connect: Option<(u32, String)>,
     pub(super) history: Option<u32>,
 }
@@ -104,6 +106,7 @@ impl XsollaEmulator {
     /// tokens, [bodies of orders](Self::set_order_body).
     pub fn heal(&self) {
         self.set_faults(|faults| *faults = Faults::default());
+        self.withhold_channels(false);
     }
 
     /// Cuts every TCP connection of a socket, without a close frame, as when a cable is pulled.
@@ -115,9 +118,10 @@ impl XsollaEmulator {
     /// Closes every socket with this code, in a close frame. [`open_sockets`](Self::open_sockets)
     /// is zero at once.
     ///
-    /// Clients of a Centrifuge server come back after a code below 3000, 3000–3499, 4000–4499 and
-    /// from 5000, and stay away after the others, such as 3500 (invalid token). A reason longer than
-    /// 123 bytes is cut.
+    /// Clients of a Centrifuge server come back after a code below 3500 and after 4000–4499, and stay
+    /// away after 3500–3999, such as 3500 (invalid token), and 4500–4999. WebSockets have no codes
+    /// from 5000: clients may read those as a protocol error (1002). A reason longer than 123 bytes
+    /// is cut.
     pub fn close_sockets(&self, code: u16, reason: &str) {
         let mut state = self.shared.lock();
         for socket in state.sockets.values_mut() {
@@ -128,6 +132,22 @@ impl XsollaEmulator {
     /// Whether new sockets are refused with HTTP status 503. Open ones stay open.
     pub fn refuse_sockets(&self, refuse: bool) {
         self.set_faults(|faults| faults.socket_refuse = refuse);
+    }
+
+    /// Whether new sockets hang before they are open: the TCP connection is accepted and the
+    /// WebSocket handshake not answered. It is when it ends.
+    pub fn hang_handshakes(&self, hang: bool) {
+        self.set_faults(|faults| faults.handshake_hang = hang);
+    }
+
+    /// Whether sockets that connect get no channel, so that they hear of nothing. They are
+    /// subscribed when it ends.
+    pub fn withhold_channels(&self, withhold: bool) {
+        let mut state = self.shared.lock();
+        state.faults.channel_withhold = withhold;
+        if !withhold {
+            state.subscribe_the_waiting();
+        }
     }
 
     /// Whether every `connect` is refused with this code and text.
@@ -234,10 +254,12 @@ impl XsollaEmulator {
     /// The interval is announced in whole seconds, rounded up. A client has a third of the interval
     /// to answer, or its socket is closed with 3012.
     pub fn set_ping_interval(&self, interval: Duration) {
-        self.shared.lock().ping_interval = interval.max(Duration::from_millis(1));
+        // Zero would be a busy loop, and a clock ends somewhere.
+        let (shortest, longest) = (Duration::from_millis(1), Duration::from_secs(1 << 25));
+        self.shared.lock().ping_interval = interval.clamp(shortest, longest);
     }
 
-    fn set_faults(&self, change: impl FnOnce(&mut super::faults::Faults)) {
+    fn set_faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.shared.lock().faults);
         self.shared.faults_changed();
     }

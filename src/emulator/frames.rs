@@ -2,17 +2,19 @@
 //!
 //! Zero values are left out, as a Centrifuge server leaves them out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::stream::Publication;
+use super::stream::{Publication, Stream};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Command {
+    #[serde(deserialize_with = "or_zero")]
     pub(super) id: u32,
     pub(super) connect: Option<ConnectRequest>,
     pub(super) history: Option<HistoryRequest>,
@@ -45,6 +47,7 @@ pub(super) struct ConnectRequest {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct RecoverRequest {
+    #[serde(deserialize_with = "or_zero")]
     pub(super) recover: bool,
     #[serde(flatten)]
     pub(super) position: Position,
@@ -53,17 +56,31 @@ pub(super) struct RecoverRequest {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct HistoryRequest {
+    #[serde(deserialize_with = "or_zero")]
     pub(super) channel: String,
+    #[serde(deserialize_with = "or_zero")]
     pub(super) limit: i32,
     pub(super) since: Option<Position>,
+    #[serde(deserialize_with = "or_zero")]
     pub(super) reverse: bool,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Position {
+    #[serde(deserialize_with = "or_zero")]
     pub(super) offset: u64,
+    #[serde(deserialize_with = "or_zero")]
     pub(super) epoch: String,
+}
+
+/// A null is a missing value to a Centrifuge server.
+fn or_zero<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[derive(Default, Serialize)]
@@ -91,6 +108,7 @@ impl Reply {
 pub(super) struct ConnectResult {
     pub(super) client: String,
     pub(super) version: &'static str,
+    #[serde(skip_serializing_if = "HashMap::is_empty")]
     pub(super) subs: HashMap<String, SubscribeResult>,
     pub(super) ping: u64,
     pub(super) pong: bool,
@@ -111,6 +129,19 @@ pub(super) struct SubscribeResult {
     pub(super) was_recovering: bool,
 }
 
+impl SubscribeResult {
+    /// A subscription that hears what comes after now.
+    pub(super) fn at_the_top_of(stream: &Stream) -> Self {
+        Self {
+            recoverable: true,
+            epoch: stream.epoch().to_owned(),
+            offset: stream.top(),
+            positioned: true,
+            ..Self::default()
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct HistoryResult {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -128,8 +159,10 @@ pub(super) struct PushFrame<'a> {
 #[derive(Serialize)]
 pub(super) struct Push<'a> {
     pub(super) channel: &'a str,
-    #[serde(rename = "pub")]
-    pub(super) publication: &'a Publication,
+    #[serde(rename = "pub", skip_serializing_if = "Option::is_none")]
+    pub(super) publication: Option<&'a Publication>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subscribe: Option<SubscribeResult>,
 }
 
 /// A Centrifuge error reply.
@@ -137,7 +170,7 @@ pub(super) struct Push<'a> {
 pub(super) struct ServerError {
     pub(super) code: u32,
     #[serde(skip_serializing_if = "str::is_empty")]
-    pub(super) message: std::borrow::Cow<'static, str>,
+    pub(super) message: Cow<'static, str>,
     #[serde(skip_serializing_if = "is_false")]
     pub(super) temporary: bool,
 }
@@ -154,7 +187,7 @@ impl ServerError {
     const fn constant(code: u32, message: &'static str) -> Self {
         Self {
             code,
-            message: std::borrow::Cow::Borrowed(message),
+            message: Cow::Borrowed(message),
             temporary: false,
         }
     }
@@ -194,18 +227,10 @@ pub(super) fn line(message: &impl Serialize) -> String {
     serde_json::to_string(message).unwrap_or_default()
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
 fn is_false(value: &bool) -> bool {
     !value
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }

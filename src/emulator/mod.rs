@@ -83,7 +83,9 @@
 //! # What it does not
 //!
 //! It takes anyone's word that an order was paid: there is no payment page and no money, and signatures
-//! of tokens mean nothing. Balances of virtual currencies are not kept. It proves that a game copes
+//! of tokens mean nothing. Balances of virtual currencies are not kept, and guests without a token are
+//! not known. Where Xsolla's behaviour is not published it does what a Centrifuge server does: a token
+//! that the socket refuses is answered with error 101, an expired one with 109. It proves that a game copes
 //! with what Xsolla sends, not that Xsolla is set up for the game; for that there are Xsolla's own
 //! test payments.
 
@@ -108,6 +110,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bevy::prelude::Resource;
 use tokio::sync::oneshot;
 
 pub use control::EmulatorError;
@@ -122,7 +125,8 @@ use crate::user::XsollaUser;
 ///
 /// Every method can be called from any thread, takes effect before it returns unless it says
 /// otherwise, and does not wait for the network. Dropping the emulator closes every connection and
-/// frees the port.
+/// frees the port; as a resource it lives as long as its app.
+#[derive(Resource)]
 pub struct XsollaEmulator {
     shared: Arc<state::Shared>,
     address: SocketAddr,

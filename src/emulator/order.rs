@@ -102,8 +102,15 @@ impl Order {
                 amount_without_discount: Decimal::ZERO,
                 currency: price.currency.clone(),
             });
-            total.amount += price.amount.saturating_mul(quantity);
-            total.amount_without_discount += price.amount_without_discount.saturating_mul(quantity);
+            for (sum, amount) in [
+                (&mut total.amount, price.amount),
+                (
+                    &mut total.amount_without_discount,
+                    price.amount_without_discount,
+                ),
+            ] {
+                *sum = sum.saturating_add(amount.saturating_mul(quantity));
+            }
         }
         total
     }

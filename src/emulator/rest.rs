@@ -6,9 +6,9 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::catalog::{MAX_PAGE, Offer};
+use super::catalog::MAX_PAGE;
 use super::faults::Fault;
 use super::order::Line;
 use super::server::{Answer, json};
@@ -176,7 +176,7 @@ impl Request {
             return Err(BAD_INPUT);
         }
         let id = state.create_order(account, lines);
-        let token = state.issue_payment_token(account);
+        let token = state.issue_payment_token(account, id);
         Ok(ok(&json!({"order_id": id, "token": token})))
     }
 
@@ -250,7 +250,7 @@ fn line(state: &State, sku: &str, quantity: Option<u64>) -> Result<Line, Refusal
     if quantity == 0 {
         return Err(BAD_INPUT);
     }
-    let offer: Offer = state.catalog.offer(sku).ok_or(NO_ITEM)?;
+    let offer = state.catalog.offer(sku).ok_or(NO_ITEM)?;
     Ok(Line {
         sku: sku.to_owned(),
         quantity,
@@ -292,21 +292,4 @@ pub(super) fn fail(fault: &Fault) -> Answer {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     answer
-}
-
-/// Lines of an order that a test makes up: whatever is not for sale has a price too.
-pub(super) fn made_up_lines(state: &State, items: &[(&str, u64)]) -> Vec<Line> {
-    items
-        .iter()
-        .map(|&(sku, quantity)| Line {
-            sku: sku.to_owned(),
-            quantity,
-            offer: state.catalog.offer(sku).unwrap_or_else(Offer::unlisted),
-        })
-        .collect()
-}
-
-/// The items of a catalogue given by a developer.
-pub(super) fn catalog(items: Value) -> super::catalog::Catalog {
-    super::catalog::Catalog::from_value(items)
 }

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::faults::Faults;
 use super::rest;
 use super::socket::Registration;
 use super::state::Shared;
@@ -64,7 +65,10 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
     let path = request.uri().path().to_owned();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match (request.method(), segments.as_slice()) {
-        (&Method::GET, ["connection", "websocket"]) => Ok(open_socket(request, &shared)),
+        (&Method::GET, ["connection", "websocket"]) => {
+            wait_while(&shared, |faults| faults.handshake_hang).await;
+            Ok(open_socket(request, &shared))
+        }
         (_, ["api", "v2", "project", project, route @ ..]) => {
             let (parts, body) = request.into_parts();
             let request = rest::Request::new(&shared, project, route, &parts);
@@ -100,12 +104,17 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
 
 /// Waits as long as the faults say.
 async fn misbehave(shared: &Shared) {
-    let mut faults = shared.watch_faults();
     let delay = shared.lock().faults.request_delay;
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    while shared.lock().faults.request_hang {
+    wait_while(shared, |faults| faults.request_hang).await;
+}
+
+/// Waits as long as a fault lasts.
+async fn wait_while(shared: &Shared, fault: impl Fn(&Faults) -> bool) {
+    let mut faults = shared.watch_faults();
+    while fault(&shared.lock().faults) {
         if faults.changed().await.is_err() {
             return;
         }

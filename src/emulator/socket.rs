@@ -341,14 +341,7 @@ impl Connection {
         let Some(account) = state.accounts.get(index) else {
             return Verdict::disconnect(BAD_REQUEST);
         };
-        let epoch = account.stream.epoch().to_owned();
-        let mut sub = SubscribeResult {
-            recoverable: true,
-            epoch: epoch.clone(),
-            offset: account.stream.top(),
-            positioned: true,
-            ..SubscribeResult::default()
-        };
+        let mut sub = SubscribeResult::at_the_top_of(&account.stream);
         if let Some(asked) = subs.get(&account.channel).filter(|sub| sub.recover) {
             sub.was_recovering = true;
             if let Some(missed) = account.stream.recover(&asked.position) {
@@ -358,13 +351,18 @@ impl Connection {
                 sub.offset = asked.position.offset;
             }
         }
-        let recovered = sub.recovered;
+        let (recovered, epoch) = (sub.recovered, sub.epoch.clone());
+        let is_withheld = state.faults.channel_withhold;
+        let mut subs = HashMap::new();
+        if !is_withheld {
+            subs.insert(account.channel.clone(), sub);
+        }
         let reply = Reply {
             id,
             connect: Some(ConnectResult {
                 client: token::uuid(fastrand::u128(..)),
                 version: env!("CARGO_PKG_VERSION"),
-                subs: HashMap::from([(account.channel.clone(), sub)]),
+                subs,
                 ping: u64::try_from(state.ping_interval.as_millis().div_ceil(1000))
                     .unwrap_or(u64::MAX),
                 pong: true,
@@ -373,14 +371,18 @@ impl Connection {
         };
         self.pings = Some(Pings::new(state.ping_interval));
         self.is_connected = true;
-        state.counters.recoveries += usize::from(recovered);
+        state.counters.recoveries += usize::from(recovered && !is_withheld);
         // Under the same lock as the position above, so that no publication falls in between.
         if let Some(socket) = state.sockets.get_mut(&self.place.id) {
             socket.send(vec![line(&reply)]);
-            socket.subscription = Some(Subscription {
-                account: index,
-                epoch,
-            });
+            if is_withheld {
+                socket.waits_as = Some(index);
+            } else {
+                socket.subscription = Some(Subscription {
+                    account: index,
+                    epoch,
+                });
+            }
         }
         Verdict::GoOn
     }

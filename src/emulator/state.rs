@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::catalog::Catalog;
 use super::counters::Counters;
 use super::faults::Faults;
-use super::frames::{Push, PushFrame, line};
+use super::frames::{Push, PushFrame, SubscribeResult, line};
 use super::order::{FIRST_ID, Line, Order};
 use super::stream::{self, Stream};
 use super::token::{self, Issued};
@@ -109,24 +109,26 @@ impl State {
     pub(super) fn issue_token(&mut self, name: &str, lifetime: Duration) -> String {
         let account = self.account(name);
         let now = SystemTime::now();
-        let expires_at = now.checked_add(lifetime).unwrap_or(now);
+        // A century is for ever, and within every clock.
+        let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        let expires_at = now + lifetime.min(century);
         let subject = self.accounts.get(account).map(|a| a.subject.as_str());
         let token = token::user_token(subject.unwrap_or_default(), now, expires_at);
         let issued = Issued {
             account,
             expires_at,
-            is_payment: false,
+            pays_for: None,
         };
         self.tokens.insert(token.clone(), issued);
         token
     }
 
-    pub(super) fn issue_payment_token(&mut self, account: usize) -> String {
+    pub(super) fn issue_payment_token(&mut self, account: usize, order_id: u64) -> String {
         let token = token::payment_token();
         let issued = Issued {
             account,
             expires_at: SystemTime::now() + token::LIFETIME,
-            is_payment: true,
+            pays_for: Some(order_id),
         };
         self.tokens.insert(token.clone(), issued);
         token
@@ -150,7 +152,7 @@ impl State {
 
     /// Whether this is a Pay Station token rather than a user's.
     pub(super) fn is_payment_token(&self, token: &str) -> bool {
-        self.tokens.get(token).is_some_and(|t| t.is_payment)
+        self.tokens.get(token).is_some_and(|t| t.pays_for.is_some())
     }
 
     /// Whose token this was, whether or not it is still accepted.
@@ -198,11 +200,13 @@ impl State {
             .into_iter()
             .map(|data| {
                 let publication = stream.publish(data, self.history_limit);
-                let push = Push {
-                    channel,
-                    publication: &publication,
-                };
-                line(&PushFrame { push })
+                line(&PushFrame {
+                    push: Push {
+                        channel,
+                        publication: Some(&publication),
+                        subscribe: None,
+                    },
+                })
             })
             .collect();
         for socket in self.sockets.values_mut() {
@@ -216,9 +220,35 @@ impl State {
     }
 }
 
+impl State {
+    /// Subscribes the sockets that connected while channels were withheld.
+    pub(super) fn subscribe_the_waiting(&mut self) {
+        for socket in self.sockets.values_mut() {
+            let Some(index) = socket.waits_as.take() else {
+                continue;
+            };
+            let Some(account) = self.accounts.get(index) else {
+                continue;
+            };
+            let push = Push {
+                channel: &account.channel,
+                publication: None,
+                subscribe: Some(SubscribeResult::at_the_top_of(&account.stream)),
+            };
+            socket.send(vec![line(&PushFrame { push })]);
+            socket.subscription = Some(Subscription {
+                account: index,
+                epoch: account.stream.epoch().to_owned(),
+            });
+        }
+    }
+}
+
 /// A socket, seen from outside of its task. Dropping it cuts the connection.
 pub(super) struct Socket {
     pub(super) subscription: Option<Subscription>,
+    /// The account that it is connected for, while its channel is withheld.
+    pub(super) waits_as: Option<usize>,
     is_closing: bool,
     outgoing: mpsc::UnboundedSender<Outgoing>,
     _cut: oneshot::Sender<()>,
@@ -242,6 +272,7 @@ impl Socket {
     pub(super) fn new(outgoing: mpsc::UnboundedSender<Outgoing>, cut: oneshot::Sender<()>) -> Self {
         Self {
             subscription: None,
+            waits_as: None,
             is_closing: false,
             outgoing,
             _cut: cut,

@@ -12,8 +12,8 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Issued {
     pub(super) account: usize,
     pub(super) expires_at: SystemTime,
-    /// Whether it opens the payment page, rather than speaks for a logged-in player.
-    pub(super) is_payment: bool,
+    /// The order whose payment page it opens, where it is a Pay Station token.
+    pub(super) pays_for: Option<u64>,
 }
 
 /// A user token for this subject.

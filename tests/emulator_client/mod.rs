@@ -1,0 +1,244 @@
+//! A blocking HTTP and WebSocket client that sees every byte, and waits no longer than it has to.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use bevy_xsolla::emulator::XsollaEmulator;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
+
+/// How long anything may take that is going to happen.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: waited in vain");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub fn tcp(emulator: &XsollaEmulator) -> TcpStream {
+    let url = emulator.store_url();
+    let address = url
+        .trim_start_matches("http://")
+        .trim_end_matches("/api")
+        .to_owned();
+    let stream = TcpStream::connect(address).expect("the emulator listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Response {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+}
+
+/// Sends a request and does not wait for the answer.
+pub fn send(
+    emulator: &XsollaEmulator,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: &str,
+) -> TcpStream {
+    let mut stream = tcp(emulator);
+    let authorization = token.map_or(String::new(), |token| {
+        format!("Authorization: Bearer {token}\r\n")
+    });
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("the request is sent");
+    stream
+}
+
+/// Reads the answer; `None` where the connection ends without one.
+pub fn receive(mut stream: TcpStream) -> Option<Response> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("no answer: {error}"),
+    }
+    let text = String::from_utf8(bytes).expect("UTF-8");
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Response {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    })
+}
+
+pub fn request(
+    emulator: &XsollaEmulator,
+    method: &str,
+    route: &str,
+    token: Option<&str>,
+    body: &str,
+) -> Response {
+    let path = format!("/api/v2/project/{}/{route}", emulator.project_id());
+    receive(send(emulator, method, &path, token, body)).expect("an answer")
+}
+
+pub fn get(emulator: &XsollaEmulator, route: &str, token: &str) -> Response {
+    request(emulator, "GET", route, Some(token), "")
+}
+
+/// What a socket says next.
+#[derive(Debug, PartialEq)]
+pub enum Said {
+    Line(Value),
+    Closed(Option<(u16, String)>),
+    /// The connection ended without a close frame.
+    Cut,
+}
+
+pub struct Socket {
+    socket: WebSocket<TcpStream>,
+    lines: VecDeque<Value>,
+    /// How many frames came.
+    pub frames: usize,
+    /// Without it, the server's pings are answered.
+    pub is_deaf: bool,
+}
+
+impl Socket {
+    pub fn open(emulator: &XsollaEmulator) -> Self {
+        Self::try_open(emulator).expect("a socket")
+    }
+
+    /// The HTTP status where the socket is refused.
+    pub fn try_open(emulator: &XsollaEmulator) -> Result<Self, u16> {
+        let stream = tcp(emulator);
+        match client(emulator.socket_url(), stream) {
+            Ok((socket, _)) => Ok(Self {
+                socket,
+                lines: VecDeque::new(),
+                frames: 0,
+                is_deaf: false,
+            }),
+            Err(tokio_tungstenite::tungstenite::HandshakeError::Failure(Error::Http(response))) => {
+                Err(response.status().as_u16())
+            }
+            Err(error) => panic!("no socket: {error}"),
+        }
+    }
+
+    /// Opens a socket and connects; also gives the channel and the subscription.
+    pub fn connected(emulator: &XsollaEmulator, token: &str) -> (Self, String, Value) {
+        let mut socket = Self::open(emulator);
+        let reply = socket.connect(emulator, token, &json!({}));
+        let subs = reply["connect"]["subs"].as_object().expect("subs");
+        let (channel, sub) = subs.iter().next().expect("a subscription");
+        let (channel, sub) = (channel.clone(), sub.clone());
+        (socket, channel, sub)
+    }
+
+    /// Connects, with `subs` to recover from; gives the reply.
+    pub fn connect(&mut self, emulator: &XsollaEmulator, token: &str, subs: &Value) -> Value {
+        let data = json!({"auth": token, "project_id": emulator.project_id()});
+        self.send(&json!({"id": 1, "connect": {"data": data, "subs": subs}}));
+        self.line()
+    }
+
+    pub fn send(&mut self, message: &Value) {
+        self.send_text(&message.to_string());
+    }
+
+    pub fn send_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).expect("sent");
+    }
+
+    pub fn next(&mut self) -> Said {
+        loop {
+            if let Some(line) = self.lines.pop_front() {
+                if line == json!({}) && !self.is_deaf {
+                    self.send_text("{}");
+                    continue;
+                }
+                return Said::Line(line);
+            }
+            match self.socket.read() {
+                Ok(Message::Text(text)) => {
+                    self.frames += 1;
+                    let lines = text.lines().map(|line| {
+                        serde_json::from_str(line).unwrap_or_else(|_| Value::from(line))
+                    });
+                    self.lines.extend(lines);
+                }
+                Ok(Message::Close(frame)) => {
+                    let frame = frame.map(|CloseFrame { code, reason }| {
+                        (u16::from(code), reason.as_str().to_owned())
+                    });
+                    // Completes the closing handshake.
+                    while self.socket.read().is_ok() {}
+                    return Said::Closed(frame);
+                }
+                Ok(_) => {}
+                Err(Error::Io(error))
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    panic!("the socket is silent");
+                }
+                Err(_) => return Said::Cut,
+            }
+        }
+    }
+
+    pub fn line(&mut self) -> Value {
+        match self.next() {
+            Said::Line(line) => line,
+            other => panic!("the socket said {other:?}"),
+        }
+    }
+
+    /// The data and the offset of the publication that comes next.
+    pub fn publication(&mut self) -> (Value, u64) {
+        let line = self.line();
+        let publication = &line["push"]["pub"];
+        let offset = publication["offset"].as_u64().expect("an offset");
+        (publication["data"].clone(), offset)
+    }
+
+    /// Whether nothing comes for a while.
+    pub fn is_silent_for(&mut self, time: Duration) -> bool {
+        let stream = self.socket.get_ref();
+        stream.set_read_timeout(Some(time)).expect("a timeout");
+        let is_silent = self.lines.is_empty()
+            && matches!(&self.socket.read(), Err(Error::Io(error))
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+        let stream = self.socket.get_ref();
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        is_silent
+    }
+
+    pub fn close(&mut self) {
+        self.socket.close(None).expect("closing");
+        while self.socket.read().is_ok() {}
+    }
+}
