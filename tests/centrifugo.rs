@@ -10,20 +10,20 @@
 
 #[path = "support/centrifugo.rs"]
 mod centrifugo;
+mod support;
 #[path = "support/tap.rs"]
 mod tap;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bevy::MinimalPlugins;
-use bevy::app::App;
-use bevy::ecs::message::{Message, MessageCursor, Messages};
+use bevy::prelude::World;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use bevy_xsolla::{NewsSource, SocketError};
 use serde_json::{Value, json};
 
 use centrifugo::{Centrifugo, FORGETFUL, LONG, ORDERS, PRIVATE, Player};
+use support::{Game, Told};
 use tap::{Tap, Way, What};
 
 /// One player with one order, a server, a tap before it, and the emulator for Get Order.
@@ -83,7 +83,8 @@ impl Purchase {
     }
 
     fn play(&self, config: XsollaConfig) -> Game {
-        let mut game = Game::start(config, self.user.clone());
+        let mut game = Game::new(config);
+        game.log_in(&self.user);
         game.track(self.order);
         game
     }
@@ -123,119 +124,15 @@ fn only(map: &Value) -> Value {
     map.values().next().unwrap().clone()
 }
 
-/// A game that keeps what it hears.
-struct Game {
-    app: App,
-    changed: Vec<OrderStatusChanged>,
-    done: Vec<OrderDone>,
-    unauthorized: Vec<AuthorizationRequired>,
-    /// Every state of the tracker, as it came.
-    states: Vec<TrackerState>,
-    cursors: (
-        MessageCursor<OrderStatusChanged>,
-        MessageCursor<OrderDone>,
-        MessageCursor<AuthorizationRequired>,
-    ),
+fn is_live(world: &World) -> bool {
+    world.resource::<TrackerState>().is_live()
 }
 
-impl Game {
-    fn start(config: XsollaConfig, user: XsollaUser) -> Self {
-        let mut app = App::new();
-        app.add_plugins((MinimalPlugins, XsollaOrderPlugin))
-            .insert_resource(config)
-            .insert_resource(user);
-        Self {
-            app,
-            changed: Vec::new(),
-            done: Vec::new(),
-            unauthorized: Vec::new(),
-            states: Vec::new(),
-            cursors: Default::default(),
-        }
-    }
-
-    fn track(&mut self, order: OrderId) {
-        let world = self.app.world_mut();
-        world.commands().track_order(order);
-        world.flush();
-    }
-
-    /// Runs frame after frame until this is so.
-    #[track_caller]
-    fn run_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            self.frame();
-            if is_so(self) {
-                return;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "did not happen: {what}\nstates: {:?}\nchanged: {:?}\ndone: {:?}",
-                self.states,
-                self.changed,
-                self.done,
-            );
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    fn frame(&mut self) {
-        self.app.update();
-        let world = self.app.world();
-        let state = world.resource::<TrackerState>();
-        if self.states.last() != Some(state) {
-            self.states.push(state.clone());
-        }
-        let (changed, done, unauthorized) = &mut self.cursors;
-        read(world.resource(), changed, &mut self.changed);
-        read(world.resource(), done, &mut self.done);
-        read(world.resource(), unauthorized, &mut self.unauthorized);
-    }
-
-    fn state(&self) -> &TrackerState {
-        self.states.last().unwrap()
-    }
-
-    #[track_caller]
-    fn run_until_live(&mut self) {
-        self.run_until("a live socket", |game| game.state().is_live());
-    }
-
-    /// Runs until the order is granted, and says how the news of it came.
-    #[track_caller]
-    fn run_until_granted(&mut self, order: OrderId) -> NewsSource {
-        self.run_until("the grant", |game| game.grants(order) > 0);
-        let done = |change: &&OrderStatusChanged| {
-            change.order_id == order && change.status == OrderStatus::Done
-        };
-        self.changed.iter().find(done).unwrap().source
-    }
-
-    #[track_caller]
-    fn run_until_heard(&mut self, order: OrderId, status: OrderStatus) {
-        self.run_until(&format!("{order} is {status}"), |game| {
-            let mut changes = game.changed.iter();
-            changes.any(|change| change.order_id == order && change.status == status)
-        });
-    }
-
-    fn grants(&self, order: OrderId) -> usize {
-        let done = self.done.iter().filter(|done| done.order_id == order);
-        done.count()
-    }
-
-    fn statuses(&self, order: OrderId) -> Vec<OrderStatus> {
-        let changes = self
-            .changed
-            .iter()
-            .filter(|change| change.order_id == order);
-        changes.map(|change| change.status.clone()).collect()
-    }
-}
-
-fn read<M: Message + Clone>(from: &Messages<M>, cursor: &mut MessageCursor<M>, to: &mut Vec<M>) {
-    to.extend(cursor.read(from).cloned());
+/// Runs until the order is granted, and says how the news of it came.
+#[track_caller]
+fn grant(game: &mut Game, order: OrderId) -> NewsSource {
+    game.wait_until_granted(order);
+    game.orders().get(order).unwrap().source.unwrap()
 }
 
 #[test]
@@ -245,9 +142,10 @@ fn the_connect_data_reaches_the_application_behind_the_server() {
     };
     let config = purchase.socket_only();
     let project_id = config.project_id;
-    let mut game = Game::start(config, purchase.user.clone().with_external_id("player-1"));
+    let mut game = Game::new(config);
+    game.log_in(&purchase.user.clone().with_external_id("player-1"));
     game.track(purchase.order);
-    game.run_until_live();
+    game.wait_until_live();
 
     let connects = purchase.server.connects();
     let [connect] = connects.as_slice() else {
@@ -273,8 +171,8 @@ fn what_was_published_before_the_connection_is_heard() {
     purchase.publish("done");
 
     let mut game = purchase.play(purchase.socket_only());
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
-    let sword = &game.done[0].items[0];
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    let sword = &game.told().done[0].items[0];
     assert_eq!((sword.sku.as_str(), sword.quantity), ("sword", 1));
 }
 
@@ -289,8 +187,8 @@ fn a_history_of_many_pages_is_read_to_its_end() {
     purchase.publish("done");
 
     let mut game = purchase.play(purchase.socket_only());
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
-    assert_eq!(game.done.len(), 1);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(game.told().done.len(), 1);
     let asked = purchase.tap.messages(0, Way::Up);
     let asked = asked.iter().filter(|message| !message["history"].is_null());
     // 701 publications, 300 at a time.
@@ -309,13 +207,13 @@ fn a_channel_that_is_subscribed_after_the_connection_is_followed() {
         let messages = purchase.tap.messages(0, Way::Down);
         messages.iter().any(|message| !message["connect"].is_null())
     };
-    game.run_until("the connection", |_| is_connected());
+    game.wait_until("the connection", |_| is_connected());
     purchase.server.subscribe();
 
-    game.run_until_heard(purchase.order, OrderStatus::Paid);
-    game.run_until_live();
+    game.wait_for_status(purchase.order, "paid");
+    game.wait_until_live();
     purchase.publish("done");
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
     assert_eq!(purchase.tap.connections(), 1);
 }
 
@@ -328,17 +226,14 @@ fn live_publications_are_heard_in_their_order() {
     let mut config = purchase.socket_only();
     config.socket_url = purchase.server.url();
     let mut game = purchase.play(config);
-    game.run_until_live();
+    game.wait_until_live();
 
     purchase.publish("paid");
-    game.run_until_heard(purchase.order, OrderStatus::Paid);
+    game.wait_for_status(purchase.order, "paid");
     purchase.publish("done");
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
     let statuses = game.statuses(purchase.order);
-    assert!(
-        statuses.ends_with(&[OrderStatus::Paid, OrderStatus::Done]),
-        "{statuses:?}"
-    );
+    assert!(statuses.join(" ").ends_with("paid done"), "{statuses:?}");
 }
 
 #[test]
@@ -355,7 +250,7 @@ fn every_message_of_a_frame_is_heard() {
     let mut orders: Vec<_> = std::iter::repeat_with(more).take(40).collect();
     orders.iter().for_each(|&order| game.track(order));
     orders.push(purchase.order);
-    game.run_until_live();
+    game.wait_until_live();
 
     // Publications at once: the server has one write for those that queued up during the last.
     let is_shared = |seen: &tap::Seen| seen.way == Way::Down && seen.messages().len() > 1;
@@ -380,9 +275,9 @@ fn every_message_of_a_frame_is_heard() {
         .tap
         .wait_for("a frame with several messages", is_shared);
     for &order in &orders {
-        assert_eq!(game.run_until_granted(order), NewsSource::Socket);
+        assert_eq!(grant(&mut game, order), NewsSource::Socket);
     }
-    assert_eq!(game.done.len(), orders.len(), "each is granted once");
+    assert_eq!(game.told().done.len(), orders.len(), "each is granted once");
 }
 
 #[test]
@@ -392,19 +287,19 @@ fn what_was_missed_while_the_link_was_down_is_recovered() {
     };
     purchase.publish("new");
     let mut game = purchase.play(purchase.socket_only());
-    game.run_until_live();
+    game.wait_until_live();
     purchase.publish("paid");
-    game.run_until_heard(purchase.order, OrderStatus::Paid);
+    game.wait_for_status(purchase.order, "paid");
     let (epoch, offset) = purchase.server.position();
 
     purchase.tap.lead_to("nowhere");
     purchase.tap.cut();
-    game.run_until("the loss is noticed", |game| !game.state().is_live());
+    game.wait_until("the loss is noticed", |world| !is_live(world));
     purchase.publish("done");
     let before = purchase.tap.connections();
-    game.run_until("another attempt", |_| purchase.tap.connections() > before);
+    game.wait_until("another attempt", |_| purchase.tap.connections() > before);
     purchase.tap.lead_to(purchase.server.url());
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
 
     // On the wire: the position as the server knows it, and the server's word that nothing is missing.
     let seen = purchase.tap.seen();
@@ -430,7 +325,7 @@ fn a_link_that_breaks_before_the_history_came_loses_nothing() {
     purchase.publish("done");
     purchase.tap.cut_before("\"publications\"");
     let mut game = purchase.play(purchase.socket_only());
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
     assert!(purchase.tap.connections() > 1);
     let sent = purchase.tap.messages(0, Way::Down);
     assert!(sent.iter().all(|message| message["history"].is_null()));
@@ -447,11 +342,11 @@ fn an_order_paid_after_the_server_lost_its_memory_is_granted() {
     };
     purchase.publish("new");
     let mut game = purchase.play(purchase.socket_only());
-    game.run_until_live();
+    game.wait_until_live();
     let (old_epoch, _) = purchase.server.position();
 
     restart(&mut purchase, &mut game);
-    game.run_until("live again", |game| game.state().is_live());
+    game.wait_until("live again", is_live);
     let last = purchase.tap.connections() - 1;
     assert_eq!(purchase.recovery_asked(last)["epoch"], *old_epoch);
     let answered = purchase.recovery_answered(last);
@@ -460,7 +355,7 @@ fn an_order_paid_after_the_server_lost_its_memory_is_granted() {
 
     purchase.publish("paid");
     purchase.publish("done");
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
     assert_eq!(game.grants(purchase.order), 1);
 }
 
@@ -470,10 +365,10 @@ fn what_the_server_forgot_is_asked_for() {
         return;
     };
     let mut game = purchase.play(purchase.socket_only());
-    game.run_until_live();
+    game.wait_until_live();
 
     purchase.publish("new");
-    game.run_until("the first answer", |_| {
+    game.wait_until("the first answer", |_| {
         purchase.emulator.order_requests_for(purchase.order) > 0
     });
     // It is paid while the server is down, so the new server's stream does not have it.
@@ -482,13 +377,13 @@ fn what_the_server_forgot_is_asked_for() {
         .emulator
         .set_status_silently(purchase.order, "done");
     restart(&mut purchase, &mut game);
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Request);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Request);
 }
 
 /// Ends the server as a crash does, and starts it anew behind the same address.
 fn restart(purchase: &mut Purchase, game: &mut Game) {
     purchase.server.kill();
-    game.run_until("the loss is noticed", |game| !game.state().is_live());
+    game.wait_until("the loss is noticed", |world| !is_live(world));
     purchase.server.run();
     purchase.tap.lead_to(purchase.server.url());
 }
@@ -499,13 +394,13 @@ fn a_close_that_invites_back_is_followed_by_a_prompt_reconnect() {
         return;
     };
     let mut game = purchase.play(purchase.socket_only());
-    game.run_until_live();
+    game.wait_until_live();
     // The ends of both ranges that mean: come back. (Centrifugo sends no close frame for 3000.)
     for (count, code) in [3001, 3499, 4000, 4499].into_iter().enumerate() {
         purchase.recovery_answered(count);
         purchase.server.disconnect(code, "come back");
         let closed = closed_by_server(&purchase, count, code);
-        game.run_until("another connection", |_| {
+        game.wait_until("another connection", |_| {
             purchase.tap.connections() > count + 1
         });
         let what = "the reconnect";
@@ -515,9 +410,9 @@ fn a_close_that_invites_back_is_followed_by_a_prompt_reconnect() {
         let took = opened.at.duration_since(closed.at);
         assert!(took < Duration::from_secs(2), "{code}: {took:?}");
     }
-    game.run_until_live();
+    game.wait_until_live();
     purchase.publish("done");
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
 }
 
 #[test]
@@ -529,26 +424,26 @@ fn after_a_close_for_good_the_order_is_granted_by_polling() {
         let mut config = purchase.with_polling();
         config.socket_lifetime = Duration::from_secs(300);
         let mut game = purchase.play(config);
-        game.run_until_live();
+        game.wait_until_live();
         purchase.server.disconnect(code, "stay away");
         closed_by_server(&purchase, 0, code);
 
         // Long enough for several attempts to reconnect, at the pace of this game.
         let asked = || purchase.emulator.order_requests_for(purchase.order);
         let before = asked();
-        game.run_until("polling", |_| asked() > before + 20);
+        game.wait_until("polling", |_| asked() > before + 20);
         assert_eq!(purchase.tap.connections(), 1, "{code} is obeyed");
         let reason = SocketError::Closed {
             code,
             reason: "stay away".to_owned(),
         };
         let reason = Some(reason);
-        assert_eq!(*game.state(), TrackerState::Polling { reason });
+        assert_eq!(game.state(), TrackerState::Polling { reason });
 
         purchase
             .emulator
             .set_status_silently(purchase.order, "done");
-        assert_eq!(game.run_until_granted(purchase.order), NewsSource::Request);
+        assert_eq!(grant(&mut game, purchase.order), NewsSource::Request);
     }
 }
 
@@ -568,14 +463,15 @@ fn a_link_without_pings_is_replaced() {
         return;
     };
     let mut game = purchase.play(purchase.socket_only());
-    game.run_until_live();
+    game.wait_until_live();
     purchase.tap.freeze();
     purchase.publish("done");
 
-    assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
     let reason = SocketError::PingMissing;
     let reconnecting = TrackerState::Reconnecting { reason };
-    assert!(game.states.contains(&reconnecting), "{:?}", game.states);
+    let states = &game.told().states;
+    assert!(states.contains(&reconnecting), "{states:?}");
     assert_eq!(purchase.recovery_answered(1)["recovered"], true);
 }
 
@@ -585,7 +481,7 @@ fn pings_are_answered_and_nothing_is_answered_that_was_no_ping() {
         return;
     };
     let mut game = purchase.play(purchase.socket_only());
-    game.run_until_live();
+    game.wait_until_live();
     let count = |way| {
         let messages = purchase.tap.messages(0, way);
         messages
@@ -594,7 +490,7 @@ fn pings_are_answered_and_nothing_is_answered_that_was_no_ping() {
             .count()
     };
     // The server closes with 3012 where a pong is missing, and with 3501 where one comes unasked.
-    game.run_until("three pings", |_| count(Way::Down) >= 4);
+    game.wait_until("three pings", |_| count(Way::Down) >= 4);
     assert!(count(Way::Up) >= 3);
     assert!(count(Way::Up) <= count(Way::Down));
     assert_eq!(purchase.tap.connections(), 1);
@@ -609,18 +505,18 @@ fn a_server_that_gives_no_history_away_is_followed_live() {
             return;
         };
         let mut game = purchase.play(purchase.socket_only());
-        game.run_until_live();
+        game.wait_until_live();
         let what = "the refusal of the history";
         purchase
             .tap
             .wait_for_message(what, 0, Way::Down, |message| {
                 message["error"]["code"] == code
             });
-        game.run_until_live();
+        game.wait_until_live();
         purchase.publish("paid");
-        game.run_until_heard(purchase.order, OrderStatus::Paid);
+        game.wait_for_status(purchase.order, "paid");
         purchase.publish("done");
-        assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
+        assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
         assert_eq!(purchase.tap.connections(), 1);
     }
 }
@@ -633,7 +529,7 @@ fn an_order_is_granted_though_the_server_ends_the_subscription() {
     let mut config = purchase.with_polling();
     config.connect_timeout = Duration::from_secs(1);
     let mut game = purchase.play(config);
-    game.run_until_live();
+    game.wait_until_live();
     purchase.server.unsubscribe();
     let what = "the end of the subscription";
     purchase
@@ -645,7 +541,7 @@ fn an_order_is_granted_though_the_server_ends_the_subscription() {
     purchase
         .emulator
         .set_status_silently(purchase.order, "done");
-    game.run_until_granted(purchase.order);
+    grant(&mut game, purchase.order);
     assert_eq!(game.grants(purchase.order), 1);
 }
 
@@ -662,17 +558,24 @@ fn a_refused_token_is_asked_for_anew_and_the_new_one_opens_the_socket() {
         purchase.server.refuse_with(refusal.clone());
         // A token of the same player, which the backend behind Centrifugo does not know.
         let old = purchase.emulator.user("alice");
-        let mut game = Game::start(purchase.socket_only(), old.clone());
+        let mut game = Game::new(purchase.socket_only());
+        game.log_in(&old);
         game.track(purchase.order);
-        game.run_until("the question", |game| !game.unauthorized.is_empty());
-        assert_eq!(game.unauthorized[0].user, *old.id());
+        game.wait_until("the question", |world| {
+            !world.resource::<Told>().authorization_required.is_empty()
+        });
+        assert_eq!(game.told().authorization_required[0].user, *old.id());
         assert_eq!(purchase.tap.connections(), 1, "{refusal}");
 
-        game.app.insert_resource(purchase.user.clone());
-        game.run_until_live();
+        game.log_in(&purchase.user);
+        game.wait_until_live();
         purchase.publish("done");
-        assert_eq!(game.run_until_granted(purchase.order), NewsSource::Socket);
-        assert_eq!(game.unauthorized.len(), 1, "asked once for each token");
+        assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+        assert_eq!(
+            game.told().authorization_required.len(),
+            1,
+            "asked once for each token"
+        );
         assert_eq!(purchase.tap.connections(), 2);
     }
 }
@@ -683,10 +586,12 @@ fn the_socket_is_closed_once_no_order_is_open() {
         return;
     };
     let mut game = purchase.play(purchase.socket_only());
-    game.run_until_live();
+    game.wait_until_live();
     purchase.publish("done");
-    game.run_until_granted(purchase.order);
-    game.run_until("rest", |game| *game.state() == TrackerState::Idle);
+    grant(&mut game, purchase.order);
+    game.wait_until("rest", |world| {
+        *world.resource::<TrackerState>() == TrackerState::Idle
+    });
     let what = "a goodbye";
     let closed = purchase.tap.wait_for(what, |seen| {
         seen.way == Way::Up && matches!(seen.what, What::Closed(_))

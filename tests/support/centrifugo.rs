@@ -23,6 +23,8 @@ pub const ORDERS: &str = "orders";
 pub const PRIVATE: &str = "private";
 /// The same as [`ORDERS`], for more publications than a page of history holds (300).
 pub const LONG: &str = "long";
+/// The same as [`ORDERS`], but only the last two publications are kept.
+pub const SHORT: &str = "short";
 /// Channels that keep nothing: `history` is answered with error 108, not available.
 pub const FORGETFUL: &str = "forgetful";
 
@@ -130,26 +132,10 @@ impl Centrifugo {
                 }},
             },
             "channel": {"namespaces": [
-                {
-                    "name": ORDERS,
-                    "history_size": 100,
-                    "history_ttl": "300s",
-                    "force_recovery": true,
-                    "allow_history_for_subscriber": true,
-                },
-                {
-                    "name": PRIVATE,
-                    "history_size": 100,
-                    "history_ttl": "300s",
-                    "force_recovery": true,
-                },
-                {
-                    "name": LONG,
-                    "history_size": 2000,
-                    "history_ttl": "300s",
-                    "force_recovery": true,
-                    "allow_history_for_subscriber": true,
-                },
+                namespace(ORDERS, 100, true),
+                namespace(PRIVATE, 100, false),
+                namespace(LONG, 2000, true),
+                namespace(SHORT, 2, true),
                 {"name": FORGETFUL, "allow_history_for_subscriber": true},
             ]},
             "usage_stats": {"disabled": true},
@@ -394,6 +380,16 @@ impl Desk {
             reply.len(),
         )
     }
+}
+
+fn namespace(name: &str, history_size: u32, gives_history_away: bool) -> Value {
+    json!({
+        "name": name,
+        "history_size": history_size,
+        "history_ttl": "300s",
+        "force_recovery": true,
+        "allow_history_for_subscriber": gives_history_away,
+    })
 }
 
 /// Reads a request or a response: its head, and its body by its length or to the end.
