@@ -166,7 +166,9 @@ impl Centrifugo {
             if self.process.as_mut().is_none_or(Process::has_ended) {
                 return false;
             }
-            if self.call("info", &json!({})).is_ok() {
+            // Whoever else has the port may answer too, but not with a Centrifugo's nodes.
+            let info = self.call("info", &json!({}));
+            if info.is_ok_and(|info| info["result"]["nodes"].is_array()) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(10));
