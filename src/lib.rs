@@ -1,4 +1,4 @@
-//! Order status tracking for Bevy games that sell through Xsolla.
+#![doc = include_str!("../README.md")]
 
 mod api;
 mod centrifuge;
@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod deliver;
 mod error;
+mod ledger;
 mod message;
 mod net;
 mod order;

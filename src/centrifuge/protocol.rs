@@ -60,10 +60,14 @@ pub(super) struct Since<'a> {
 /// The answer to a server's ping.
 pub(super) const PONG: &str = "{}";
 
-/// What the server says: a reply to a command, a push, or (neither) a ping.
+/// What the server says: a reply to a command, a push, or a ping.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Message<'a> {
+    /// An empty object. One with a field that is unknown here is none: a pong that nobody asked for
+    /// costs the connection.
+    #[serde(skip)]
+    pub(super) is_ping: bool,
     #[serde(deserialize_with = "or_default")]
     pub(super) id: u32,
     #[serde(borrow)]
@@ -179,10 +183,18 @@ pub(super) fn messages(frame: &str) -> impl Iterator<Item = Result<Message<'_>, 
         .split('\n')
         .map(str::trim)
         .filter(|line| !line.is_empty())
-        .map(|line| {
-            serde_json::from_str(line).map_err(|error| {
-                // The category and the place say enough; the text may be anything.
-                SocketError::Protocol(format!("a message that is no {:?}", error.classify()))
-            })
-        })
+        .map(read)
+}
+
+fn read(line: &str) -> Result<Message<'_>, SocketError> {
+    // Serde would take a list of a struct's fields for one as well.
+    let Some(fields) = line.strip_prefix('{') else {
+        return Err(SocketError::Protocol("a message is no object".to_owned()));
+    };
+    let mut message: Message = serde_json::from_str(line).map_err(|error| {
+        // The category says enough; the text may be anything.
+        SocketError::Protocol(format!("a message has a {:?} error", error.classify()))
+    })?;
+    message.is_ping = fields.trim_start() == "}";
+    Ok(message)
 }

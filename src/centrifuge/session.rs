@@ -225,11 +225,14 @@ impl Session {
             if let Some(error) = message.error {
                 return Err(refusal(error));
             }
-            if let Connection::Open {
-                answers_pings: true,
-                ..
-            } = self.connection
-            {
+            let answers_pings = matches!(
+                self.connection,
+                Connection::Open {
+                    answers_pings: true,
+                    ..
+                }
+            );
+            if message.is_ping && answers_pings {
                 self.frames.push_back(PONG.to_owned());
             }
             return Ok(());

@@ -150,7 +150,8 @@ fn a_new_epoch_is_read_from_its_start_and_leaves_a_gap() {
         r#"{"id":2,"history":{"epoch":"yWTW","offset":2}}"#,
     );
     session.open(&data(), NOW);
-    (frames(&mut session), events(&mut session));
+    frames(&mut session);
+    events(&mut session);
     receive(
         &mut session,
         r#"{"id":1,"connect":{"subs":{"CH":{"recoverable":true,"epoch":"NEW","offset":1,"was_recovering":true}}}}"#,
@@ -224,6 +225,12 @@ fn no_pong_is_sent_where_none_is_wanted() {
     frames(&mut session);
     receive(&mut session, "{}");
     assert!(frames(&mut session).is_empty());
+
+    let mut session = opened();
+    receive(&mut session, CONNECTED);
+    frames(&mut session);
+    receive(&mut session, r#"{"something":"new"}"#);
+    assert!(frames(&mut session).is_empty(), "that was no ping");
 }
 
 #[test]
@@ -312,6 +319,7 @@ fn what_is_no_protocol_is_an_error_without_the_servers_text() {
     for frame in [
         "nonsense",
         "{",
+        "[]",
         "[1]",
         r#"{"push":7}"#,
         r#"{"id":1}"#,

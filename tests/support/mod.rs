@@ -158,6 +158,7 @@ impl Game {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "a reader for each message")]
 fn note_messages(
     mut told: ResMut<Told>,
     orders: Res<Orders>,

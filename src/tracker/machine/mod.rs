@@ -579,7 +579,10 @@ impl Machine {
         }
         order.request = Some(request);
         let user = order.user.clone();
-        if !order.is_wanted && order.awaits_news() {
+        // A socket that is on its way for the first time is not missed yet.
+        let lacks_socket =
+            !record.is_live() && (record.trouble.is_some() || now >= record.grace_until);
+        if lacks_socket && order.awaits_news() {
             record.is_polling = true;
         }
         self.outputs.push_back(Output::GetOrder {

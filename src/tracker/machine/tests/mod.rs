@@ -215,11 +215,13 @@ impl Sim {
     }
 
     fn failures(&self) -> Vec<&TrackingError> {
-        let failure = |notice| match notice {
-            &Notice::Failed { ref error, .. } => Some(error),
-            _ => None,
-        };
-        self.notices.iter().filter_map(failure).collect()
+        self.notices
+            .iter()
+            .filter_map(|notice| match notice {
+                Notice::Failed { error, .. } => Some(error),
+                _ => None,
+            })
+            .collect()
     }
 
     fn authorizations_required(&self) -> usize {

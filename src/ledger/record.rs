@@ -1,0 +1,109 @@
+//! What the ledger knows of an order.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::order::OrderId;
+use crate::user::UserId;
+
+/// Where an order stands with the game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Entry {
+    /// It is followed, or was granted and not acknowledged.
+    Open,
+    /// The game has acknowledged it: it is kept to notice a refund, and to never grant it again.
+    Acknowledged,
+}
+
+/// An order as the ledger had it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Restored {
+    pub(crate) order_id: OrderId,
+    pub(crate) entry: Entry,
+    /// How long ago the entry was made.
+    pub(crate) age: Duration,
+}
+
+/// An entry as it is stored. Fields may be added; none may change its meaning.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    user: String,
+    entry: Entry,
+    /// Seconds since 1970.
+    at: u64,
+}
+
+impl Record {
+    pub(super) fn new(user: &UserId, entry: Entry, at: SystemTime) -> Self {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            user: user.as_str().to_owned(),
+            entry,
+            at: since.map_or(0, |since| since.as_secs()),
+        }
+    }
+
+    pub(super) fn write(&self) -> Vec<u8> {
+        // Strings and numbers always serialize.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    pub(super) fn is_of(&self, user: &UserId) -> bool {
+        self.user == user.as_str()
+    }
+
+    pub(super) fn restore(&self, order_id: OrderId, now: SystemTime) -> Restored {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH);
+        // A clock that was set back makes entries of the future; they count as made now.
+        let age = now.map_or(0, |now| now.as_secs().saturating_sub(self.at));
+        Restored {
+            order_id,
+            entry: self.entry,
+            age: Duration::from_secs(age),
+        }
+    }
+}
+
+/// For the fuzzer: reads what may be anything, and what was read must survive being written.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Some(record) = Record::read(bytes) {
+        assert_eq!(Record::read(&record.write()), Some(record));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_as_it_was_written_and_newer_fields_are_skipped() {
+        let user = UserId::new('s', "alice");
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let record = Record::new(&user, Entry::Acknowledged, at);
+        assert_eq!(Record::read(&record.write()).unwrap(), record);
+        let newer = br#"{"user":"s:alice","entry":"acknowledged","at":1000,"note":[1]}"#;
+        assert_eq!(Record::read(newer).unwrap(), record);
+        assert!(record.is_of(&user));
+        for bytes in [&b""[..], b"{}", b"\xff", br#"{"user":"x","entry":"?","at":1}"#] {
+            assert_eq!(Record::read(bytes), None);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_negative_age() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let record = Record::new(&UserId::new('s', "a"), Entry::Open, at);
+        for (now, age) in [(0, 0), (999, 0), (1_060, 60)] {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+            let restored = record.restore(OrderId(1), now);
+            assert_eq!(restored.age, Duration::from_secs(age));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The plugin works however the game puts it together, and says what it waits for.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bevy::prelude::*;
+use bevy_tokio_tasks::TokioTasksPlugin;
+use bevy_xsolla::ConfigError;
+use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::prelude::*;
+use support::Game;
+
+fn bare() -> Game {
+    let mut app = App::new();
+    app.add_plugins((MinimalPlugins, XsollaOrderPlugin));
+    Game::of(app)
+}
+
+#[test]
+fn config_user_and_orders_may_come_in_any_order() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    for sequence in ["cuo", "cou", "uco", "uoc", "ocu", "ouc"] {
+        let order = emulator.create_order(&alice, &[("sword", 1)]);
+        emulator.deliver(order);
+        let mut game = bare();
+        for step in sequence.chars() {
+            match step {
+                'c' => {
+                    game.app.insert_resource(emulator.config());
+                }
+                'u' => game.log_in(&alice),
+                _ => game.track(order),
+            }
+            // Some games set all of it up before the first frame, others over minutes.
+            if sequence.starts_with('u') {
+                game.update();
+            }
+        }
+        game.wait_until_granted(order);
+        assert_eq!(game.grants(order), 1, "{sequence}");
+    }
+}
+
+#[test]
+fn the_config_may_be_there_before_the_plugin_is() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    emulator.deliver(order);
+    let mut app = App::new();
+    app.add_plugins(MinimalPlugins)
+        .insert_resource(emulator.config())
+        .insert_resource(alice)
+        .add_plugins(XsollaOrderPlugin);
+    let mut game = Game::of(app);
+    game.track(order);
+    game.wait_until_granted(order);
+}
+
+#[test]
+fn tracking_runs_on_the_games_own_runtime_where_it_has_one() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    emulator.deliver(order);
+    let runtimes = Arc::new(AtomicUsize::new(0));
+    let made = runtimes.clone();
+    let mut app = App::new();
+    app.add_plugins((
+        MinimalPlugins,
+        TokioTasksPlugin {
+            make_runtime: Box::new(move || {
+                made.fetch_add(1, Ordering::Relaxed);
+                (TokioTasksPlugin::default().make_runtime)()
+            }),
+            ..default()
+        },
+        XsollaOrderPlugin,
+    ))
+    .insert_resource(emulator.config())
+    .insert_resource(alice);
+    let mut game = Game::of(app);
+    game.track(order);
+    game.wait_until_granted(order);
+    assert_eq!(runtimes.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_runtime_that_cannot_do_io_is_reported_and_nothing_panics() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let mut app = App::new();
+    app.add_plugins((
+        MinimalPlugins,
+        TokioTasksPlugin {
+            make_runtime: Box::new(|| {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                builder.worker_threads(1).build().unwrap()
+            }),
+            ..default()
+        },
+        XsollaOrderPlugin,
+    ))
+    .insert_resource(emulator.config())
+    .insert_resource(alice);
+    let mut game = Game::of(app);
+    game.track(order);
+    game.wait_until("the failure is told", |world| {
+        matches!(
+            world.resource::<TrackerState>(),
+            TrackerState::Failed { .. }
+        )
+    });
+    game.track(order);
+    game.update();
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let emulator = XsollaEmulator::start();
+    let mut game = bare();
+    assert_eq!(game.state(), TrackerState::NoConfig);
+    game.update();
+    assert_eq!(game.state(), TrackerState::NoConfig);
+
+    let mut config = emulator.config();
+    config.store_url = "http://example.com".to_owned();
+    game.app.insert_resource(config);
+    game.update();
+    let error = ConfigError::NotEncrypted { field: "store_url" };
+    assert_eq!(game.state(), TrackerState::InvalidConfig(error));
+
+    game.app.insert_resource(emulator.config());
+    game.update();
+    assert_eq!(game.state(), TrackerState::NoUser);
+
+    game.log_in(&emulator.user("alice"));
+    game.update();
+    assert_eq!(game.state(), TrackerState::Idle);
+
+    game.log_out();
+    game.update();
+    assert_eq!(game.state(), TrackerState::NoUser);
+
+    game.app.world_mut().remove_resource::<XsollaConfig>();
+    game.update();
+    assert_eq!(game.state(), TrackerState::NoConfig);
+}
+
+#[test]
+fn a_config_that_moves_to_other_servers_takes_the_orders_along() {
+    let (here, there) = (XsollaEmulator::start(), XsollaEmulator::start());
+    let (alice_here, alice_there) = (here.user("alice"), there.user("alice"));
+    let order = here.create_order(&alice_here, &[("sword", 1)]);
+    assert_eq!(there.create_order(&alice_there, &[("sword", 1)]), order);
+    let mut game = Game::new(here.config());
+    game.log_in(&alice_here);
+    game.track(order);
+    game.wait_until_live();
+    there.deliver(order);
+    game.log_in(&alice_there);
+    game.app.insert_resource(there.config());
+    game.wait_until_granted(order);
+    game.wait_until("the old socket is closed", |_| here.open_sockets() == 0);
+}
+
+#[test]
+fn commands_without_the_plugin_do_nothing() {
+    let mut app = App::new();
+    app.add_plugins(MinimalPlugins);
+    let mut commands = app.world_mut().commands();
+    commands.track_order(OrderId(1));
+    commands.acknowledge_order(OrderId(1));
+    commands.untrack_order(OrderId(1));
+    app.world_mut().flush();
+    app.update();
+}
