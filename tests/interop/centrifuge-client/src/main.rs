@@ -14,7 +14,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let first = lines.next_line().await?.ok_or("nothing on standard input")?;
+    let first = lines
+        .next_line()
+        .await?
+        .ok_or("nothing on standard input")?;
     let first: Value = serde_json::from_str(&first)?;
     let url = first["url"].as_str().ok_or("no url")?;
 
