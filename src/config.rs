@@ -6,6 +6,8 @@ use bevy::prelude::Resource;
 use thiserror::Error;
 use url::{Host, Url};
 
+use crate::ledger::Ledger;
+
 /// The environment variable that [`XsollaConfig::from_env`] reads the project id from.
 pub const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 
@@ -77,6 +79,17 @@ pub struct XsollaConfig {
     /// How long an order may stay without news before tracking fails. 24 h, the life of a payment
     /// token: until then the order can still be paid.
     pub tracking_timeout: Duration,
+
+    /// How long before the token's `exp` [`AuthorizationRequired`](crate::AuthorizationRequired) is
+    /// sent. 5 min.
+    pub token_notice: Duration,
+
+    /// Where orders are kept while the game is not running.
+    pub ledger: Ledger,
+
+    /// How long after its acknowledgement an order is asked for once at each start, to tell of a
+    /// refund. 30 days; zero for never.
+    pub refund_window: Duration,
 }
 
 impl XsollaConfig {
@@ -98,6 +111,9 @@ impl XsollaConfig {
             retry_max: Duration::from_secs(20),
             refusals_max: 5,
             tracking_timeout: Duration::from_secs(24 * 60 * 60),
+            token_notice: Duration::from_secs(5 * 60),
+            ledger: Ledger::default(),
+            refund_window: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 
@@ -135,6 +151,7 @@ impl XsollaConfig {
             ("retry_min", self.retry_min),
             ("retry_max", self.retry_max),
             ("tracking_timeout", self.tracking_timeout),
+            ("token_notice", self.token_notice),
         ];
         for (field, value) in durations {
             // Longer than a year is a mistake, and far from where adding to a clock overflows.

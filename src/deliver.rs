@@ -6,19 +6,20 @@ use crate::message::{
     AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
 };
-use crate::order::OrderId;
+use crate::order::{OrderId, OrderStatus};
 use crate::orders::{Order, Orders, Tracking};
 use crate::plugin::Tracker;
 use crate::state::TrackerState;
 use crate::tracker::Notice;
 
 pub(crate) fn has_news(tracker: Res<Tracker>) -> bool {
-    !tracker.notices.is_empty() || tracker.has_died()
+    !tracker.notices.is_empty() || !tracker.told.is_empty() || tracker.has_died()
 }
 
 /// Takes in all that has come. Exclusive, so that observers see each piece of news with the resources
 /// as they were made by it.
 pub(crate) fn deliver_news(world: &mut World) {
+    world.resource_mut::<Tracker>().confirm_told();
     let notices = world.resource::<Tracker>().notices.clone();
     for notice in notices.try_iter() {
         deliver(world, notice);
@@ -36,6 +37,25 @@ pub(crate) fn deliver_news(world: &mut World) {
 fn deliver(world: &mut World, notice: Notice) {
     match notice {
         Notice::State(state) => world.resource_mut::<Tracker>().state = state,
+        Notice::Ledger(error) => world.resource_mut::<Tracker>().ledger_error = error,
+        Notice::Restored {
+            order_id,
+            user,
+            is_acknowledged,
+        } => {
+            let mut orders = world.resource_mut::<Orders>();
+            let order = orders.entry(order_id);
+            order.user = Some(user);
+            if is_acknowledged {
+                order.status = OrderStatus::Done;
+                order.is_granted = true;
+                order.is_acknowledged = true;
+                order.tracking = Tracking::Ended;
+            }
+        }
+        Notice::Acknowledged { order_id } => {
+            update(world, order_id, |order| order.is_acknowledged = true);
+        }
         Notice::Details {
             order_id,
             items,
@@ -90,6 +110,7 @@ fn deliver(world: &mut World, notice: Notice) {
             was_done,
             items,
         } => {
+            world.resource_mut::<Tracker>().told.push(order_id);
             update(world, order_id, |order| order.tracking = Tracking::Ended);
             send(
                 world,
@@ -102,6 +123,7 @@ fn deliver(world: &mut World, notice: Notice) {
             );
         }
         Notice::Expired { order_id, user } => {
+            world.resource_mut::<Tracker>().told.push(order_id);
             update(world, order_id, |order| order.tracking = Tracking::Ended);
             send(world, OrderExpired { order_id, user });
         }
@@ -110,6 +132,7 @@ fn deliver(world: &mut World, notice: Notice) {
             user,
             error,
         } => {
+            world.resource_mut::<Tracker>().told.push(order_id);
             update(world, order_id, |order| {
                 order.tracking = Tracking::Failed(error.clone());
             });

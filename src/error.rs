@@ -210,12 +210,18 @@ pub enum TrackingError {
     /// No news for [`tracking_timeout`](crate::XsollaConfig::tracking_timeout).
     #[error("no news of the order for {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// More orders of one user are open than can be followed at a time: 100,000.
+    #[error("too many orders are open")]
+    TooManyOrders,
 }
 
 /// Why a new token is needed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthorizationError {
+    /// The token's own `exp` claim comes up.
+    #[error("the token expires in {} s", .0.as_secs())]
+    ExpiresSoon(Duration),
     /// The token's own `exp` claim has passed.
     #[error("the token has expired")]
     Expired,

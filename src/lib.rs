@@ -23,6 +23,7 @@ pub mod emulator;
 pub use commands::OrderCommands;
 pub use config::{ConfigError, XsollaConfig};
 pub use error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
+pub use ledger::{Ledger, LedgerError};
 pub use message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
@@ -36,8 +37,8 @@ pub use user::{UserId, XsollaUser};
 /// Everything a game needs: `use bevy_xsolla::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        AuthorizationRequired, OrderCanceled, OrderCommands, OrderDone, OrderExpired, OrderId,
-        OrderItem, OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, TrackerState,
-        XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
+        AuthorizationRequired, Ledger, OrderCanceled, OrderCommands, OrderDone, OrderExpired,
+        OrderId, OrderItem, OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders,
+        TrackerState, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
     };
 }

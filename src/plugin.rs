@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy_tokio_tasks::{TokioTasksPlugin, TokioTasksRuntime};
@@ -11,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{ConfigError, XsollaConfig};
 use crate::deliver::{deliver_news, has_news};
+use crate::ledger::LedgerError;
 use crate::message::{
     AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
@@ -20,6 +22,9 @@ use crate::orders::{Order, Orders, Tracking};
 use crate::state::TrackerState;
 use crate::tracker::{self, Command, Link, Notice};
 use crate::user::XsollaUser;
+
+/// How long a game's end waits for the ledger.
+const EXIT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Tracks orders on a background task, and tells the game of their news. See the
 /// [crate documentation](crate).
@@ -47,7 +52,8 @@ impl Plugin for XsollaOrderPlugin {
                 (pass_settings_on, deliver_news.run_if(has_news))
                     .chain()
                     .in_set(XsollaOrderSystems),
-            );
+            )
+            .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
         if !app.world().contains_resource::<TokioTasksRuntime>() {
             match small_runtime() {
                 Ok(runtime) => {
@@ -109,6 +115,9 @@ pub(crate) struct Tracker {
     config_error: Option<ConfigError>,
     /// How the task is doing.
     pub(crate) state: TrackerState,
+    pub(crate) ledger_error: Option<LedgerError>,
+    /// The orders whose end the game hears of in this frame.
+    pub(crate) told: Vec<OrderId>,
 }
 
 impl Tracker {
@@ -128,6 +137,8 @@ impl Tracker {
             user: None,
             config_error: None,
             state: TrackerState::Idle,
+            ledger_error: None,
+            told: Vec::new(),
         }
     }
 
@@ -141,6 +152,8 @@ impl Tracker {
             user: None,
             config_error: None,
             state: TrackerState::Failed { reason },
+            ledger_error: None,
+            told: Vec::new(),
         }
     }
 
@@ -159,8 +172,27 @@ impl Tracker {
         let _ = self.commands.send(command);
     }
 
-    /// How tracking is doing as a whole: the settings' state before the task's.
+    /// Every system has had a frame for what was sent in the last one.
+    pub(crate) fn confirm_told(&mut self) {
+        for order_id in std::mem::take(&mut self.told) {
+            self.tell(Command::Told(order_id));
+        }
+    }
+
+    /// How tracking is doing as a whole.
     pub(crate) fn overall_state(&self, orders: &Orders) -> TrackerState {
+        let state = self.tracking_state(orders);
+        match &self.ledger_error {
+            Some(reason) => TrackerState::LedgerTrouble {
+                reason: reason.clone(),
+                state: Box::new(state),
+            },
+            None => state,
+        }
+    }
+
+    /// The settings' state before the task's.
+    fn tracking_state(&self, orders: &Orders) -> TrackerState {
         if let TrackerState::Failed { .. } = self.state {
             return self.state.clone();
         }
@@ -180,6 +212,14 @@ impl Tracker {
         }
         self.state.clone()
     }
+}
+
+/// Gives the ledger a moment to take in what the game did in its last frame. What it cannot take in
+/// is told again after the restart, so this need not wait longer than a player would notice.
+fn finish_writing(tracker: Res<Tracker>) {
+    let (done, is_done) = crossbeam_channel::bounded(1);
+    tracker.tell(Command::Flush(done));
+    let _ = is_done.recv_timeout(EXIT_PATIENCE);
 }
 
 /// Passes the config and the user on when they come, change, or go.
@@ -292,8 +332,8 @@ pub(crate) fn track(world: &mut World, user: Option<XsollaUser>, order_id: Order
 
 pub(crate) fn acknowledge(world: &mut World, order_id: OrderId) {
     with_tracker(world, |_, tracker, orders| match orders.get_mut(order_id) {
+        // `is_acknowledged` becomes true once that is in the ledger.
         Some(order) if order.is_granted => {
-            order.is_acknowledged = true;
             tracker.tell(Command::Acknowledge(order_id));
         }
         _ => log::warn!("order {order_id} was acknowledged and is not done"),

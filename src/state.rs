@@ -4,6 +4,7 @@ use bevy::prelude::Resource;
 
 use crate::config::ConfigError;
 use crate::error::{AuthorizationError, SocketError};
+use crate::ledger::LedgerError;
 
 /// How tracking is doing, for a connection light or a line of text.
 ///
@@ -41,6 +42,13 @@ pub enum TrackerState {
         /// What the servers said.
         reason: AuthorizationError,
     },
+    /// Orders are not, or not all, kept while the game is not running. Tracking goes on.
+    LedgerTrouble {
+        /// What is wrong with the ledger.
+        reason: LedgerError,
+        /// How tracking is doing otherwise.
+        state: Box<TrackerState>,
+    },
     /// The background task cannot run.
     Failed {
         /// Why.
@@ -49,13 +57,29 @@ pub enum TrackerState {
 }
 
 impl TrackerState {
+    /// How tracking is doing, whatever [may be wrong with the ledger](Self::LedgerTrouble).
+    pub fn tracking(&self) -> &Self {
+        match self {
+            Self::LedgerTrouble { state, .. } => state,
+            state => state,
+        }
+    }
+
+    /// What is wrong with the ledger, if anything is.
+    pub fn ledger_error(&self) -> Option<&LedgerError> {
+        match self {
+            Self::LedgerTrouble { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Whether news comes over the socket.
     pub fn is_live(&self) -> bool {
-        matches!(self, Self::Live)
+        matches!(self.tracking(), Self::Live)
     }
 
     /// Whether news comes by short-polling.
     pub fn is_polling(&self) -> bool {
-        matches!(self, Self::Polling { .. })
+        matches!(self.tracking(), Self::Polling { .. })
     }
 }

@@ -117,6 +117,7 @@ pub use control::EmulatorError;
 pub use counters::Connect;
 pub use faults::Fault;
 
+use crate::Ledger;
 use crate::config::XsollaConfig;
 use crate::user::XsollaUser;
 
@@ -198,12 +199,13 @@ impl XsollaEmulator {
         })
     }
 
-    /// The configuration of a game that is to use the emulator: its project and addresses, and
-    /// otherwise the usual timings.
+    /// The configuration of a game that is to use the emulator: its project and addresses, no ledger
+    /// (the emulator's orders are gone with it), and otherwise the usual timings.
     pub fn config(&self) -> XsollaConfig {
         let mut config = XsollaConfig::new(self.project_id());
         config.store_url = self.store_url();
         config.socket_url = self.socket_url();
+        config.ledger = Ledger::Disabled;
         config
     }
 

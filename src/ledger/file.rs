@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
 
 use super::record::{Entry, Record, Restored};
 use super::{Ledger, LedgerError};
@@ -114,7 +114,7 @@ impl File {
         })?;
         let (kept, old) = restored
             .into_iter()
-            .partition(|order| order.entry == Entry::Open || order.age < keep);
+            .partition(|order| order.entry != Entry::Acknowledged || order.age < keep);
         for Restored { order_id, .. } in Vec::<Restored>::from(old) {
             self.erase((project_id, order_id.0));
         }
@@ -237,7 +237,9 @@ fn put_aside(path: &Path) -> io::Result<PathBuf> {
             return Ok(aside);
         }
     }
-    Err(io::Error::other("there are too many damaged ledgers beside it"))
+    Err(io::Error::other(
+        "there are too many damaged ledgers beside it",
+    ))
 }
 
 enum Failure {
@@ -258,7 +260,9 @@ impl std::fmt::Display for Failure {
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => Self::Locked,
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                Self::Locked
+            }
             DatabaseError::UpgradeRequired(_) | DatabaseError::RepairAborted => {
                 Self::Damaged(error.to_string())
             }

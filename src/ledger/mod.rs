@@ -11,8 +11,6 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-#[cfg(fuzzing)]
-pub(crate) use record::fuzz;
 pub(crate) use record::{Entry, Restored};
 pub(crate) use worker::{Job, Report, Worker};
 
@@ -58,6 +56,9 @@ pub enum LedgerError {
         /// What the system says.
         message: String,
     },
+    /// The thread that writes cannot be started.
+    #[error("the ledger's thread cannot start: {0}")]
+    NoThread(String),
     /// This system has no data directory: name a file with [`Ledger::At`].
     #[error("this system has no data directory for the ledger")]
     NoPlace,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use tokio::sync::mpsc;
@@ -15,8 +15,12 @@ use super::{Ledger, LedgerError};
 use crate::order::OrderId;
 use crate::user::UserId;
 
-/// How often changes that could not be written are tried again.
+/// How often what could not be read or written is tried again.
 const RETRY: Duration = Duration::from_secs(10);
+/// How often a ledger is tried again that a game which is just ending may still hold.
+const QUICK_RETRY: Duration = Duration::from_millis(50);
+/// For how long, before tracking begins without what is in it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(crate) enum Job {
@@ -45,15 +49,10 @@ pub(crate) enum Job {
 
 #[derive(Debug)]
 pub(crate) enum Report {
-    Loaded {
-        user: UserId,
-        orders: Vec<Restored>,
-    },
+    /// What the ledger has of a user; once more if it could not be read the first time.
+    Loaded { user: UserId, orders: Vec<Restored> },
     /// The entry is on the disk; or cannot be put there, which [`Report::Trouble`] has told before.
-    Written {
-        order_id: OrderId,
-        entry: Entry,
-    },
+    Written { order_id: OrderId, entry: Entry },
     /// What is wrong with the ledger, or that nothing is any more.
     Trouble(Option<LedgerError>),
 }
@@ -89,6 +88,15 @@ struct Desk {
     /// To be reported when everything is committed.
     written: Vec<(OrderId, Entry)>,
     flushes: Vec<Sender<()>>,
+    /// Users whose ledger could not be read yet.
+    unread: Vec<Unread>,
+}
+
+struct Unread {
+    user: UserId,
+    since: Instant,
+    /// Whether tracking has begun without it.
+    is_given_up: bool,
 }
 
 impl Desk {
@@ -102,15 +110,15 @@ impl Desk {
             trouble: None,
             written: Vec::new(),
             flushes: Vec::new(),
+            unread: Vec::new(),
         }
     }
 
     fn work(mut self, inbox: &Receiver<Job>) {
         loop {
-            let job = if self.files.values().any(File::has_changes) {
-                inbox.recv_timeout(RETRY)
-            } else {
-                inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            let job = match self.retry_in() {
+                Some(wait) => inbox.recv_timeout(wait),
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match job {
                 // One transaction for all that has come meanwhile.
@@ -120,7 +128,11 @@ impl Desk {
                         self.take(job);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    for unread in std::mem::take(&mut self.unread) {
+                        self.load(unread);
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.commit();
@@ -137,9 +149,14 @@ impl Desk {
                 // What was written before belongs to the files of before.
                 self.commit();
                 self.files.retain(|_, file| file.has_changes());
+                self.unread.clear();
                 (self.ledger, self.project_id, self.keep) = (ledger, project_id, keep);
             }
-            Job::Load { user } => self.load(user),
+            Job::Load { user } => self.load(Unread {
+                user,
+                since: Instant::now(),
+                is_given_up: false,
+            }),
             Job::Write {
                 user,
                 order_id,
@@ -161,21 +178,39 @@ impl Desk {
         }
     }
 
-    fn load(&mut self, user: UserId) {
+    fn retry_in(&self) -> Option<Duration> {
+        if self.unread.iter().any(|unread| !unread.is_given_up) {
+            return Some(QUICK_RETRY);
+        }
+        let has_changes = self.files.values().any(File::has_changes);
+        (has_changes || !self.unread.is_empty()).then_some(RETRY)
+    }
+
+    fn load(&mut self, mut unread: Unread) {
         self.commit();
+        let user = unread.user.clone();
         let (project_id, keep) = (self.project_id, self.keep);
-        let orders = match self.file(&user).map(|f| f.load(project_id, &user, keep)) {
-            None => Vec::new(),
+        match self.file(&user).map(|f| f.load(project_id, &user, keep)) {
+            None => self.report(Report::Loaded {
+                user,
+                orders: Vec::new(),
+            }),
             Some(Ok(orders)) => {
                 self.settle();
-                orders
+                self.report(Report::Loaded { user, orders });
             }
             Some(Err(error)) => {
-                self.report_trouble(Some(error));
-                Vec::new()
+                if !unread.is_given_up && unread.since.elapsed() >= PATIENCE {
+                    unread.is_given_up = true;
+                    self.report_trouble(Some(error));
+                    self.report(Report::Loaded {
+                        user,
+                        orders: Vec::new(),
+                    });
+                }
+                self.unread.push(unread);
             }
-        };
-        self.report(Report::Loaded { user, orders });
+        }
     }
 
     /// Writes what there is to write, and says so.

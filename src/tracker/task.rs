@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -13,6 +14,7 @@ use crate::api::{OrderReport, Store};
 use crate::clock::Clock;
 use crate::config::XsollaConfig;
 use crate::error::RequestError;
+use crate::ledger::{Job, Ledger, LedgerError, Report, Worker};
 use crate::net::Tls;
 use crate::order::OrderId;
 use crate::user::{UserId, XsollaUser};
@@ -29,9 +31,16 @@ pub(crate) enum Command {
     Configure(Option<Arc<XsollaConfig>>),
     LogIn(XsollaUser),
     LogOut(UserId),
-    Track { user: UserId, order_id: OrderId },
+    Track {
+        user: UserId,
+        order_id: OrderId,
+    },
     Acknowledge(OrderId),
+    /// The game's systems had a frame to hear how this order ended.
+    Told(OrderId),
     Untrack(OrderId),
+    /// Answer once all of the above is in the ledger.
+    Flush(crossbeam_channel::Sender<()>),
 }
 
 /// The task's ends of the channels to the game's side.
@@ -45,6 +54,7 @@ pub(crate) struct Link {
 /// Runs until the game's side lets go of its ends of the channels.
 pub(crate) async fn run(mut link: Link) {
     let (socket_news, mut sockets) = mpsc::channel(MAX_SOCKET_NEWS);
+    let (ledger_reports, mut ledger) = mpsc::unbounded_channel();
     let mut task = Task {
         machine: Machine::new(fastrand::u64(..)),
         clock: Clock::new(),
@@ -55,6 +65,9 @@ pub(crate) async fn run(mut link: Link) {
         requests: JoinSet::new(),
         under_way: BTreeMap::new(),
         permits: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        ledger: None,
+        ledger_reports,
+        ledger_error: None,
     };
     loop {
         let deadline = task.machine.deadline();
@@ -63,7 +76,8 @@ pub(crate) async fn run(mut link: Link) {
                 Some(command) => task.obey(command),
                 None => return,
             },
-            // The task keeps a sender, so the channel never ends.
+            // The task keeps a sender of this and the next, so the channels never end.
+            Some(report) = ledger.recv() => task.take_ledger_report(report),
             Some(news) = sockets.recv() => task.take_socket_news(news),
             Some(Ok(answer)) = task.requests.join_next() => task.take_answer(answer),
             () = task.clock.sleep_until(deadline) => task.machine.tick(task.clock.now()),
@@ -74,6 +88,11 @@ pub(crate) async fn run(mut link: Link) {
             {
                 return;
             }
+        }
+        if let Some(trouble) = task.ledger_error.take()
+            && link.notices.send(Notice::Ledger(trouble)).is_err()
+        {
+            return;
         }
     }
 }
@@ -88,6 +107,11 @@ struct Task {
     requests: JoinSet<Answer>,
     under_way: BTreeMap<u64, (UserId, AbortHandle)>,
     permits: Arc<Semaphore>,
+    /// `None` where there is no ledger.
+    ledger: Option<Worker>,
+    ledger_reports: mpsc::UnboundedSender<Report>,
+    /// News of the ledger's trouble that the game was not told yet.
+    ledger_error: Option<Option<LedgerError>>,
 }
 
 /// A logged-in user.
@@ -110,18 +134,26 @@ impl Task {
             Command::Configure(config) => {
                 self.abort_requests(None);
                 self.config = config.clone();
+                self.use_ledger();
                 self.machine.configure(config, now);
             }
             Command::LogIn(user) => {
                 let id = user.id().clone();
+                let expires_in = user.expires_at().map(|expires| {
+                    expires
+                        .duration_since(SystemTime::now())
+                        .unwrap_or_default()
+                });
                 match self.users.get_mut(&id) {
+                    // The same token again: whatever was said of it still holds.
+                    Some(member) if member.user == user => return,
                     Some(member) => member.user = user,
                     None => {
                         let member = Member { user, socket: None };
                         self.users.insert(id.clone(), member);
                     }
                 }
-                self.machine.log_in(&id, now);
+                self.machine.log_in(&id, expires_in, now);
             }
             Command::LogOut(user) => {
                 self.abort_requests(Some(&user));
@@ -134,7 +166,13 @@ impl Task {
                     log::warn!("order {order_id} was acknowledged and is not done");
                 }
             }
+            Command::Told(order_id) => self.machine.told(order_id),
             Command::Untrack(order_id) => self.machine.untrack(order_id),
+            // What the commands before it have the machine put out was performed after each.
+            Command::Flush(done) => match &self.ledger {
+                Some(ledger) => ledger.give(Job::Flush(done)),
+                None => drop(done),
+            },
         }
     }
 
@@ -154,6 +192,38 @@ impl Task {
                 connection,
                 reason,
             } => self.machine.socket_ended(&user, connection, reason, now),
+        }
+    }
+
+    fn take_ledger_report(&mut self, report: Report) {
+        let now = self.clock.now();
+        match report {
+            Report::Loaded { user, orders } => self.machine.ledger_loaded(&user, orders, now),
+            Report::Written { order_id, entry } => self.machine.written(order_id, entry, now),
+            Report::Trouble(trouble) => self.ledger_error = Some(trouble),
+        }
+    }
+
+    /// Sets up the ledger that the config names.
+    fn use_ledger(&mut self) {
+        let Some(config) = &self.config else {
+            return;
+        };
+        if self.ledger.is_none() && config.ledger != Ledger::Disabled {
+            match Worker::start(self.ledger_reports.clone()) {
+                Ok(ledger) => self.ledger = Some(ledger),
+                Err(error) => {
+                    let error = LedgerError::NoThread(error.to_string());
+                    self.ledger_error = Some(Some(error));
+                }
+            }
+        }
+        if let Some(ledger) = &self.ledger {
+            ledger.give(Job::Use {
+                ledger: config.ledger.clone(),
+                project_id: config.project_id,
+                keep: config.refund_window,
+            });
         }
     }
 
@@ -181,6 +251,30 @@ impl Task {
                 order_id,
                 request,
             } => self.get_order(&user, order_id, request),
+            Output::LoadLedger { user } => match &self.ledger {
+                Some(ledger) => ledger.give(Job::Load { user }),
+                None => {
+                    let now = self.clock.now();
+                    self.machine.ledger_loaded(&user, Vec::new(), now);
+                }
+            },
+            Output::Write {
+                user,
+                order_id,
+                entry,
+            } => match &self.ledger {
+                Some(ledger) => ledger.give(Job::Write {
+                    user,
+                    order_id,
+                    entry,
+                }),
+                None => self.machine.written(order_id, entry, self.clock.now()),
+            },
+            Output::Erase { user, order_id } => {
+                if let Some(ledger) = &self.ledger {
+                    ledger.give(Job::Erase { user, order_id });
+                }
+            }
             Output::Notice(notice) => return Some(notice),
         }
         None

@@ -16,17 +16,20 @@ use std::time::Duration;
 
 use self::order::{Order, Phase};
 use self::timers::Timers;
-use self::user::{Authorization, Socket, User, severity};
+use self::user::{Authorization, LedgerState, Socket, User, severity};
 use super::backoff::backoff;
 use crate::api::{OrderNews, OrderReport};
 use crate::config::XsollaConfig;
 use crate::error::{AuthorizationError, RequestError, SocketError, TrackingError};
+use crate::ledger::{Entry, Restored};
 use crate::message::NewsSource;
 use crate::order::{OrderId, OrderStatus};
 use crate::state::TrackerState;
 use crate::tracker::Notice;
 use crate::user::UserId;
 
+/// How many orders of one user are followed at a time.
+const MAX_OPEN: usize = 100_000;
 /// A socket that held this long was a good one: the delays begin anew.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 
@@ -43,6 +46,16 @@ pub(crate) enum Output {
         order_id: OrderId,
         request: u64,
     },
+    /// Read what the ledger has of this user.
+    LoadLedger { user: UserId },
+    /// Write an order to the ledger.
+    Write {
+        user: UserId,
+        order_id: OrderId,
+        entry: Entry,
+    },
+    /// Take an order out of the ledger.
+    Erase { user: UserId, order_id: OrderId },
     /// Tell the game.
     Notice(Notice),
 }
@@ -57,6 +70,8 @@ enum Timer {
     Reopen(UserId),
     /// A user's socket has waited long enough.
     Renew(UserId),
+    /// A user's token is about to expire.
+    Token(UserId),
 }
 
 #[derive(Debug)]
@@ -100,19 +115,32 @@ impl Machine {
 
     /// Takes new settings. `None` stops everything until there are some.
     pub(crate) fn configure(&mut self, config: Option<Arc<XsollaConfig>>, now: Duration) {
+        let place = |config: &XsollaConfig| (config.project_id, config.ledger.clone());
+        let is_moved = self.config.as_deref().map(place) != config.as_deref().map(place);
         self.config = config;
         let users: Vec<UserId> = self.users.keys().cloned().collect();
         for user in users {
             // Other servers may be meant, so neither a connection nor an answer of before counts.
             self.stop(&user);
+            if let Some(record) = self.users.get_mut(&user)
+                && is_moved
+            {
+                record.ledger = LedgerState::Unknown;
+            }
+            if let Some(record) = self.users.get_mut(&user)
+                && matches!(record.authorization, Authorization::Refused(_))
+            {
+                record.authorization = Authorization::Valid;
+            }
             self.resume(&user, now);
         }
     }
 
-    /// A player has logged in, or has a new token.
-    pub(crate) fn log_in(&mut self, user: &UserId, now: Duration) {
+    /// A player has logged in, or has a new token, which expires then.
+    pub(crate) fn log_in(&mut self, user: &UserId, expires_in: Option<Duration>, now: Duration) {
         let record = self.users.entry(user.clone()).or_insert_with(User::new);
         record.is_token_reported = false;
+        record.token_expires = expires_in.map(|left| now.saturating_add(left));
         let is_stuck =
             record.authorization != Authorization::Valid || record.socket == Socket::Refused;
         if is_stuck {
@@ -122,29 +150,129 @@ impl Machine {
             }
             self.resume(user, now);
         }
+        self.watch_token(user, now);
+        self.update_state(user);
     }
 
     /// A player has logged out: nothing of theirs goes on, and nothing of theirs is forgotten.
     pub(crate) fn log_out(&mut self, user: &UserId) {
         if let Some(record) = self.users.get_mut(user) {
             record.authorization = Authorization::Absent;
+            self.timers.clear(&Timer::Token(user.clone()));
             self.stop(user);
             self.update_state(user);
         }
     }
 
+    /// The ledger has been read: what was open is followed again, what was acknowledged is asked for
+    /// once, because it may have been refunded meanwhile. A ledger that was in use elsewhere may be read
+    /// a second time, later.
+    pub(crate) fn ledger_loaded(&mut self, user: &UserId, orders: Vec<Restored>, now: Duration) {
+        let Some(record) = self.users.get_mut(user) else {
+            return;
+        };
+        if record.ledger == LedgerState::Unknown {
+            return;
+        }
+        record.ledger = LedgerState::Ready;
+        let queued = std::mem::take(&mut record.queued);
+        for restored in orders {
+            self.restore(user, restored, now);
+        }
+        for order_id in queued {
+            self.track(user, order_id, now);
+        }
+        self.check_acknowledged(user, now);
+        self.update_state(user);
+    }
+
+    fn restore(&mut self, user: &UserId, restored: Restored, now: Duration) {
+        let Restored {
+            order_id,
+            entry,
+            age,
+        } = restored;
+        if self.orders.contains_key(&order_id) {
+            return;
+        }
+        self.outputs.push_back(Output::Notice(Notice::Restored {
+            order_id,
+            user: user.clone(),
+            is_acknowledged: entry == Entry::Acknowledged,
+        }));
+        match entry {
+            Entry::Open | Entry::Granted => {
+                let mut order = Order::restored(user.clone(), age, now);
+                order.was_granted = entry == Entry::Granted;
+                self.orders.insert(order_id, order);
+                self.begin(order_id, now);
+            }
+            Entry::Acknowledged => {
+                let order = Order::acknowledged(user.clone(), age, now);
+                self.orders.insert(order_id, order);
+                if let Some(record) = self.users.get_mut(user) {
+                    record.checking.insert(order_id);
+                }
+            }
+        }
+    }
+
     /// Follows an order of a player's.
     pub(crate) fn track(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
-        match self.orders.get(&order_id).map(|order| order.phase) {
-            Some(Phase::Granted | Phase::Acknowledged) => return,
-            Some(Phase::Open) if self.orders.get(&order_id).map(|o| &o.user) == Some(user) => {
-                return;
-            }
-            // The order of another player, or one that ended: begin anew.
-            Some(Phase::Open | Phase::Ended) => self.untrack(order_id),
-            None => {}
+        let was_granted = match self.orders.get(&order_id) {
+            Some(order) => match order.phase {
+                Phase::Granted | Phase::Acknowledged => return,
+                Phase::Recording | Phase::Open if order.user == *user => return,
+                // The order of another player, or one that ended: begin anew.
+                Phase::Recording | Phase::Open | Phase::Ended => order.was_granted,
+            },
+            None => false,
+        };
+        self.forget(order_id);
+        let record = self.users.entry(user.clone()).or_insert_with(User::new);
+        if record.open.len() + record.queued.len() >= MAX_OPEN {
+            self.outputs.push_back(Output::Notice(Notice::Failed {
+                order_id,
+                user: user.clone(),
+                error: TrackingError::TooManyOrders,
+            }));
+            return;
         }
-        self.orders.insert(order_id, Order::new(user.clone(), now));
+        if record.ledger == LedgerState::Ready {
+            let mut order = Order::new(user.clone(), now);
+            order.was_granted = was_granted;
+            self.orders.insert(order_id, order);
+            self.outputs.push_back(Output::Write {
+                user: user.clone(),
+                order_id,
+                entry: Entry::Open,
+            });
+        } else {
+            // It may be in the ledger, acknowledged long ago.
+            record.queued.insert(order_id);
+        }
+        self.update_state(user);
+    }
+
+    /// An order's entry is in the ledger, or will not be, for trouble that was told.
+    pub(crate) fn written(&mut self, order_id: OrderId, entry: Entry, now: Duration) {
+        let phase = self.orders.get(&order_id).map(|order| order.phase);
+        match (entry, phase) {
+            (Entry::Open, Some(Phase::Recording)) => self.begin(order_id, now),
+            (Entry::Acknowledged, Some(Phase::Acknowledged)) => self
+                .outputs
+                .push_back(Output::Notice(Notice::Acknowledged { order_id })),
+            _ => {}
+        }
+    }
+
+    /// Starts what it takes to follow an order.
+    fn begin(&mut self, order_id: OrderId, now: Duration) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        order.phase = Phase::Open;
+        let user = order.user.clone();
         let record = self.users.entry(user.clone()).or_insert_with(User::new);
         if record.open.is_empty() {
             record.is_polling = false;
@@ -157,8 +285,8 @@ impl Machine {
         for status in strays {
             self.hear(order_id, &status, NewsSource::Socket, now);
         }
-        self.open_socket_if_wanted(user, now);
-        self.update_state(user);
+        self.open_socket_if_wanted(&user, now);
+        self.update_state(&user);
     }
 
     /// The game has granted an order. Whether it was one to grant.
@@ -166,6 +294,12 @@ impl Machine {
         match self.orders.get_mut(&order_id) {
             Some(order) if order.phase == Phase::Granted => {
                 order.phase = Phase::Acknowledged;
+                let user = order.user.clone();
+                self.outputs.push_back(Output::Write {
+                    user,
+                    order_id,
+                    entry: Entry::Acknowledged,
+                });
                 true
             }
             Some(order) => order.phase == Phase::Acknowledged,
@@ -173,8 +307,31 @@ impl Machine {
         }
     }
 
-    /// Forgets an order.
+    /// The game's systems have had a whole frame to hear how an order ended: it need not be told
+    /// after a restart.
+    pub(crate) fn told(&mut self, order_id: OrderId) {
+        if let Some(order) = self.orders.get(&order_id)
+            && order.phase == Phase::Ended
+            && !order.keeps_entry
+        {
+            let user = order.user.clone();
+            self.outputs.push_back(Output::Erase { user, order_id });
+        }
+    }
+
+    /// Forgets an order, in the ledger as well.
     pub(crate) fn untrack(&mut self, order_id: OrderId) {
+        for record in self.users.values_mut() {
+            record.queued.remove(&order_id);
+        }
+        if let Some(order) = self.orders.get(&order_id) {
+            let user = order.user.clone();
+            self.forget(order_id);
+            self.outputs.push_back(Output::Erase { user, order_id });
+        }
+    }
+
+    fn forget(&mut self, order_id: OrderId) {
         if let Some(order) = self.orders.remove(&order_id) {
             self.close_order(order_id, &order.user);
             self.update_state(&order.user);
@@ -294,6 +451,13 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        if let Err(error) = &answer
+            && let Some(wait) = error.retry_after()
+            && let Some(record) = self.users.get_mut(&order.user)
+        {
+            // The server means everybody, whatever has become of this order meanwhile.
+            record.hold_until = record.hold_until.max(now.saturating_add(wait));
+        }
         if order.request != Some(request) {
             return;
         }
@@ -315,6 +479,7 @@ impl Machine {
                 Timer::GiveUp(order_id) => self.give_up(order_id, now),
                 Timer::Reopen(user) => self.reopen_socket(&user, now),
                 Timer::Renew(user) => self.renew(&user, now),
+                Timer::Token(user) => self.token_expires(&user, now),
             }
         }
     }
@@ -322,7 +487,9 @@ impl Machine {
     /// Whether there is nothing to do and nothing to wait for.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
-        self.timers.is_empty() && self.users.values().all(|user| user.connection().is_none())
+        let is_token = |timer: &Timer| matches!(timer, Timer::Token(_));
+        self.timers.keys().all(is_token)
+            && self.users.values().all(|user| user.connection().is_none())
     }
 
     fn take_report(&mut self, order_id: OrderId, report: OrderReport, now: Duration) {
@@ -330,8 +497,12 @@ impl Machine {
             return;
         };
         order.is_wanted = std::mem::take(&mut order.is_wanted_again);
+        order.is_answered = true;
         order.failures = 0;
         order.refusals = 0;
+        if let Some(record) = self.users.get_mut(&order.user) {
+            record.checking.remove(&order_id);
+        }
         if order.phase == Phase::Open
             && let Some(items) = report.items
         {
@@ -367,7 +538,7 @@ impl Machine {
             let error = AuthorizationError::from(error);
             if let Some(record) = self.users.get_mut(user) {
                 record.authorization = Authorization::Refused(error.clone());
-                for order_id in &record.open {
+                for order_id in record.open.iter().chain(&record.checking) {
                     self.timers.clear(&Timer::Ask(*order_id));
                 }
                 // A socket that is live may go on, but none is opened.
@@ -378,9 +549,17 @@ impl Machine {
         }
         if error.is_refusal() {
             order.refusals += 1;
+            if order.phase == Phase::Acknowledged {
+                // There is nothing left to find out.
+                order.is_wanted = false;
+                if let Some(record) = self.users.get_mut(user) {
+                    record.checking.remove(&order_id);
+                }
+                return;
+            }
             // An order that the servers have told of exists, whatever this one says.
             if order.refusals >= config.refusals_max && order.status.is_none() {
-                return self.fail(order_id, TrackingError::Refused(error));
+                return self.fail(order_id, TrackingError::Refused(error), now);
             }
         }
         order.failures += 1;
@@ -390,15 +569,12 @@ impl Machine {
             config.retry_max,
             &mut self.random,
         );
-        if error.is_refusal() {
+        if error.is_refusal() || order.phase == Phase::Acknowledged {
             // A fresh order needs time, not speed.
             delay = delay.max(config.poll_interval);
         }
         if let Some(wait) = error.retry_after() {
             delay = delay.max(wait);
-            if let Some(record) = self.users.get_mut(user) {
-                record.hold_until = record.hold_until.max(now + wait);
-            }
         }
         self.ask_at(order_id, now + delay);
     }
@@ -419,7 +595,7 @@ impl Machine {
             source,
         }));
         let user = order.user.clone();
-        let was_done = matches!(order.phase, Phase::Granted | Phase::Acknowledged);
+        let was_done = order.was_granted;
         if status.is_final()
             && let Some(record) = self.users.get_mut(&user)
         {
@@ -452,9 +628,9 @@ impl Machine {
                 self.schedule_give_up(order_id, now);
                 self.want(order_id, now);
             }
-            OrderStatus::New | OrderStatus::Paid | OrderStatus::Other(_) => {
-                self.schedule_give_up(order_id, now);
-            }
+            // That an order is there is no news of it.
+            OrderStatus::New => {}
+            OrderStatus::Paid | OrderStatus::Other(_) => self.schedule_give_up(order_id, now),
         }
     }
 
@@ -469,7 +645,13 @@ impl Machine {
             return;
         };
         order.phase = Phase::Granted;
+        order.was_granted = true;
         let user = order.user.clone();
+        self.outputs.push_back(Output::Write {
+            user: user.clone(),
+            order_id,
+            entry: Entry::Granted,
+        });
         self.outputs.push_back(Output::Notice(Notice::Done {
             order_id,
             user: user.clone(),
@@ -551,7 +733,7 @@ impl Machine {
         let Some(record) = self.users.get(&order.user) else {
             return;
         };
-        if record.authorization != Authorization::Valid || order.phase != Phase::Open {
+        if record.authorization != Authorization::Valid || !order.may_be_asked_for() {
             return;
         }
         // However the news tumbles in, requests for one order keep a distance.
@@ -567,7 +749,7 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        if order.phase != Phase::Open || order.request.is_some() {
+        if !order.may_be_asked_for() || order.request.is_some() {
             return;
         }
         let Some(record) = self.users.get_mut(&order.user) else {
@@ -594,11 +776,17 @@ impl Machine {
     }
 
     fn schedule_give_up(&mut self, order_id: OrderId, now: Duration) {
-        let is_open = |order: &Order| order.phase == Phase::Open;
         if let Some(config) = &self.config
-            && self.orders.get(&order_id).is_some_and(is_open)
+            && let Some(order) = self.orders.get(&order_id)
+            && order.phase == Phase::Open
         {
-            let at = now + config.tracking_timeout;
+            // What an order from the ledger has waited before counts until it is paid.
+            let waited = if order.is_paid() {
+                Duration::ZERO
+            } else {
+                order.age
+            };
+            let at = now + config.tracking_timeout.saturating_sub(waited);
             self.timers.set(Timer::GiveUp(order_id), at);
         }
     }
@@ -611,22 +799,34 @@ impl Machine {
             return;
         };
         let user = order.user.clone();
-        let is_waiting_for_a_token = self
+        let waits_for_a_token = self
             .users
             .get(&user)
             .is_none_or(|record| record.authorization != Authorization::Valid);
-        if is_waiting_for_a_token {
-            return self.schedule_give_up(order_id, now);
+        let runs_for = now.saturating_sub(order.begun);
+        // However old its entry is, it was not given its chance yet.
+        let waits_for_an_answer = !order.is_answered && runs_for < config.tracking_timeout;
+        if waits_for_a_token || waits_for_an_answer {
+            let at = now + config.poll_interval_max;
+            return self.timers.set(Timer::GiveUp(order_id), at);
         }
-        self.fail(order_id, TrackingError::TimedOut(config.tracking_timeout));
+        self.fail(
+            order_id,
+            TrackingError::TimedOut(config.tracking_timeout),
+            now,
+        );
         self.update_state(&user);
     }
 
-    fn fail(&mut self, order_id: OrderId, error: TrackingError) {
+    fn fail(&mut self, order_id: OrderId, error: TrackingError, now: Duration) {
+        let timeout = self.config.as_ref().map(|config| config.tracking_timeout);
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
         order.phase = Phase::Ended;
+        // After a restart it is tried again: what was paid for always, the rest for a day.
+        let age = order.age + now.saturating_sub(order.begun);
+        order.keeps_entry = order.is_paid() || timeout.is_none_or(|timeout| age < timeout);
         let user = order.user.clone();
         self.outputs.push_back(Output::Notice(Notice::Failed {
             order_id,
@@ -646,6 +846,7 @@ impl Machine {
         if let Some(record) = self.users.get_mut(user) {
             record.open.remove(&order_id);
             record.awaiting.remove(&order_id);
+            record.checking.remove(&order_id);
         }
         self.close_socket_if_unused(user);
     }
@@ -739,7 +940,7 @@ impl Machine {
         };
         record.socket = Socket::Closed;
         record.is_polling = false;
-        for order_id in record.open.clone() {
+        for order_id in record.open.union(&record.checking).copied() {
             self.timers.clear(&Timer::Ask(order_id));
             if let Some(order) = self.orders.get_mut(&order_id) {
                 order.request = None;
@@ -763,8 +964,60 @@ impl Machine {
             order.refusals = 0;
             self.want(order_id, now);
         }
+        self.watch_token(user, now);
+        self.load_ledger(user);
+        self.check_acknowledged(user, now);
         self.open_socket_if_wanted(user, now);
         self.update_state(user);
+    }
+
+    fn load_ledger(&mut self, user: &UserId) {
+        let is_configured = self.config.is_some();
+        if let Some(record) = self.users.get_mut(user)
+            && record.ledger == LedgerState::Unknown
+            && record.authorization == Authorization::Valid
+            && is_configured
+        {
+            record.ledger = LedgerState::Loading;
+            let user = user.clone();
+            self.outputs.push_back(Output::LoadLedger { user });
+        }
+    }
+
+    /// Asks for the orders that were acknowledged in earlier runs, one after the other.
+    fn check_acknowledged(&mut self, user: &UserId, now: Duration) {
+        let (Some(config), Some(record)) = (self.config.clone(), self.users.get(user)) else {
+            return;
+        };
+        let mut at = now;
+        for order_id in record.checking.clone() {
+            at += config.poll_interval;
+            self.ask_at(order_id, at);
+        }
+    }
+
+    /// Sees to it that the game hears of the token's end before it comes.
+    fn watch_token(&mut self, user: &UserId, now: Duration) {
+        let timer = Timer::Token(user.clone());
+        self.timers.clear(&timer);
+        let (Some(config), Some(record)) = (&self.config, self.users.get(user)) else {
+            return;
+        };
+        if let Some(expires) = record.token_expires
+            && record.authorization != Authorization::Absent
+        {
+            let ahead = expires.saturating_sub(config.token_notice);
+            self.timers.set(timer, ahead.max(now));
+        }
+    }
+
+    fn token_expires(&mut self, user: &UserId, now: Duration) {
+        let expires = self.users.get(user).and_then(|record| record.token_expires);
+        let error = match expires {
+            Some(expires) if expires > now => AuthorizationError::ExpiresSoon(expires - now),
+            _ => AuthorizationError::Expired,
+        };
+        self.report_token(user, error);
     }
 
     fn report_token(&mut self, user: &UserId, error: AuthorizationError) {

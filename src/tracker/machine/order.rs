@@ -29,6 +29,16 @@ pub(super) struct Order {
     /// When the last request ended.
     pub(super) answered_at: Option<Duration>,
     pub(super) last_news: Duration,
+    /// When this run began to follow it.
+    pub(super) begun: Duration,
+    /// How long it was followed before this run.
+    pub(super) age: Duration,
+    /// Whether a request for it was answered in this run.
+    pub(super) is_answered: bool,
+    /// Whether the game was told to grant it, in this run or an earlier one.
+    pub(super) was_granted: bool,
+    /// Whether it stays in the ledger though it was given up.
+    pub(super) keeps_entry: bool,
     /// Requests that failed since one did not.
     pub(super) failures: u32,
     /// Requests that the server refused since one was answered.
@@ -37,6 +47,8 @@ pub(super) struct Order {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// It is being written to the ledger: only then does it count as tracked.
+    Recording,
     /// It is followed: not final, or done with its items unknown.
     Open,
     /// The game was told to grant it, and has not acknowledged that.
@@ -58,7 +70,7 @@ impl Order {
     pub(super) fn new(user: UserId, now: Duration) -> Self {
         Self {
             user,
-            phase: Phase::Open,
+            phase: Phase::Recording,
             status: None,
             reached: Stage::New,
             unknown: 0,
@@ -69,8 +81,46 @@ impl Order {
             is_wanted_again: false,
             answered_at: None,
             last_news: now,
+            begun: now,
+            age: Duration::ZERO,
+            is_answered: false,
+            was_granted: false,
+            keeps_entry: false,
             failures: 0,
             refusals: 0,
+        }
+    }
+
+    /// An order that an earlier run followed.
+    pub(super) fn restored(user: UserId, age: Duration, now: Duration) -> Self {
+        Self {
+            age,
+            ..Self::new(user, now)
+        }
+    }
+
+    /// An order that the game acknowledged in an earlier run.
+    pub(super) fn acknowledged(user: UserId, age: Duration, now: Duration) -> Self {
+        Self {
+            phase: Phase::Acknowledged,
+            was_granted: true,
+            status: Some(OrderStatus::Done),
+            reached: Stage::Done,
+            ..Self::restored(user, age, now)
+        }
+    }
+
+    /// Whether it was paid for, as far as is known.
+    pub(super) fn is_paid(&self) -> bool {
+        self.reached >= Stage::Paid
+    }
+
+    /// Whether an answer can matter: of an acknowledged order's, one, to see whether it was refunded.
+    pub(super) fn may_be_asked_for(&self) -> bool {
+        match self.phase {
+            Phase::Open => true,
+            Phase::Acknowledged => self.is_wanted,
+            Phase::Recording | Phase::Granted | Phase::Ended => false,
         }
     }
 

@@ -49,7 +49,7 @@ impl<K: Clone + Ord> Timers<K> {
     }
 
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.moments.keys()
     }
 }

@@ -15,6 +15,13 @@ pub(super) struct User {
     pub(super) authorization: Authorization,
     /// Whether the game was told that this token does not serve.
     pub(super) is_token_reported: bool,
+    /// When the token expires, by its own word.
+    pub(super) token_expires: Option<Duration>,
+    pub(super) ledger: LedgerState,
+    /// Orders to be followed once the ledger has been read.
+    pub(super) queued: BTreeSet<OrderId>,
+    /// Orders that were acknowledged in an earlier run, until it is known whether they were refunded.
+    pub(super) checking: BTreeSet<OrderId>,
     /// The orders that are followed.
     pub(super) open: BTreeSet<OrderId>,
     /// Those of them that a socket can bring news of.
@@ -44,6 +51,14 @@ pub(super) enum Authorization {
     Refused(AuthorizationError),
 }
 
+/// Whether it is known what an earlier run left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LedgerState {
+    Unknown,
+    Loading,
+    Ready,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Socket {
     Closed,
@@ -65,6 +80,10 @@ impl User {
         Self {
             authorization: Authorization::Absent,
             is_token_reported: false,
+            token_expires: None,
+            ledger: LedgerState::Unknown,
+            queued: BTreeSet::new(),
+            checking: BTreeSet::new(),
             open: BTreeSet::new(),
             awaiting: BTreeSet::new(),
             socket: Socket::Closed,
@@ -111,7 +130,7 @@ impl User {
     }
 
     pub(super) fn state(&self) -> TrackerState {
-        if self.open.is_empty() {
+        if self.open.is_empty() && self.queued.is_empty() {
             return TrackerState::Idle;
         }
         match &self.authorization {
@@ -127,7 +146,7 @@ impl User {
             return TrackerState::Live;
         }
         // Done orders whose items are still unknown need no socket.
-        if self.is_polling || self.awaiting.is_empty() {
+        if self.is_polling || (self.awaiting.is_empty() && self.queued.is_empty()) {
             return TrackerState::Polling {
                 reason: self.trouble.clone(),
             };
@@ -153,5 +172,6 @@ pub(super) fn severity(state: &TrackerState) -> u8 {
         TrackerState::Unauthorized { .. } => 6,
         TrackerState::NoConfig | TrackerState::InvalidConfig(_) => 7,
         TrackerState::Failed { .. } => 8,
+        TrackerState::LedgerTrouble { state, .. } => severity(state),
     }
 }

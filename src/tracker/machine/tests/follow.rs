@@ -139,7 +139,7 @@ fn an_order_is_granted_once_whatever_is_heard_twice() {
         sim.answer_all(&Ok(report("done")));
         sim.track(ORDER);
     }
-    assert!(sim.machine.acknowledge(ORDER));
+    assert!(sim.acknowledge(ORDER));
     sim.track(ORDER);
     sim.publish(ORDER, "done");
     assert_eq!(sim.grants(ORDER), 1);
@@ -148,12 +148,12 @@ fn an_order_is_granted_once_whatever_is_heard_twice() {
 #[test]
 fn only_a_granted_order_can_be_acknowledged() {
     let mut sim = Sim::new();
-    assert!(!sim.machine.acknowledge(ORDER));
+    assert!(!sim.acknowledge(ORDER));
     sim.track(ORDER);
-    assert!(!sim.machine.acknowledge(ORDER));
+    assert!(!sim.acknowledge(ORDER));
     sim.pass_answering(seconds(1), &Ok(report("done")));
-    assert!(sim.machine.acknowledge(ORDER));
-    assert!(sim.machine.acknowledge(ORDER), "a second time does no harm");
+    assert!(sim.acknowledge(ORDER));
+    assert!(sim.acknowledge(ORDER), "a second time does no harm");
 }
 
 #[test]
@@ -219,8 +219,10 @@ fn an_untracked_order_is_neither_asked_for_nor_told_of() {
 fn one_players_socket_has_no_say_in_anothers_order() {
     let mut sim = Sim::new();
     let bob = UserId::new('s', "bob");
-    sim.machine.log_in(&bob, sim.now);
+    sim.machine.log_in(&bob, None, sim.now);
+    sim.collect();
     sim.machine.track(&bob, ORDER, sim.now);
+    sim.collect();
     sim.publish(ORDER, "done");
     assert_eq!(sim.statuses(), Vec::<String>::new());
 }

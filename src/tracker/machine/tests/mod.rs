@@ -3,7 +3,9 @@
 
 mod authorization;
 mod follow;
+mod ledger;
 mod polling;
+mod random;
 mod socket;
 
 use super::*;
@@ -22,6 +24,9 @@ struct Sim {
     /// When each request was sent.
     sent: Vec<(Duration, OrderId)>,
     notices: Vec<Notice>,
+    /// What the ledger has, and since when. Writes are done at once, unless it is stuck.
+    ledger: BTreeMap<OrderId, (Entry, Duration)>,
+    is_ledger_stuck: bool,
 }
 
 const ORDER: OrderId = OrderId(59_614_241);
@@ -91,6 +96,8 @@ impl Sim {
             requests: VecDeque::new(),
             sent: Vec::new(),
             notices: Vec::new(),
+            ledger: BTreeMap::new(),
+            is_ledger_stuck: false,
         }
     }
 
@@ -100,7 +107,30 @@ impl Sim {
     }
 
     fn log_in(&mut self) {
-        self.machine.log_in(&alice(), self.now);
+        self.machine.log_in(&alice(), None, self.now);
+        self.collect();
+    }
+
+    /// The process ends, and another begins on the same ledger.
+    fn restart(&mut self) {
+        let fresh = Self::unconfigured();
+        self.machine = fresh.machine;
+        self.socket = None;
+        self.requests.clear();
+        self.notices.clear();
+        let config = self.config.clone();
+        self.configure(Some(config));
+        self.log_in();
+    }
+
+    fn acknowledge(&mut self, order_id: OrderId) -> bool {
+        let is_granted = self.machine.acknowledge(order_id);
+        self.collect();
+        is_granted
+    }
+
+    fn told(&mut self, order_id: OrderId) {
+        self.machine.told(order_id);
         self.collect();
     }
 
@@ -192,6 +222,25 @@ impl Sim {
                 } => {
                     self.requests.push_back((order_id, request));
                     self.sent.push((self.now, order_id));
+                }
+                Output::LoadLedger { user } => {
+                    let orders = self.ledger.iter().map(|(id, (entry, at))| Restored {
+                        order_id: *id,
+                        entry: *entry,
+                        age: self.now - *at,
+                    });
+                    let orders = orders.collect();
+                    self.machine.ledger_loaded(&user, orders, self.now);
+                }
+                Output::Write { .. } if self.is_ledger_stuck => {}
+                Output::Write {
+                    order_id, entry, ..
+                } => {
+                    self.ledger.insert(order_id, (entry, self.now));
+                    self.machine.written(order_id, entry, self.now);
+                }
+                Output::Erase { order_id, .. } => {
+                    self.ledger.remove(&order_id);
                 }
                 Output::Notice(notice) => self.notices.push(notice),
             }

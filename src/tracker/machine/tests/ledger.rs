@@ -1,0 +1,202 @@
+//! What survives the process.
+
+use super::*;
+
+fn canceled(sim: &Sim) -> Vec<(OrderId, bool)> {
+    let canceled = |notice: &Notice| match notice {
+        Notice::Canceled {
+            order_id, was_done, ..
+        } => Some((*order_id, *was_done)),
+        _ => None,
+    };
+    sim.notices.iter().filter_map(canceled).collect()
+}
+
+#[test]
+fn an_order_is_in_the_ledger_before_anything_is_done_about_it() {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    sim.track(ORDER);
+    sim.pass(seconds(60));
+    assert_eq!((sim.requests_sent(), sim.sockets_opened), (0, 0));
+    sim.machine.written(ORDER, Entry::Open, sim.now);
+    sim.collect();
+    sim.tick();
+    assert_eq!((sim.requests_sent(), sim.sockets_opened), (1, 1));
+}
+
+#[test]
+fn an_order_paid_while_the_game_was_closed_is_granted_at_the_next_start() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.answer_all(&Ok(report("new")));
+    sim.now += seconds(8 * 3600);
+    sim.restart();
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_grant_is_told_at_every_start_until_it_is_acknowledged_and_never_after() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    for _ in 0..3 {
+        sim.answer_all(&Ok(report("done")));
+        assert_eq!(sim.grants(ORDER), 1);
+        sim.restart();
+    }
+    sim.answer_all(&Ok(report("done")));
+    sim.acknowledge(ORDER);
+    sim.restart();
+    // Not even if the game tracks it again, before or after the ledger has been read.
+    sim.track(ORDER);
+    sim.pass_answering(seconds(600), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+}
+
+#[test]
+fn nothing_in_the_ledger_grants() {
+    for entry in [Entry::Open, Entry::Granted, Entry::Acknowledged] {
+        let mut sim = Sim::new();
+        sim.ledger.insert(ORDER, (entry, sim.now));
+        sim.restart();
+        sim.pass_answering(seconds(600), &Ok(report("new")));
+        assert_eq!(sim.grants(ORDER), 0, "{entry:?}");
+    }
+}
+
+#[test]
+fn an_acknowledgement_is_told_once_it_is_in_the_ledger() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.answer_all(&Ok(report("done")));
+    sim.is_ledger_stuck = true;
+    sim.acknowledge(ORDER);
+    let told = Notice::Acknowledged { order_id: ORDER };
+    assert!(!sim.notices.contains(&told));
+    sim.machine.written(ORDER, Entry::Acknowledged, sim.now);
+    sim.collect();
+    assert!(sim.notices.contains(&told));
+}
+
+#[test]
+fn a_refund_is_told_though_the_game_was_closed_when_it_happened() {
+    for is_acknowledged in [false, true] {
+        let mut sim = Sim::new();
+        sim.track(ORDER);
+        sim.answer_all(&Ok(report("done")));
+        if is_acknowledged {
+            sim.acknowledge(ORDER);
+        }
+        sim.restart();
+        sim.pass_answering(seconds(60), &Ok(report("canceled")));
+        assert_eq!(canceled(&sim), [(ORDER, true)]);
+        // Until the game has had a frame to hear it, it is told again.
+        sim.restart();
+        sim.pass_answering(seconds(60), &Ok(report("canceled")));
+        assert_eq!(canceled(&sim), [(ORDER, true)]);
+        sim.told(ORDER);
+        assert!(sim.ledger.is_empty());
+        assert!(sim.machine.is_idle());
+    }
+}
+
+#[test]
+fn acknowledged_orders_are_asked_for_once_a_start_and_one_after_the_other() {
+    let mut sim = Sim::new();
+    for n in 0..50 {
+        sim.ledger
+            .insert(OrderId(n), (Entry::Acknowledged, sim.now));
+    }
+    sim.restart();
+    assert_eq!(*sim.state(), TrackerState::Idle);
+    sim.pass_answering(seconds(600), &Ok(report("done")));
+    assert_eq!((sim.requests_sent(), sim.sockets_opened), (50, 0));
+    let gaps = sim.sent.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    assert!(gaps.min() >= Some(seconds(3)));
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn an_untracked_order_is_forgotten_by_the_ledger_too() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.machine.untrack(ORDER);
+    sim.collect();
+    assert!(sim.ledger.is_empty());
+}
+
+#[test]
+fn an_abandoned_order_leaves_the_ledger_after_a_day_and_a_paid_one_stays() {
+    for (status, stays) in [("new", false), ("paid", true)] {
+        let mut sim = Sim::new();
+        sim.track(ORDER);
+        sim.answer_all(&Ok(report(status)));
+        // Played for an hour on each of three evenings.
+        for _ in 0..3 {
+            sim.now += seconds(23 * 3600);
+            sim.restart();
+            sim.pass_answering(seconds(3600), &Ok(report(status)));
+        }
+        let has_failed = !sim.failures().is_empty();
+        assert_eq!(has_failed, !stays, "{status}");
+        sim.told(ORDER);
+        assert_eq!(sim.ledger.contains_key(&ORDER), stays, "{status}");
+    }
+}
+
+#[test]
+fn an_old_order_is_not_given_up_before_a_server_was_asked() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.now += seconds(5 * 24 * 3600);
+    sim.restart();
+    sim.pass_answering(seconds(3600), &Err(http(503)));
+    assert!(sim.failures().is_empty());
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn another_players_orders_stay_where_they_are() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.log_out();
+    let bob = UserId::new('s', "bob");
+    sim.machine.log_in(&bob, None, sim.now);
+    while let Some(output) = sim.machine.next_output() {
+        if let Output::LoadLedger { user } = &output {
+            assert_eq!(*user, bob);
+        }
+        assert!(!matches!(output, Output::GetOrder { .. }));
+    }
+}
+
+#[test]
+fn the_end_of_a_token_is_told_ahead_and_once() {
+    let mut sim = Sim::new();
+    let ahead = sim.config.token_notice;
+    sim.machine.log_in(&alice(), Some(seconds(3600)), sim.now);
+    sim.pass(seconds(3600) - ahead - seconds(1));
+    assert_eq!(sim.authorizations_required(), 0);
+    sim.pass(seconds(2));
+    assert_eq!(sim.authorizations_required(), 1);
+    sim.track(ORDER);
+    sim.pass_answering(seconds(3600), &Err(http(401)));
+    assert_eq!(sim.authorizations_required(), 1);
+}
+
+#[test]
+fn an_hour_asleep_is_made_up_for_at_once() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.answer_all(&Ok(report("new")));
+    sim.socket_is_live(true);
+    let (requests, sockets) = (sim.requests_sent(), sim.sockets_opened);
+    sim.now += seconds(3600);
+    sim.tick();
+    assert_eq!(sim.requests_sent(), requests + 1);
+    assert_eq!(sim.sockets_opened, sockets + 1);
+    sim.answer(Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
