@@ -192,9 +192,15 @@ fn a_game_that_takes_the_resources_away_is_not_brought_down() {
         let order = world.resource::<Orders>().get(order);
         order.is_some_and(|order| order.is_acknowledged)
     });
-    game.app.world_mut().remove_resource::<TrackerState>();
-    game.log_out();
-    game.update();
+
+    let mut app = App::new();
+    app.add_plugins((MinimalPlugins, XsollaOrderPlugin))
+        .insert_resource(emulator.config())
+        .insert_resource(alice);
+    app.world_mut().remove_resource::<TrackerState>();
+    app.world_mut().remove_resource::<Orders>();
+    app.world_mut().commands().track_order(order);
+    app.update();
 }
 
 #[test]

@@ -144,7 +144,10 @@ fn an_acknowledged_order_is_never_delivered_again() {
     game.track(order);
     game.wait_until_granted(order);
     game.commands(|commands| commands.acknowledge_order(order));
-    assert!(game.orders().get(order).unwrap().is_acknowledged);
+    game.wait_until("the acknowledgement is taken", |world| {
+        let orders = world.resource::<Orders>();
+        orders.get(order).unwrap().is_acknowledged
+    });
     game.track(order);
     // A second order's whole life passes meanwhile.
     let second = emulator.create_order(&alice, &[("sword", 1)]);

@@ -3,7 +3,7 @@
 mod support;
 
 use std::fmt::Write;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use bevy::log::tracing;
@@ -18,7 +18,10 @@ static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn note(line: String) {
     if thread::current().name() != Some("xsolla-emulator") {
-        LINES.lock().unwrap().push(line);
+        LINES
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
     }
 }
 
