@@ -1,5 +1,7 @@
 //! What survives the process, on a real disk, and disks that will not play along.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
+
 mod support;
 
 use std::fs;
