@@ -8,6 +8,12 @@
 //! `BEVY_XSOLLA_SEED=…` makes the same random choices again. When a kill strikes is up to the machine's
 //! scheduler as well, so a seed repeats the plan, not the run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on is to stop"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -682,7 +688,6 @@ mod game {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a reader for each message")]
     fn play(
         orders: Res<Orders>,
         state: Res<TrackerState>,
