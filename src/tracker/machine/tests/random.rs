@@ -220,11 +220,9 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Machine => {
-                if self.next_tick.is_some_and(|at| at <= self.now) {
-                    self.next_tick = None;
-                    self.machine.tick(self.now);
-                }
+            Event::Machine if self.next_tick.is_some_and(|at| at <= self.now) => {
+                self.next_tick = None;
+                self.machine.tick(self.now);
             }
             Event::Move(order_id) => self.move_on(order_id),
             // A game does not track again what it heard to have ended.
