@@ -89,6 +89,21 @@ fn a_message_of_many_megabytes_is_not_read() {
 }
 
 #[test]
+fn an_answer_of_many_megabytes_is_not_read() {
+    let (emulator, alice, mut game) = shop();
+    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let body = json!({"order_id": order.0, "status": "done", "padding": "x".repeat(8 << 20),
+                      "content": {"items": [{"sku": "sword", "quantity": 1}]}});
+    emulator.set_order_body(order, body);
+    game.track(order);
+    game.wait_until("it was asked for again", |_| emulator.order_requests() > 2);
+    assert_eq!(game.statuses(order), ["new"], "which the socket told");
+    emulator.set_order_body(order, None);
+    emulator.deliver(order);
+    game.wait_until_granted(order);
+}
+
+#[test]
 fn a_wrong_token_asks_for_authorization_once_and_a_right_one_goes_on() {
     let (emulator, alice, mut game) = shop();
     let order = emulator.create_order(&alice, &[("sword", 1)]);

@@ -237,6 +237,10 @@ mod tests {
         for json in [r#"{"order_id":657,"status":"done"}"#, "[]", "{", ""] {
             assert!(read(json).is_err(), "{json}");
         }
+        let no_utf8 = b"{\"status\":\"\xff\"}";
+        assert!(OrderReport::read(no_utf8, ORDER).is_err());
+        let deep = format!("{}{}", r#"{"content":"#, "[".repeat(100_000));
+        assert!(read(&deep).is_err());
     }
 
     #[test]

@@ -2,6 +2,17 @@
 
 use super::*;
 
+#[test]
+fn there_is_a_limit_to_how_many_orders_of_a_player_are_open() {
+    let mut sim = Sim::new();
+    for n in 0..MAX_OPEN as u64 {
+        sim.track(OrderId(n));
+    }
+    assert!(sim.failures().is_empty());
+    sim.track(OrderId(u64::MAX));
+    assert_eq!(sim.failures(), [&TrackingError::TooManyOrders]);
+}
+
 fn live_with(orders: &[OrderId]) -> Sim {
     let mut sim = Sim::new();
     for order in orders {

@@ -1,0 +1,109 @@
+//! A million publications: memory stays as it is, and the one that matters is not lost among them.
+
+mod support;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::prelude::*;
+use support::Game;
+
+const CHILD: &str = "BEVY_XSOLLA_TEST_FLOOD";
+const PUBLICATIONS: u64 = 1_000_000;
+const A_FRAME: u64 = 10_000;
+/// What the child may grow by: its buffers and queues, and a frame of the flood.
+const GROWTH_KIB: u64 = 48 * 1024;
+
+/// The most memory that this process has had, in KiB.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The game, in a process of its own so that its memory is nobody else's.
+fn game() {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut config = XsollaConfig::new(words[0].parse().unwrap());
+    config.store_url = words[1].to_owned();
+    config.socket_url = words[2].to_owned();
+    config.ledger = Ledger::Disabled;
+    let order = OrderId(words[4].parse().unwrap());
+    let mut game = Game::new(config);
+    game.log_in(&XsollaUser::new(words[3]));
+    game.track(order);
+    game.wait_until_live();
+    let before = peak_memory();
+    println!("live");
+    game.wait_until_granted(order);
+    let told = game.statuses(order).len();
+    let growth = peak_memory()
+        .zip(before)
+        .map(|(after, before)| after - before);
+    println!(
+        "granted after {told} statuses, {} KiB more",
+        growth.unwrap_or(0)
+    );
+    assert!(told < 100, "{told} statuses for one order");
+    assert!(growth.is_none_or(|kib| kib < GROWTH_KIB), "{growth:?} KiB");
+}
+
+#[test]
+fn a_million_publications_take_no_memory_and_hide_no_final_status() {
+    if std::env::var_os(CHILD).is_some() {
+        return game();
+    }
+    let emulator = XsollaEmulator::start();
+    let token = emulator.token("alice");
+    let alice = XsollaUser::new(&token);
+    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("a_million_publications_take_no_memory_and_hide_no_final_status")
+        .env(CHILD, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(
+        child.stdin.take().unwrap(),
+        "{} {} {} {token} {order}",
+        emulator.project_id(),
+        emulator.store_url(),
+        emulator.socket_url(),
+    )
+    .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let is_live = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.ends_with("live"));
+    assert!(is_live);
+
+    let channel = serde_json::to_string(&emulator.channel(&alice)).unwrap();
+    for first in (0..PUBLICATIONS).step_by(A_FRAME as usize) {
+        let mut frame = String::new();
+        for n in first..first + A_FRAME {
+            // Of orders that nobody tracks, and of this one with statuses that nobody knows.
+            let (id, status) = match n {
+                n if n == PUBLICATIONS - A_FRAME => (order.0, "done".to_owned()),
+                n if n % 2 == 0 => (order.0, format!("made_up_{n}")),
+                n => (n, "done".to_owned()),
+            };
+            let offset = n + 10;
+            let _ = writeln!(
+                frame,
+                r#"{{"push":{{"channel":{channel},"pub":{{"data":{{"order_id":{id},"status":"{status}"}},"offset":{offset}}}}}}}"#,
+            );
+        }
+        emulator.send_frame(&alice, frame);
+    }
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert!(child.wait().unwrap().success(), "{rest:#?}");
+    let granted = rest.iter().find(|line| line.contains("granted after"));
+    println!("{granted:?}");
+}
