@@ -19,6 +19,9 @@ mod user;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use commands::OrderCommands;
 pub use config::{ConfigError, XsollaConfig};

@@ -68,7 +68,7 @@ fn a_game_killed_at_random_grants_every_purchase_and_none_after_its_acknowledgem
 }
 
 /// How long the end may take. Generous: a condition that is met ends the wait at once.
-const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What becomes of a purchase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -343,6 +343,10 @@ impl Chaos {
             self.kills += 1;
         }
         self.read_notes();
+        // What the kill left of a line was never written.
+        if let Ok(file) = OpenOptions::new().write(true).open(self.folder.notes()) {
+            file.set_len(self.notes_bytes as u64).unwrap();
+        }
     }
 
     /// Mostly by `SIGKILL`, sometimes as a game ends.
@@ -413,14 +417,32 @@ impl Chaos {
     fn wait_until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         while !condition(self) {
-            let open = self.purchases.iter().filter(|(_, p)| !p.is_complete());
             assert!(
                 Instant::now() < deadline,
-                "waited in vain until {what}; what is missing: {:?}",
-                open.map(|(id, p)| (id, p.fate)).collect::<Vec<_>>(),
+                "waited in vain until {what}; {}",
+                self.what_is_missing(),
             );
             self.pass(2);
         }
+    }
+
+    /// Each purchase without an end, and all that the game has noted of it.
+    fn what_is_missing(&self) -> String {
+        let mut text = String::new();
+        let open = self.purchases.iter().filter(|(_, p)| !p.is_complete());
+        for (&order_id, purchase) in open {
+            let status = self.emulator.status(order_id);
+            let requests = self.emulator.order_requests_for(order_id);
+            text.push_str(&format!(
+                "\n{order_id}: {:?}, {status}, {requests} requests",
+                purchase.fate
+            ));
+            for note in self.notes.iter().filter(|n| n.order_id == Some(order_id)) {
+                text.push_str(&format!("\n  {note}"));
+            }
+        }
+        text.push_str(&format!("\nnow is life {}", self.lives));
+        text
     }
 
     fn is_complete(&self) -> bool {
@@ -678,7 +700,6 @@ mod game {
             }
         }
 
-        /// In one piece, so that a kill leaves no half line behind.
         fn write(&mut self) {
             if !self.pending.is_empty() {
                 self.file.write_all(self.pending.as_bytes()).unwrap();
@@ -716,8 +737,8 @@ mod game {
             notes.add("failed", failed.order_id, &failed.error.to_string());
         }
         for order in &orders {
-            // It is asked for, and listened to, only when the ledger has it.
-            if order.source.is_some() && !order.is_acknowledged {
+            // It is asked for only when the ledger has it, so an answer says that it does.
+            if order.items.is_some() && !order.is_acknowledged {
                 notes.add_once("tracked", order.order_id);
             }
             if order.is_acknowledged {
