@@ -48,7 +48,11 @@ pub struct OrderCanceled {
     pub order_id: OrderId,
     /// Whose it is.
     pub user: UserId,
-    /// Whether [`OrderDone`] came before: a refund. What was granted may be taken back.
+    /// Whether [`OrderDone`] came before, in this run or an earlier one: a refund. What was granted may
+    /// be taken back.
+    ///
+    /// That `OrderDone` was sent is written to the ledger at the same moment, and not before: nothing
+    /// holds up a grant. A game that is killed within those milliseconds may hear of a refund without it.
     pub was_done: bool,
     /// What it was for, as far as it is known.
     pub items: Vec<OrderItem>,

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A JSON scalar as its text: `"30"`, `30` and `true` are `30`, `30` and `true`.
 /// Decimal digits stay as they are written only within strings; JSON numbers go through the
@@ -102,6 +103,7 @@ where
     T: serde::de::DeserializeOwned,
     D: Deserializer<'de>,
 {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
+    // Raw, because a number that is too large for any type is an error to everything else.
+    let raw = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
 }

@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::lenient;
 use crate::order::{OrderId, OrderItem, OrderStatus, Price};
@@ -136,14 +137,12 @@ enum Quantity {
 }
 
 fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
-    let text = lenient::text(deserializer)?;
-    Ok(match text {
-        None => Quantity::Missing,
-        Some(text) => text
-            .trim()
-            .parse()
-            .map_or(Quantity::Unreadable, Quantity::Is),
-    })
+    let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else {
+        return Ok(Quantity::Missing);
+    };
+    // `3` or `"3"`; a list or an object is no number.
+    let text = raw.get().trim_matches('"').trim();
+    Ok(text.parse().map_or(Quantity::Unreadable, Quantity::Is))
 }
 
 #[derive(Deserialize)]
@@ -222,6 +221,8 @@ mod tests {
             r#"{"items":[{"sku":"a"},{"quantity":1}]}"#,
             r#"{"items":[{"sku":"a","quantity":-1}]}"#,
             r#"{"items":[{"sku":"a","quantity":1.5}]}"#,
+            r#"{"items":[{"sku":"a","quantity":[5]}]}"#,
+            r#"{"items":[{"sku":"a","quantity":{"amount":5}}]}"#,
             r#"{"items":[{"sku":"a"},7]}"#,
             r#"{"items":{"sku":"a"}}"#,
             r#""everything""#,
@@ -260,6 +261,13 @@ mod tests {
         ] {
             assert_eq!(OrderNews::read(json), None, "{json}");
         }
+    }
+
+    #[test]
+    fn a_number_that_nobody_needs_may_be_too_large_for_anything() {
+        let json = r#"{"status":"done","content":{"virtual_price":{"amount":1e999},
+            "items":[{"sku":"a","weight":1e999,"price":{"amount":1e999}}]}}"#;
+        assert_eq!(read(json).unwrap().items.unwrap()[0].sku, "a");
     }
 
     #[test]

@@ -172,6 +172,7 @@ impl Machine {
         if let Some(record) = self.users.get_mut(user) {
             record.authorization = Authorization::Absent;
             record.is_resident = false;
+            record.clear_strays();
             self.timers.clear(&Timer::Token(user.clone()));
             self.stop(user);
             self.update_state(user);
@@ -369,6 +370,12 @@ impl Machine {
             return;
         }
         match self.orders.get(&news.order_id) {
+            // What the game hears of an order, a restart must know of too.
+            Some(order) if order.user == *user && order.phase == Phase::Recording => {
+                if let Some(record) = self.users.get_mut(user) {
+                    record.keep_stray(news.order_id, news.status);
+                }
+            }
             // Given up too early: it is there.
             Some(order) if order.user == *user && order.phase == Phase::Failed => {
                 if let Some(record) = self.users.get_mut(user) {
@@ -984,7 +991,6 @@ impl Machine {
             self.outputs
                 .push_back(Output::CloseSocket { user: user.clone() });
         }
-        record.clear_strays();
         if record.socket != Socket::Refused {
             record.socket = Socket::Closed;
             record.failures = 0;

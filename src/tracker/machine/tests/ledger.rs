@@ -26,6 +26,21 @@ fn an_order_is_in_the_ledger_before_anything_is_done_about_it() {
 }
 
 #[test]
+fn the_game_hears_nothing_of_an_order_that_the_ledger_does_not_have_yet() {
+    let mut sim = Sim::new();
+    sim.track(OrderId(2));
+    sim.socket_is_live(true);
+    sim.is_ledger_stuck = true;
+    sim.track(ORDER);
+    sim.publish(ORDER, "paid");
+    // Killed now, the game would wait for an order that nobody remembers.
+    assert_eq!(sim.statuses(), Vec::<String>::new());
+    sim.machine.written(ORDER, Entry::Open, sim.now);
+    sim.collect();
+    assert_eq!(sim.statuses(), ["paid"]);
+}
+
+#[test]
 fn an_order_paid_while_the_game_was_closed_is_granted_at_the_next_start() {
     let mut sim = Sim::new();
     sim.track(ORDER);
