@@ -56,6 +56,8 @@ impl Plugin for XsollaOrderPlugin {
                     .in_set(XsollaOrderSystems),
             )
             .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
+        #[cfg(feature = "store")]
+        crate::store::build(app);
         if !app.world().contains_resource::<TokioTasksRuntime>() {
             match small_runtime() {
                 Ok(runtime) => {
@@ -444,6 +446,17 @@ pub(crate) fn acknowledge(world: &mut World, order_id: OrderId) {
         Some(order) if order.is_granted => tracker.tell(Command::Acknowledge(order_id)),
         Some(_) => log::warn!("order {order_id} was acknowledged and is not done"),
     });
+}
+
+/// Passes a command of the store's on.
+#[cfg(feature = "store")]
+pub(crate) fn tell(world: &mut World, command: Command) {
+    with_tracker(world, |_, tracker, _| tracker.tell(command));
+}
+
+#[cfg(feature = "store")]
+pub(crate) fn abandon(world: &mut World, order_id: OrderId) {
+    tell(world, Command::Abandon(order_id));
 }
 
 pub(crate) fn untrack(world: &mut World, order_id: OrderId) {
