@@ -1,5 +1,7 @@
 //! A million publications: memory stays as it is, and the one that matters is not lost among them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
+
 mod support;
 
 use std::fmt::Write as _;
