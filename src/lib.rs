@@ -18,6 +18,7 @@ mod state;
 mod store;
 mod tracker;
 mod user;
+mod wake;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;

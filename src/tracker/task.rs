@@ -29,6 +29,7 @@ use crate::order::OrderId;
 #[cfg(feature = "store")]
 use crate::store::{CatalogItem, CatalogRequest, Purchase};
 use crate::user::{UserId, XsollaUser};
+use crate::wake::Bell;
 
 /// How many requests are under way at a time.
 const MAX_REQUESTS: usize = 32;
@@ -69,6 +70,8 @@ pub(crate) struct Link {
     /// Unbounded, because a full queue would have to drop a final status or hold up every other
     /// order. What it holds is bounded by the orders: each one's statuses move forward only.
     pub(crate) notices: crossbeam_channel::Sender<Notice>,
+    /// Rung when there are notices, for a game that sleeps until something happens.
+    pub(crate) bell: Bell,
 }
 
 /// Runs until the game's side lets go of its ends of the channels.
@@ -111,23 +114,21 @@ pub(crate) async fn run(mut link: Link) {
             Some(answer) = shop.recv() => task.take_shop_answer(answer),
             () = task.clock.sleep_until(deadline) => task.machine.tick(task.clock.now()),
         }
+        let mut notices = Vec::new();
         while let Some(output) = task.machine.next_output() {
-            if let Some(notice) = task.perform(output)
-                && link.notices.send(notice).is_err()
-            {
-                return;
-            }
+            notices.extend(task.perform(output));
         }
         #[cfg(feature = "store")]
-        for notice in task.shop.notices() {
-            if link.notices.send(Notice::Store(notice)).is_err() {
+        notices.extend(task.shop.notices().into_iter().map(Notice::Store));
+        notices.extend(task.ledger_error.take().map(Notice::Ledger));
+        let is_news = !notices.is_empty();
+        for notice in notices {
+            if link.notices.send(notice).is_err() {
                 return;
             }
         }
-        if let Some(trouble) = task.ledger_error.take()
-            && link.notices.send(Notice::Ledger(trouble)).is_err()
-        {
-            return;
+        if is_news {
+            link.bell.ring();
         }
     }
 }
