@@ -36,6 +36,17 @@ pub struct XsollaConfig {
     /// The order-status socket: `wss://ws-store.xsolla.com/connection/websocket` unless changed.
     pub socket_url: String,
 
+    /// Xsolla's payment page, to which the order's token is added: `https://secure.xsolla.com/paystation4/`
+    /// unless changed.
+    pub payment_url: String,
+
+    /// The same for test payments: `https://sandbox-secure.xsolla.com/paystation4/` unless changed.
+    pub sandbox_payment_url: String,
+
+    /// Whether a purchase opens the payment page in the player's browser (feature `browser`). A game
+    /// that shows it otherwise takes the address from `PurchaseStarted`. Yes.
+    pub open_payment_page: bool,
+
     /// How long an order waits for its first socket before short-polling begins. 4 s.
     pub socket_grace: Duration,
 
@@ -99,6 +110,9 @@ impl XsollaConfig {
             project_id,
             store_url: "https://store.xsolla.com/api".to_owned(),
             socket_url: "wss://ws-store.xsolla.com/connection/websocket".to_owned(),
+            payment_url: "https://secure.xsolla.com/paystation4/".to_owned(),
+            sandbox_payment_url: "https://sandbox-secure.xsolla.com/paystation4/".to_owned(),
+            open_payment_page: true,
             socket_grace: Duration::from_secs(4),
             connect_timeout: Duration::from_secs(10),
             socket_lifetime: Duration::from_secs(5 * 60),
@@ -136,6 +150,12 @@ impl XsollaConfig {
     /// Whether tracking can work with this; the error names the field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.endpoints().map(drop)?;
+        endpoint("payment_url", &self.payment_url, ["https", "http"])?;
+        endpoint(
+            "sandbox_payment_url",
+            &self.sandbox_payment_url,
+            ["https", "http"],
+        )?;
         if self.project_id == 0 {
             return Err(ConfigError::BadProjectId);
         }
@@ -173,6 +193,18 @@ impl XsollaConfig {
             });
         }
         Ok(())
+    }
+
+    /// The payment page of an order with this token.
+    #[cfg(feature = "store")]
+    pub(crate) fn payment_page(&self, token: &str, sandbox: bool) -> Option<String> {
+        let base = match sandbox {
+            true => &self.sandbox_payment_url,
+            false => &self.payment_url,
+        };
+        let mut url = Url::parse(base).ok()?;
+        url.query_pairs_mut().append_pair("token", token);
+        Some(url.into())
     }
 
     pub(crate) fn endpoints(&self) -> Result<Endpoints, ConfigError> {

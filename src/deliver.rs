@@ -68,6 +68,14 @@ fn deliver(world: &mut World, notice: Notice) {
         Notice::Acknowledged { order_id } => {
             update(world, order_id, |order| order.is_acknowledged = true);
         }
+        #[cfg(feature = "store")]
+        Notice::Store(notice) => crate::store::deliver(world, notice),
+        #[cfg(feature = "store")]
+        Notice::Abandoned { order_id } => {
+            update(world, order_id, |order| {
+                order.tracking = Tracking::Abandoned
+            });
+        }
         // All that was to be done about it was to let it pass.
         Notice::Untracked { .. } => {}
         Notice::Details {
@@ -88,7 +96,7 @@ fn deliver(world: &mut World, notice: Notice) {
                 order.status = status.clone();
                 order.source = Some(source);
                 // There is news of it after all.
-                if matches!(order.tracking, Tracking::Failed(_)) {
+                if matches!(order.tracking, Tracking::Failed(_) | Tracking::Abandoned) {
                     order.tracking = Tracking::Active;
                 }
             });
@@ -174,7 +182,7 @@ fn update(world: &mut World, order_id: OrderId, change: impl FnOnce(&mut Order))
     change(world.get_resource_or_init::<Orders>().entry(order_id));
 }
 
-fn send<M>(world: &mut World, message: M)
+pub(crate) fn send<M>(world: &mut World, message: M)
 where
     M: Message + Clone,
     M: for<'a> Event<Trigger<'a>: Default>,

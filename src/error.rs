@@ -181,6 +181,14 @@ impl RequestError {
         )
     }
 
+    /// Xsolla's error code, such as `0401-9001`, where the answer has one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Status { code, .. } => code.as_deref(),
+            _ => None,
+        }
+    }
+
     /// How long the server asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

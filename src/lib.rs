@@ -14,8 +14,11 @@ mod order;
 mod orders;
 mod plugin;
 mod state;
+#[cfg(feature = "store")]
+mod store;
 mod tracker;
 mod user;
+mod wake;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;
@@ -35,6 +38,11 @@ pub use order::{OrderId, OrderItem, OrderStatus, Price};
 pub use orders::{Order, Orders, Tracking};
 pub use plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 pub use state::TrackerState;
+#[cfg(feature = "store")]
+pub use store::{
+    Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, Payment, Purchase,
+    PurchaseError, PurchaseFailed, PurchaseStarted, StoreCommands, VirtualPrice,
+};
 pub use user::{UserId, XsollaUser};
 
 /// Everything a game needs: `use bevy_xsolla::prelude::*`.
@@ -44,4 +52,6 @@ pub mod prelude {
         OrderId, OrderItem, OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders,
         TrackerState, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
     };
+    #[cfg(feature = "store")]
+    pub use crate::{Catalog, Purchase, PurchaseFailed, PurchaseStarted, StoreCommands};
 }

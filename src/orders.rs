@@ -117,6 +117,9 @@ pub enum Tracking {
     Active,
     /// The order has a final status, and the game was told.
     Ended,
+    /// The player did not want to pay it: it is not asked for in this run. If it is paid all the same,
+    /// it is granted.
+    Abandoned,
     /// It was given up.
     Failed(TrackingError),
 }

@@ -24,6 +24,7 @@ use crate::orders::{Order, Orders, Tracking};
 use crate::state::TrackerState;
 use crate::tracker::{self, Command, Link, Notice};
 use crate::user::{UserId, XsollaUser};
+use crate::wake::Bell;
 
 /// How long a game's end waits for the ledger.
 const EXIT_PATIENCE: Duration = Duration::from_millis(50);
@@ -56,6 +57,10 @@ impl Plugin for XsollaOrderPlugin {
                     .in_set(XsollaOrderSystems),
             )
             .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
+        #[cfg(feature = "store")]
+        crate::store::build(app);
+        #[cfg(feature = "winit")]
+        app.add_systems(PreStartup, crate::wake::connect_to_winit);
         if !app.world().contains_resource::<TokioTasksRuntime>() {
             match small_runtime() {
                 Ok(runtime) => {
@@ -110,6 +115,11 @@ fn hand_over(runtime: Runtime) -> Box<dyn Fn() -> Runtime + Send + Sync> {
 pub(crate) struct Tracker {
     commands: mpsc::UnboundedSender<Command>,
     pub(crate) notices: crossbeam_channel::Receiver<Notice>,
+    #[cfg_attr(
+        not(feature = "winit"),
+        expect(dead_code, reason = "the task has it too")
+    )]
+    pub(crate) bell: Bell,
     task: Option<JoinHandle<()>>,
     /// What the task was last told.
     config: Option<XsollaConfig>,
@@ -134,14 +144,17 @@ impl Tracker {
     fn start(runtime: &TokioTasksRuntime) -> Self {
         let (commands, command_receiver) = mpsc::unbounded_channel();
         let (notice_sender, notices) = crossbeam_channel::unbounded();
+        let bell = Bell::default();
         let link = Link {
             commands: command_receiver,
             notices: notice_sender,
+            bell: bell.clone(),
         };
         let task = runtime.spawn_background_task(|_| tracker::run(link));
         Self {
             commands,
             notices,
+            bell,
             task: Some(task),
             config: None,
             user: None,
@@ -161,6 +174,7 @@ impl Tracker {
         Self {
             commands: mpsc::unbounded_channel().0,
             notices: crossbeam_channel::never(),
+            bell: Bell::default(),
             task: None,
             config: None,
             user: None,
@@ -444,6 +458,17 @@ pub(crate) fn acknowledge(world: &mut World, order_id: OrderId) {
         Some(order) if order.is_granted => tracker.tell(Command::Acknowledge(order_id)),
         Some(_) => log::warn!("order {order_id} was acknowledged and is not done"),
     });
+}
+
+/// Passes a command of the store's on.
+#[cfg(feature = "store")]
+pub(crate) fn tell(world: &mut World, command: Command) {
+    with_tracker(world, |_, tracker, _| tracker.tell(command));
+}
+
+#[cfg(feature = "store")]
+pub(crate) fn abandon(world: &mut World, order_id: OrderId) {
+    tell(world, Command::Abandon(order_id));
 }
 
 pub(crate) fn untrack(world: &mut World, order_id: OrderId) {

@@ -4,17 +4,23 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "store")]
+use reqwest::header::CONTENT_TYPE;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, ClientBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect};
 use rustls::ClientConfig;
 use serde::Deserialize;
 use url::Url;
 
 use super::lenient;
 use super::order::OrderReport;
+#[cfg(feature = "store")]
+use super::shop::{CatalogPage, CreatedOrder, creation_body, creation_path};
 use crate::error::RequestError;
 use crate::net::{self, Resolver};
 use crate::order::OrderId;
+#[cfg(feature = "store")]
+use crate::store::{CatalogItem, CatalogRequest, Purchase};
 use crate::user::XsollaUser;
 
 /// The largest answer that is read. An order is a few kilobytes.
@@ -77,14 +83,84 @@ impl Store {
             .get(url)
             .header(AUTHORIZATION, bearer(user)?)
             .timeout(timeout);
-        let response = request.send().await.map_err(network)?;
-        let status = response.status();
-        if status.as_u16() != 200 {
-            return Err(refusal(response).await);
-        }
-        let body = body(response).await?;
+        let body = answer(request).await?;
         OrderReport::read(&body, order_id).map_err(RequestError::Malformed)
     }
+}
+
+/// How many pages of the catalogue are read: ten thousand items.
+#[cfg(feature = "store")]
+const MAX_PAGES: usize = 200;
+/// The most items that Xsolla gives in a page.
+#[cfg(feature = "store")]
+const PAGE: usize = 50;
+
+#[cfg(feature = "store")]
+impl Store {
+    /// All virtual items, page by page. With a user, as that player is to see them.
+    pub(crate) async fn catalog(
+        &self,
+        store: &Url,
+        project_id: u64,
+        user: Option<&XsollaUser>,
+        request: &CatalogRequest,
+        timeout: Duration,
+    ) -> Result<Vec<CatalogItem>, RequestError> {
+        let project_id = project_id.to_string();
+        let path = ["v2", "project", &project_id, "items", "virtual_items"];
+        let mut items = Vec::new();
+        let mut offset = 0;
+        for _ in 0..MAX_PAGES {
+            let mut url = endpoint(store, &path)?;
+            url.query_pairs_mut()
+                .append_pair("limit", &PAGE.to_string())
+                .append_pair("offset", &offset.to_string())
+                .extend_pairs(request.locale.iter().map(|locale| ("locale", locale)))
+                .extend_pairs(request.country.iter().map(|country| ("country", country)));
+            let mut get = self.http.get(url).timeout(timeout);
+            if let Some(user) = user {
+                get = get.header(AUTHORIZATION, bearer(user)?);
+            }
+            let page = CatalogPage::read(&answer(get).await?).map_err(RequestError::Malformed)?;
+            items.extend(page.items);
+            offset += page.length;
+            if !page.has_more || page.length == 0 {
+                break;
+            }
+        }
+        Ok(items)
+    }
+
+    /// Creates an order. Never repeated by itself: what was not answered may have been done.
+    pub(crate) async fn create_order(
+        &self,
+        store: &Url,
+        project_id: u64,
+        user: &XsollaUser,
+        purchase: &Purchase,
+        timeout: Duration,
+    ) -> Result<CreatedOrder, RequestError> {
+        let project_id = project_id.to_string();
+        let mut path = vec!["v2", "project", &project_id];
+        path.extend(creation_path(purchase));
+        let post = self
+            .http
+            .post(endpoint(store, &path)?)
+            .header(AUTHORIZATION, bearer(user)?)
+            .header(CONTENT_TYPE, "application/json")
+            .body(creation_body(purchase).to_string())
+            .timeout(timeout);
+        CreatedOrder::read(&answer(post).await?).map_err(RequestError::Malformed)
+    }
+}
+
+/// The body of a successful answer.
+async fn answer(request: RequestBuilder) -> Result<Vec<u8>, RequestError> {
+    let response = request.send().await.map_err(network)?;
+    if !response.status().is_success() {
+        return Err(refusal(response).await);
+    }
+    body(response).await
 }
 
 fn endpoint(base: &Url, path: &[&str]) -> Result<Url, RequestError> {

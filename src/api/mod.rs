@@ -3,6 +3,10 @@
 mod client;
 pub(crate) mod lenient;
 mod order;
+#[cfg(feature = "store")]
+mod shop;
 
 pub(crate) use client::Store;
 pub(crate) use order::{OrderNews, OrderReport};
+#[cfg(feature = "store")]
+pub(crate) use shop::CreatedOrder;

@@ -68,7 +68,7 @@ impl OrderReport {
 }
 
 /// Reads a JSON object. Serde would take a list of a struct's fields for one as well.
-fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
+pub(super) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
     if json.trim_ascii_start().first() != Some(&b'{') {
         return Err("it is no object".to_owned());
     }
@@ -146,7 +146,7 @@ fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::E
 }
 
 #[derive(Deserialize)]
-struct PriceBody {
+pub(super) struct PriceBody {
     #[serde(default, deserialize_with = "lenient::decimal")]
     amount: Option<Decimal>,
     #[serde(default, deserialize_with = "lenient::decimal")]
@@ -156,7 +156,7 @@ struct PriceBody {
 }
 
 impl PriceBody {
-    fn read(self) -> Option<Price> {
+    pub(super) fn read(self) -> Option<Price> {
         let amount = self.amount?;
         Some(Price {
             amount,

@@ -207,6 +207,7 @@ impl XsollaEmulator {
         config.store_url = self.store_url();
         config.socket_url = self.socket_url();
         config.ledger = Ledger::Disabled;
+        config.open_payment_page = false;
         config
     }
 

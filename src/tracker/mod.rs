@@ -3,10 +3,17 @@
 mod backoff;
 mod machine;
 mod notice;
+#[cfg(feature = "store")]
+mod shop;
+#[cfg(not(feature = "store"))]
+#[path = "no_shop.rs"]
+mod shop;
 mod socket;
 mod task;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use notice::Notice;
+#[cfg(feature = "store")]
+pub(crate) use shop::StoreCommand;
 pub(crate) use task::{Command, Link, run};

@@ -9,6 +9,8 @@ use crate::user::UserId;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Notice {
+    #[cfg(feature = "store")]
+    Store(crate::store::StoreNotice),
     State(TrackerState),
     /// What is wrong with the ledger, or that nothing is.
     Ledger(Option<LedgerError>),
@@ -30,6 +32,11 @@ pub(crate) enum Notice {
     },
     /// An order was forgotten at the game's word: what came before this is of its life before.
     Untracked {
+        order_id: OrderId,
+    },
+    /// An order is not followed any more, at the player's wish.
+    #[cfg(feature = "store")]
+    Abandoned {
         order_id: OrderId,
     },
     /// What the order is for is known.
@@ -66,6 +73,17 @@ pub(crate) enum Notice {
 }
 
 impl Notice {
+    /// The order that this tells the end of.
+    #[cfg(feature = "store")]
+    pub(crate) fn ended(&self) -> Option<OrderId> {
+        match self {
+            Self::Done { order_id, .. }
+            | Self::Canceled { order_id, .. }
+            | Self::Expired { order_id, .. } => Some(*order_id),
+            _ => None,
+        }
+    }
+
     /// The order that it is about.
     pub(crate) fn order_id(&self) -> Option<OrderId> {
         match self {
@@ -78,6 +96,10 @@ impl Notice {
             | Self::Canceled { order_id, .. }
             | Self::Expired { order_id, .. }
             | Self::Failed { order_id, .. } => Some(*order_id),
+            #[cfg(feature = "store")]
+            Self::Abandoned { order_id } => Some(*order_id),
+            #[cfg(feature = "store")]
+            Self::Store(_) => None,
             Self::State(_) | Self::Ledger(_) | Self::AuthorizationRequired { .. } => None,
         }
     }

@@ -13,15 +13,23 @@ use url::Url;
 
 use super::machine::{Machine, Output};
 use super::notice::Notice;
+use super::shop::StoreAnswer;
+#[cfg(feature = "store")]
+use super::shop::{Shop, StoreCommand};
 use super::socket::{Open, SocketNews, follow};
+#[cfg(feature = "store")]
+use crate::api::CreatedOrder;
 use crate::api::{OrderReport, Store};
 use crate::clock::Clock;
 use crate::config::XsollaConfig;
 use crate::error::RequestError;
-use crate::ledger::{Job, Ledger, LedgerError, Report, Worker};
+use crate::ledger::{Entry, Job, Ledger, LedgerError, Report, Worker};
 use crate::net::load_tls;
 use crate::order::OrderId;
+#[cfg(feature = "store")]
+use crate::store::{CatalogItem, CatalogRequest, Purchase};
 use crate::user::{UserId, XsollaUser};
+use crate::wake::Bell;
 
 /// How many requests are under way at a time.
 const MAX_REQUESTS: usize = 32;
@@ -47,6 +55,11 @@ pub(crate) enum Command {
     /// The game's systems had a frame to hear how this order ended.
     Told(OrderId),
     Untrack(OrderId),
+    /// The player does not want to pay it now.
+    #[cfg(feature = "store")]
+    Abandon(OrderId),
+    #[cfg(feature = "store")]
+    Store(StoreCommand),
     /// Answer once all of the above is in the ledger.
     Flush(crossbeam_channel::Sender<()>),
 }
@@ -57,6 +70,8 @@ pub(crate) struct Link {
     /// Unbounded, because a full queue would have to drop a final status or hold up every other
     /// order. What it holds is bounded by the orders: each one's statuses move forward only.
     pub(crate) notices: crossbeam_channel::Sender<Notice>,
+    /// Rung when there are notices, for a game that sleeps until something happens.
+    pub(crate) bell: Bell,
 }
 
 /// Runs until the game's side lets go of its ends of the channels.
@@ -66,6 +81,9 @@ pub(crate) async fn run(mut link: Link) {
     drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await);
     let (socket_news, mut sockets) = mpsc::channel(MAX_SOCKET_NEWS);
     let (ledger_reports, mut ledger) = mpsc::unbounded_channel();
+    let (shop_answers, mut shop) = mpsc::unbounded_channel();
+    #[cfg(not(feature = "store"))]
+    drop(shop_answers);
     let mut task = Task {
         machine: Machine::new(fastrand::u64(..)),
         clock: Clock::new(),
@@ -79,6 +97,8 @@ pub(crate) async fn run(mut link: Link) {
         ledger: None,
         ledger_reports,
         ledger_error: None,
+        #[cfg(feature = "store")]
+        shop: Shop::new(shop_answers),
     };
     loop {
         let deadline = task.machine.deadline();
@@ -91,19 +111,24 @@ pub(crate) async fn run(mut link: Link) {
             Some(report) = ledger.recv() => task.take_ledger_report(report),
             Some(news) = sockets.recv() => task.take_socket_news(news),
             Some(ended) = task.requests.join_next_with_id() => task.take_answer(ended),
+            Some(answer) = shop.recv() => task.take_shop_answer(answer),
             () = task.clock.sleep_until(deadline) => task.machine.tick(task.clock.now()),
         }
+        let mut notices = Vec::new();
         while let Some(output) = task.machine.next_output() {
-            if let Some(notice) = task.perform(output)
-                && link.notices.send(notice).is_err()
-            {
+            notices.extend(task.perform(output));
+        }
+        #[cfg(feature = "store")]
+        notices.extend(task.shop.notices().into_iter().map(Notice::Store));
+        notices.extend(task.ledger_error.take().map(Notice::Ledger));
+        let is_news = !notices.is_empty();
+        for notice in notices {
+            if link.notices.send(notice).is_err() {
                 return;
             }
         }
-        if let Some(trouble) = task.ledger_error.take()
-            && link.notices.send(Notice::Ledger(trouble)).is_err()
-        {
-            return;
+        if is_news {
+            link.bell.ring();
         }
     }
 }
@@ -123,6 +148,8 @@ struct Task {
     ledger_reports: mpsc::UnboundedSender<Report>,
     /// News of the ledger's trouble that the game was not told yet.
     ledger_error: Option<Option<LedgerError>>,
+    #[cfg(feature = "store")]
+    shop: Shop,
 }
 
 /// A logged-in user.
@@ -186,6 +213,10 @@ impl Task {
             }
             Command::Told(order_id) => self.machine.told(order_id),
             Command::Untrack(order_id) => self.machine.untrack(order_id),
+            #[cfg(feature = "store")]
+            Command::Abandon(order_id) => self.machine.abandon(order_id, now),
+            #[cfg(feature = "store")]
+            Command::Store(command) => self.obey_store(command),
             // What the commands before it have the machine put out was performed after each.
             Command::Flush(done) => match &self.ledger {
                 Some(ledger) => ledger.give(Job::Flush(done)),
@@ -217,8 +248,16 @@ impl Task {
         let now = self.clock.now();
         match report {
             Report::Loaded { user, orders } => self.machine.ledger_loaded(&user, orders, now),
-            Report::Written { order_id, entry } => self.machine.written(order_id, entry, now),
+            Report::Written { order_id, entry } => self.written(order_id, entry),
             Report::Trouble(trouble) => self.ledger_error = Some(trouble),
+        }
+    }
+
+    fn written(&mut self, order_id: OrderId, entry: Entry) {
+        self.machine.written(order_id, entry, self.clock.now());
+        #[cfg(feature = "store")]
+        if entry == Entry::Open {
+            self.shop.start(order_id, self.config.as_deref());
         }
     }
 
@@ -265,6 +304,38 @@ impl Task {
             .answered(order_id, request.number, answer, self.clock.now());
     }
 
+    #[cfg(not(feature = "store"))]
+    fn take_shop_answer(&mut self, answer: StoreAnswer) {
+        match answer {}
+    }
+
+    #[cfg(feature = "store")]
+    fn take_shop_answer(&mut self, answer: StoreAnswer) {
+        if let Some((user, order_id)) = self.shop.take(answer, self.config.as_deref()) {
+            self.machine.track(&user, order_id, self.clock.now());
+        }
+    }
+
+    #[cfg(feature = "store")]
+    fn obey_store(&mut self, command: StoreCommand) {
+        let config = self.config.clone();
+        let servers = self.servers.clone();
+        match command {
+            StoreCommand::FetchCatalog { user, request } => {
+                let user = user.and_then(|user| self.users.get(&user));
+                let user = user.map(|member| member.user.clone());
+                self.shop.fetch_catalog(config, user, request, servers);
+            }
+            StoreCommand::Purchase { user, purchase } => {
+                let user = self.users.get(&user).map(|member| member.user.clone());
+                self.shop.purchase(config, user, purchase, servers);
+            }
+            StoreCommand::ResumePayment(order_id) => {
+                self.shop.open_page(order_id, config.as_deref());
+            }
+        }
+    }
+
     /// Does what the machine wants done; what the game is to be told comes back.
     fn perform(&mut self, output: Output) -> Option<Notice> {
         match output {
@@ -296,7 +367,7 @@ impl Task {
                     order_id,
                     entry,
                 }),
-                None => self.machine.written(order_id, entry, self.clock.now()),
+                None => self.written(order_id, entry),
             },
             Output::Erase { user, order_id } => {
                 if let Some(ledger) = &self.ledger {
@@ -306,7 +377,13 @@ impl Task {
             Output::Forget { user } => {
                 self.users.remove(&user);
             }
-            Output::Notice(notice) => return Some(notice),
+            Output::Notice(notice) => {
+                #[cfg(feature = "store")]
+                if let Some(order_id) = notice.ended() {
+                    self.shop.close(order_id);
+                }
+                return Some(notice);
+            }
         }
         None
     }
@@ -406,13 +483,11 @@ impl Servers {
         user: &XsollaUser,
         order_id: OrderId,
     ) -> Result<OrderReport, RequestError> {
-        let endpoints = config
-            .endpoints()
-            .map_err(|error| RequestError::Network(error.to_string()))?;
-        self.store(&endpoints.store)
+        let store = store_url(config)?;
+        self.store(&store)
             .await?
             .get_order(
-                &endpoints.store,
+                &store,
                 config.project_id,
                 user,
                 order_id,
@@ -420,4 +495,40 @@ impl Servers {
             )
             .await
     }
+
+    #[cfg(feature = "store")]
+    pub(super) async fn catalog(
+        &self,
+        config: &XsollaConfig,
+        user: Option<&XsollaUser>,
+        request: &CatalogRequest,
+    ) -> Result<Vec<CatalogItem>, RequestError> {
+        let store = store_url(config)?;
+        let (project_id, timeout) = (config.project_id, config.request_timeout);
+        self.store(&store)
+            .await?
+            .catalog(&store, project_id, user, request, timeout)
+            .await
+    }
+
+    #[cfg(feature = "store")]
+    pub(super) async fn create_order(
+        &self,
+        config: &XsollaConfig,
+        user: &XsollaUser,
+        purchase: &Purchase,
+    ) -> Result<CreatedOrder, RequestError> {
+        let store = store_url(config)?;
+        let (project_id, timeout) = (config.project_id, config.request_timeout);
+        self.store(&store)
+            .await?
+            .create_order(&store, project_id, user, purchase, timeout)
+            .await
+    }
+}
+
+fn store_url(config: &XsollaConfig) -> Result<Url, RequestError> {
+    let endpoints = config.endpoints();
+    let endpoints = endpoints.map_err(|error| RequestError::Network(error.to_string()))?;
+    Ok(endpoints.store)
 }

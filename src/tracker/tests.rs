@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::order::OrderId;
 use crate::tracker;
 use crate::user::XsollaUser;
+use crate::wake::Bell;
 
 #[test]
 fn an_answer_is_taken_although_another_request_was_aborted() {
@@ -35,6 +36,7 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
     runtime.spawn(tracker::run(Link {
         commands: receiver,
         notices: sender,
+        bell: Bell::default(),
     }));
     let (alice, bob) = (
         XsollaUser::new("a").with_external_id("alice"),

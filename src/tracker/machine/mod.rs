@@ -325,6 +325,27 @@ impl Machine {
         }
     }
 
+    /// Stops following an order that the player does not want to pay now. It stays in the ledger, and
+    /// news of it begins it anew.
+    #[cfg(feature = "store")]
+    pub(crate) fn abandon(&mut self, order_id: OrderId, now: Duration) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        let is_unpaid = matches!(order.phase, Phase::Recording | Phase::Open) && !order.is_paid();
+        if !is_unpaid {
+            return;
+        }
+        order.phase = Phase::Failed;
+        order.keeps_entry = true;
+        order.age += now.saturating_sub(order.begun);
+        let user = order.user.clone();
+        self.outputs
+            .push_back(Output::Notice(Notice::Abandoned { order_id }));
+        self.close_order(order_id, &user);
+        self.update_state(&user);
+    }
+
     /// The game's systems have had a whole frame to hear how an order ended: it need not be told
     /// after a restart.
     pub(crate) fn told(&mut self, order_id: OrderId) {

@@ -1,0 +1,94 @@
+//! The store's news, made into resources, messages and events.
+
+use bevy::prelude::World;
+
+use super::Checkout;
+use super::catalog::{Catalog, CatalogItem, CatalogState};
+use super::purchase::{Purchase, PurchaseError, PurchaseFailed, PurchaseStarted};
+use crate::deliver::send;
+use crate::error::RequestError;
+use crate::order::OrderId;
+use crate::user::UserId;
+
+/// What the tracker tells of the store.
+#[derive(Clone, PartialEq)]
+pub(crate) enum StoreNotice {
+    Catalog(Result<Vec<CatalogItem>, RequestError>),
+    Started {
+        order_id: OrderId,
+        user: UserId,
+        purchase: Purchase,
+        payment_url: Option<String>,
+    },
+    Failed {
+        purchase: Purchase,
+        error: PurchaseError,
+    },
+}
+
+impl std::fmt::Debug for StoreNotice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the payment page's address.
+        f.write_str(match self {
+            Self::Catalog(_) => "Catalog",
+            Self::Started { .. } => "Started",
+            Self::Failed { .. } => "Failed",
+        })
+    }
+}
+
+pub(crate) fn deliver(world: &mut World, notice: StoreNotice) {
+    match notice {
+        StoreNotice::Catalog(result) => {
+            let mut catalog = world.get_resource_or_init::<Catalog>();
+            match result {
+                Ok(items) => {
+                    catalog.items = items;
+                    catalog.state = CatalogState::Ready;
+                }
+                Err(error) => catalog.state = CatalogState::Failed(error),
+            }
+        }
+        StoreNotice::Started {
+            order_id,
+            user,
+            purchase,
+            payment_url,
+        } => {
+            world.get_resource_or_init::<Checkout>().is_made(&purchase);
+            plugin_order(world, order_id, &user);
+            send(
+                world,
+                PurchaseStarted {
+                    order_id,
+                    user,
+                    purchase,
+                    payment_url,
+                },
+            );
+        }
+        StoreNotice::Failed { purchase, error } => {
+            world
+                .get_resource_or_init::<Checkout>()
+                .has_failed(&purchase);
+            let sku = purchase.items().first().map(|(sku, _)| sku.clone());
+            send(
+                world,
+                PurchaseFailed {
+                    sku: sku.unwrap_or_default(),
+                    purchase,
+                    error,
+                },
+            );
+        }
+    }
+}
+
+/// The order is in `Orders` from its first message on.
+fn plugin_order(world: &mut World, order_id: OrderId, user: &UserId) {
+    let mut orders = world.get_resource_or_init::<crate::orders::Orders>();
+    let order = orders.entry(order_id);
+    if order.user.is_none() {
+        order.user = Some(user.clone());
+    }
+}

@@ -1,0 +1,57 @@
+//! Selling: the catalogue, and purchases in one call.
+
+mod catalog;
+mod commands;
+mod deliver;
+mod purchase;
+
+pub use catalog::{
+    Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, VirtualPrice,
+};
+pub use commands::StoreCommands;
+pub(crate) use deliver::{StoreNotice, deliver};
+pub use purchase::{Payment, Purchase, PurchaseError, PurchaseFailed, PurchaseStarted};
+
+use bevy::prelude::{App, Resource};
+
+/// What the store's part of the plugin adds to the app.
+pub(crate) fn build(app: &mut App) {
+    app.init_resource::<Catalog>()
+        .init_resource::<Checkout>()
+        .add_message::<PurchaseStarted>()
+        .add_message::<PurchaseFailed>();
+}
+
+/// Purchases that are being made, so that a double click does not make two orders.
+#[derive(Default, Resource)]
+pub(crate) struct Checkout {
+    under_way: Vec<Purchase>,
+    last: Option<(Purchase, std::time::Instant)>,
+}
+
+/// The second click of a double click comes within this time of the page's opening.
+const DOUBLE_CLICK: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Checkout {
+    /// Whether this purchase is to be made: not if it is being made, or was just now.
+    fn admits(&mut self, purchase: &Purchase) -> bool {
+        let is_repeated = self.under_way.contains(purchase)
+            || self
+                .last
+                .as_ref()
+                .is_some_and(|(last, at)| last == purchase && at.elapsed() < DOUBLE_CLICK);
+        if !is_repeated {
+            self.under_way.push(purchase.clone());
+        }
+        !is_repeated
+    }
+
+    fn is_made(&mut self, purchase: &Purchase) {
+        self.under_way.retain(|other| other != purchase);
+        self.last = Some((purchase.clone(), std::time::Instant::now()));
+    }
+
+    fn has_failed(&mut self, purchase: &Purchase) {
+        self.under_way.retain(|other| other != purchase);
+    }
+}

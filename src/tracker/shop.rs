@@ -1,0 +1,187 @@
+//! The store's requests: the catalogue, and the creation of orders.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::task::Servers;
+use crate::api::CreatedOrder;
+use crate::config::XsollaConfig;
+use crate::error::RequestError;
+use crate::order::OrderId;
+use crate::store::{CatalogItem, CatalogRequest, Purchase, PurchaseError, StoreNotice};
+use crate::user::{UserId, XsollaUser};
+
+/// What the game's side asks of the store.
+#[derive(Debug)]
+pub(crate) enum StoreCommand {
+    FetchCatalog {
+        /// Who it is shown to, if somebody is logged in.
+        user: Option<UserId>,
+        request: CatalogRequest,
+    },
+    Purchase {
+        user: UserId,
+        purchase: Purchase,
+    },
+    ResumePayment(OrderId),
+}
+
+/// A request of the store's has ended.
+pub(super) enum StoreAnswer {
+    Catalog(Result<Vec<CatalogItem>, RequestError>),
+    Purchase {
+        user: UserId,
+        purchase: Purchase,
+        result: Result<CreatedOrder, RequestError>,
+    },
+}
+
+/// The payment pages of this run's orders, and what is on the way to them.
+pub(super) struct Shop {
+    answers: mpsc::UnboundedSender<StoreAnswer>,
+    /// Purchases whose orders are not in the ledger yet.
+    starting: BTreeMap<OrderId, (UserId, Purchase)>,
+    pages: BTreeMap<OrderId, String>,
+    notices: Vec<StoreNotice>,
+}
+
+impl Shop {
+    pub(super) fn new(answers: mpsc::UnboundedSender<StoreAnswer>) -> Self {
+        Self {
+            answers,
+            starting: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    pub(super) fn fetch_catalog(
+        &mut self,
+        config: Option<Arc<XsollaConfig>>,
+        user: Option<XsollaUser>,
+        request: CatalogRequest,
+        servers: Arc<Servers>,
+    ) {
+        let Some(config) = config else {
+            let error = RequestError::Network("there is no config".to_owned());
+            return self.notices.push(StoreNotice::Catalog(Err(error)));
+        };
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            let catalog = servers.catalog(&config, user.as_ref(), &request);
+            // Nobody waits for it after the game's end.
+            let _ = answers.send(StoreAnswer::Catalog(catalog.await));
+        });
+    }
+
+    pub(super) fn purchase(
+        &mut self,
+        config: Option<Arc<XsollaConfig>>,
+        user: Option<XsollaUser>,
+        purchase: Purchase,
+        servers: Arc<Servers>,
+    ) {
+        let (Some(config), Some(user)) = (config, user) else {
+            let error = PurchaseError::NotLoggedIn;
+            return self.notices.push(StoreNotice::Failed { purchase, error });
+        };
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            let result = servers.create_order(&config, &user, &purchase).await;
+            let _ = answers.send(StoreAnswer::Purchase {
+                user: user.id().clone(),
+                purchase,
+                result,
+            });
+        });
+    }
+
+    /// Takes an answer. An order that was created is to be tracked, and comes back.
+    pub(super) fn take(
+        &mut self,
+        answer: StoreAnswer,
+        config: Option<&XsollaConfig>,
+    ) -> Option<(UserId, OrderId)> {
+        match answer {
+            StoreAnswer::Catalog(result) => {
+                self.notices.push(StoreNotice::Catalog(result));
+                None
+            }
+            StoreAnswer::Purchase {
+                user,
+                purchase,
+                result,
+            } => match result {
+                Ok(CreatedOrder { order_id, token }) => {
+                    let page = token
+                        .zip(config)
+                        .and_then(|(token, config)| config.payment_page(&token, purchase.sandbox));
+                    if let Some(page) = page {
+                        self.pages.insert(order_id, page);
+                    }
+                    self.starting.insert(order_id, (user.clone(), purchase));
+                    Some((user, order_id))
+                }
+                Err(error) => {
+                    let error = error.into();
+                    self.notices.push(StoreNotice::Failed { purchase, error });
+                    None
+                }
+            },
+        }
+    }
+
+    /// An order is tracked: now its payment page may open.
+    pub(super) fn start(&mut self, order_id: OrderId, config: Option<&XsollaConfig>) {
+        let Some((user, purchase)) = self.starting.remove(&order_id) else {
+            return;
+        };
+        self.open_page(order_id, config);
+        self.notices.push(StoreNotice::Started {
+            order_id,
+            user,
+            purchase,
+            payment_url: self.pages.get(&order_id).cloned(),
+        });
+    }
+
+    pub(super) fn open_page(&self, order_id: OrderId, config: Option<&XsollaConfig>) {
+        match self.pages.get(&order_id) {
+            Some(page) if config.is_some_and(|config| config.open_payment_page) => open(page),
+            Some(_) => {}
+            None => log::warn!("order {order_id} has no payment page that could be opened"),
+        }
+    }
+
+    /// An order has ended: nothing is to be paid any more.
+    pub(super) fn close(&mut self, order_id: OrderId) {
+        self.pages.remove(&order_id);
+    }
+
+    pub(super) fn notices(&mut self) -> Vec<StoreNotice> {
+        std::mem::take(&mut self.notices)
+    }
+}
+
+/// Opens a page in the player's browser, on a thread of its own: finding the browser takes time.
+#[cfg(feature = "browser")]
+fn open(page: &str) {
+    let page = page.to_owned();
+    let opened = std::thread::Builder::new()
+        .name("xsolla-browser".to_owned())
+        .spawn(move || {
+            if let Err(error) = webbrowser::open(&page) {
+                log::error!("the payment page cannot be opened: {error}");
+            }
+        });
+    if let Err(error) = opened {
+        log::error!("the payment page cannot be opened: {error}");
+    }
+}
+
+#[cfg(not(feature = "browser"))]
+fn open(_page: &str) {
+    log::debug!("the feature `browser` is off: the game opens the payment page");
+}

@@ -1,0 +1,238 @@
+//! From the catalogue to the unlocked item, in one call.
+
+mod support;
+
+use std::time::Duration;
+
+use bevy::prelude::*;
+use bevy_xsolla::emulator::{Fault, XsollaEmulator};
+use bevy_xsolla::prelude::*;
+use bevy_xsolla::{CatalogRequest, CatalogState, PurchaseError, RequestError, Tracking};
+use serde_json::json;
+use support::{Game, hurried};
+
+/// What the shop told the game.
+#[derive(Resource, Default)]
+struct Sales {
+    started: Vec<PurchaseStarted>,
+    failed: Vec<PurchaseFailed>,
+}
+
+fn shop() -> (XsollaEmulator, XsollaUser, Game) {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let mut game = Game::new(hurried(emulator.config()));
+    game.log_in(&alice);
+    game.app.init_resource::<Sales>().add_systems(
+        Update,
+        |mut sales: ResMut<Sales>,
+         mut started: MessageReader<PurchaseStarted>,
+         mut failed: MessageReader<PurchaseFailed>| {
+            sales.started.extend(started.read().cloned());
+            sales.failed.extend(failed.read().cloned());
+        },
+    );
+    game.update();
+    (emulator, alice, game)
+}
+
+fn started(game: &mut Game, count: usize) -> Vec<PurchaseStarted> {
+    game.wait_until("the purchase has started", |world| {
+        world.resource::<Sales>().started.len() >= count
+    });
+    game.app.world().resource::<Sales>().started.clone()
+}
+
+fn failed(game: &mut Game) -> PurchaseFailed {
+    game.wait_until("the purchase has failed", |world| {
+        !world.resource::<Sales>().failed.is_empty()
+    });
+    game.app.world().resource::<Sales>().failed[0].clone()
+}
+
+#[test]
+fn a_purchase_creates_an_order_tracks_it_and_leads_to_its_grant() {
+    let (emulator, _, mut game) = shop();
+    game.commands(|commands| commands.purchase("sword"));
+    let started = started(&mut game, 1);
+    let order = started[0].order_id;
+    assert_eq!(emulator.orders(), [order]);
+    assert!(game.orders().get(order).is_some());
+    let url = started[0].payment_url.clone().unwrap();
+    assert!(
+        url.starts_with("https://secure.xsolla.com/paystation4/?token=")
+            || url.starts_with("http://127.0.0.1")
+    );
+    assert!(
+        !format!("{:?}", started[0]).contains(&url),
+        "it can be paid with"
+    );
+    emulator.pay(order);
+    emulator.deliver(order);
+    game.wait_until_granted(order);
+    assert_eq!(game.told().done[0].items[0].sku, "sword");
+}
+
+#[test]
+fn a_test_payment_opens_the_sandbox_page() {
+    let (emulator, _, mut game) = shop();
+    let mut config = hurried(emulator.config());
+    config.sandbox_payment_url = "https://sandbox-secure.xsolla.com/paystation4/".to_owned();
+    game.app.insert_resource(config);
+    game.commands(|commands| commands.purchase(Purchase::item("sword").sandbox(true)));
+    let url = started(&mut game, 1)[0].payment_url.clone().unwrap();
+    assert!(url.starts_with("https://sandbox-secure.xsolla.com/paystation4/?token="));
+}
+
+#[test]
+fn a_double_click_makes_one_order() {
+    let (emulator, _, mut game) = shop();
+    game.commands(|commands| {
+        commands.purchase("sword");
+        commands.purchase("sword");
+    });
+    game.update();
+    game.commands(|commands| commands.purchase("sword"));
+    started(&mut game, 1);
+    game.commands(|commands| commands.purchase("sword"));
+    game.run_for(Duration::from_millis(300));
+    assert_eq!(emulator.orders().len(), 1);
+    // Another purchase is one.
+    game.commands(|commands| commands.purchase(Purchase::item("sword").quantity(2)));
+    started(&mut game, 2);
+    assert_eq!(emulator.orders().len(), 2);
+}
+
+#[test]
+fn a_cart_is_one_order_of_several_items() {
+    let (emulator, _, mut game) = shop();
+    game.commands(|commands| commands.purchase(Purchase::cart([("sword", 1), ("shield", 2)])));
+    let order = started(&mut game, 1)[0].order_id;
+    emulator.deliver(order);
+    game.wait_until_granted(order);
+    let items = game.told().done[0].items.iter();
+    let items: Vec<_> = items.map(|i| (i.sku.as_str(), i.quantity)).collect();
+    assert_eq!(items, [("sword", 1), ("shield", 2)]);
+}
+
+#[test]
+fn what_the_store_refuses_is_a_typed_failure() {
+    let (emulator, _, mut game) = shop();
+    game.commands(|commands| commands.purchase("no such thing"));
+    let failure = failed(&mut game);
+    assert_eq!(failure.sku, "no such thing");
+    assert!(
+        matches!(failure.error, PurchaseError::NoSuchItem(_)),
+        "{failure:?}"
+    );
+
+    let (emulator2, _, mut game) = shop();
+    emulator2.fail_requests(Fault::status(422).code(5006).times(1));
+    game.commands(|commands| {
+        commands.purchase(Purchase::item("torch").with_virtual_currency("gem"));
+    });
+    let failure = failed(&mut game);
+    assert!(
+        matches!(failure.error, PurchaseError::NotEnoughCurrency(_)),
+        "{failure:?}"
+    );
+    assert!(emulator.orders().is_empty() && emulator2.orders().is_empty());
+    // It can be tried again.
+    game.commands(|commands| commands.purchase("sword"));
+    started(&mut game, 1);
+}
+
+#[test]
+fn a_request_that_got_lost_is_not_repeated_by_itself() {
+    let (emulator, _, mut game) = shop();
+    emulator.fail_requests(Fault::status(503));
+    game.commands(|commands| commands.purchase("sword"));
+    let failure = failed(&mut game);
+    assert!(matches!(
+        failure.error,
+        PurchaseError::Request(RequestError::Status { status: 503, .. })
+    ));
+    emulator.heal();
+    game.run_for(Duration::from_millis(500));
+    assert!(emulator.orders().is_empty());
+}
+
+#[test]
+fn what_makes_no_sense_is_not_asked_for() {
+    let (emulator, _, mut game) = shop();
+    game.commands(|commands| commands.purchase(Purchase::cart::<String>([])));
+    assert!(matches!(failed(&mut game).error, PurchaseError::Invalid(_)));
+    game.log_out();
+    game.update();
+    game.commands(|commands| commands.purchase("sword"));
+    game.wait_until("it is said", |world| {
+        let failed = &world.resource::<Sales>().failed;
+        failed.last().map(|f| &f.error) == Some(&PurchaseError::NotLoggedIn)
+    });
+    assert!(emulator.orders().is_empty());
+}
+
+#[test]
+fn the_catalogue_of_many_pages_is_fetched_whole() {
+    let (emulator, _, mut game) = shop();
+    let items: Vec<_> = (0..120)
+        .map(|n| {
+            json!({"sku": format!("item{n}"), "name": format!("Item {n}"), "type": "virtual_good",
+                   "is_free": false, "virtual_prices": [],
+                   "price": {"amount": format!("{n}.99"), "amount_without_discount": "200", "currency": "USD"}})
+        })
+        .collect();
+    emulator.set_items(json!(items));
+    game.commands(|commands| {
+        commands.fetch_catalog_for(CatalogRequest::new().locale("de").country("DE"));
+    });
+    let catalog = |world: &World| world.resource::<Catalog>().clone();
+    assert_eq!(*catalog(game.app.world()).state(), CatalogState::Loading);
+    game.wait_until("the catalogue is there", |world| {
+        *world.resource::<Catalog>().state() == CatalogState::Ready
+    });
+    let catalog = catalog(game.app.world());
+    assert_eq!(catalog.items().len(), 120);
+    let price = catalog.get("item7").unwrap().price.as_ref().unwrap();
+    assert_eq!(price.to_string(), "7.99 USD");
+}
+
+#[test]
+fn a_catalogue_that_cannot_be_had_says_why_and_keeps_the_old_one() {
+    let (emulator, _, mut game) = shop();
+    game.commands(|commands| commands.fetch_catalog());
+    game.wait_until("the catalogue is there", |world| {
+        *world.resource::<Catalog>().state() == CatalogState::Ready
+    });
+    let items = game.app.world().resource::<Catalog>().items().len();
+    assert!(items > 0);
+    emulator.fail_requests(Fault::status(500));
+    game.commands(|commands| commands.fetch_catalog());
+    game.wait_until("the failure is told", |world| {
+        matches!(
+            world.resource::<Catalog>().state(),
+            CatalogState::Failed(RequestError::Status { status: 500, .. })
+        )
+    });
+    assert_eq!(game.app.world().resource::<Catalog>().items().len(), items);
+}
+
+#[test]
+fn an_abandoned_order_is_left_alone_and_granted_if_it_is_paid_all_the_same() {
+    let (emulator, alice, mut game) = shop();
+    game.commands(|commands| commands.purchase("sword"));
+    let order = started(&mut game, 1)[0].order_id;
+    game.wait_for_status(order, "new");
+    game.commands(|commands| commands.abandon_order(order));
+    game.wait_until("it is left alone", |world| {
+        let order = world.resource::<Orders>().get(order);
+        order.unwrap().tracking == Tracking::Abandoned && emulator.open_sockets() == 0
+    });
+    assert!(game.told().failed.is_empty());
+    // Another purchase opens the socket, which tells of this one too.
+    let second = emulator.create_order(&alice, &[("shield", 1)]);
+    game.track(second);
+    game.wait_until_live();
+    emulator.deliver(order);
+    game.wait_until_granted(order);
+}
