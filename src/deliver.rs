@@ -2,6 +2,7 @@
 
 use bevy::prelude::*;
 
+use crate::ledger::Entry;
 use crate::message::{
     AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
@@ -23,11 +24,6 @@ pub(crate) fn has_news(tracker: Res<Tracker>) -> bool {
 /// as they were made by it.
 pub(crate) fn deliver_news(world: &mut World) {
     world.resource_mut::<Tracker>().confirm_told();
-    if world.resource::<Tracker>().has_died() {
-        world.resource_scope(|world, mut tracker: Mut<Tracker>| {
-            tracker.bury(&world.get_resource_or_init::<Orders>());
-        });
-    }
     let released = std::mem::take(&mut world.resource_mut::<Tracker>().released);
     let notices = world.resource::<Tracker>().notices.clone();
     for notice in released.into_iter().chain(notices.try_iter()) {
@@ -37,6 +33,12 @@ pub(crate) fn deliver_news(world: &mut World) {
         if let Some(notice) = admitted {
             deliver(world, notice);
         }
+    }
+    // After all that it has said.
+    if world.resource::<Tracker>().has_died() {
+        world.resource_scope(|world, mut tracker: Mut<Tracker>| {
+            tracker.bury(&world.get_resource_or_init::<Orders>());
+        });
     }
     world.resource_scope(|world, tracker: Mut<Tracker>| {
         let overall = tracker.overall_state(&world.get_resource_or_init::<Orders>());
@@ -53,13 +55,13 @@ fn deliver(world: &mut World, notice: Notice) {
         Notice::Restored {
             order_id,
             user,
-            is_acknowledged,
+            entry,
         } => {
             update(world, order_id, |order| {
                 order.user = Some(user);
-                if is_acknowledged {
+                order.is_granted |= entry >= Entry::Granted;
+                if entry == Entry::Acknowledged {
                     order.status = OrderStatus::Done;
-                    order.is_granted = true;
                     order.is_acknowledged = true;
                     order.tracking = Tracking::Ended;
                 }

@@ -89,7 +89,7 @@ pub struct Order {
     /// Whether [`OrderDone`](crate::OrderDone) was sent for it.
     pub is_granted: bool,
     /// Whether the game has [acknowledged](crate::OrderCommands::acknowledge_order) it, and the ledger
-    /// has that: from now on it is never delivered again.
+    /// (where there is one) has that: from now on it is never delivered again.
     pub is_acknowledged: bool,
 }
 

@@ -231,10 +231,10 @@ impl Tracker {
             }
             return None;
         }
-        let owner = match &notice {
-            Notice::Restored { user, .. } => Some(user),
-            _ => orders.get(order_id).and_then(|order| order.user.as_ref()),
-        };
+        // Its own word first: the game may have put other `Orders` in place.
+        let owner = notice
+            .user()
+            .or_else(|| orders.get(order_id)?.user.as_ref());
         match owner {
             Some(user) if self.logged_out.contains(user) => {
                 let user = user.clone();
@@ -318,7 +318,9 @@ impl Tracker {
 
 /// Gives the ledger a moment to take in what the game did in its last frame. What it cannot take in
 /// is told again after the restart, so this need not wait longer than a player would notice.
-fn finish_writing(tracker: Res<Tracker>) {
+fn finish_writing(mut tracker: ResMut<Tracker>) {
+    // Of the last frame's news every system has heard by now.
+    tracker.confirm_told();
     let (done, is_done) = crossbeam_channel::bounded(1);
     tracker.tell(Command::Flush(done));
     let _ = is_done.recv_timeout(EXIT_PATIENCE);
@@ -386,10 +388,7 @@ impl Tracker {
         };
         self.user = Some(user.clone());
         self.welcome(user.id());
-        self.tell(Command::LogIn {
-            user: user.clone(),
-            is_resident: true,
-        });
+        self.tell(Command::LogIn(user.clone()));
         // What was tracked before anybody was logged in.
         for order in orders.iter_mut() {
             if order.user.is_none() {
@@ -424,27 +423,23 @@ pub(crate) fn track(world: &mut World, user: Option<XsollaUser>, order_id: Order
     with_tracker(world, |world, tracker, orders| {
         let is_explicit = user.is_some();
         let user = user.or_else(|| world.get_resource::<XsollaUser>().cloned());
-        if let Some(user) = &user
-            && is_explicit
-        {
-            tracker.welcome(user.id());
-            tracker.tell(Command::LogIn {
-                user: user.clone(),
-                is_resident: false,
-            });
-        }
         let has_ended = |order: &Order| order.tracking != Tracking::Active && !order.is_granted;
         if orders.get(order_id).is_some_and(has_ended) {
             orders.remove(order_id);
         }
         let order = orders.entry(order_id);
         // A granted one stays the player's who paid.
-        if let Some(user) = user
-            && !order.is_granted
-        {
-            let user = user.id().clone();
-            order.user = Some(user.clone());
-            tracker.tell(Command::Track { user, order_id });
+        if let Some(user) = user {
+            if !order.is_granted {
+                order.user = Some(user.id().clone());
+            }
+            if is_explicit {
+                tracker.welcome(user.id());
+                tracker.tell(Command::TrackAs { user, order_id });
+            } else {
+                let user = user.id().clone();
+                tracker.tell(Command::Track { user, order_id });
+            }
         }
         tracker.fail_if_dead(orders.entry(order_id));
     });

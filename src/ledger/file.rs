@@ -5,11 +5,14 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
+use redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError,
+    TableDefinition,
+};
 
-use super::record::{Entry, Record, Restored};
+use super::record::{Record, Restored};
 use super::{Ledger, LedgerError};
 use crate::order::OrderId;
 use crate::user::UserId;
@@ -21,8 +24,13 @@ const CACHE_BYTES: usize = 256 * 1024;
 
 /// What an entry is found by.
 pub(super) type Key = (u64, UserId, OrderId);
-/// A change that may not have reached the disk yet: `None` erases.
-type Change = Option<Vec<u8>>;
+/// A change that may not have reached the disk yet.
+#[derive(Clone, Copy, Default)]
+struct Change {
+    /// Whether what the file has is to be forgotten first.
+    erases: bool,
+    record: Option<Record>,
+}
 
 pub(super) struct File {
     path: PathBuf,
@@ -30,6 +38,8 @@ pub(super) struct File {
     /// Kept until they are committed, however often that fails. One for an order.
     changes: BTreeMap<Key, Change>,
     damage: Option<LedgerError>,
+    /// What went wrong the last time.
+    error: Option<LedgerError>,
 }
 
 impl File {
@@ -39,24 +49,33 @@ impl File {
             database: None,
             changes: BTreeMap::new(),
             damage: None,
+            error: None,
         }
     }
 
     pub(super) fn set(&mut self, key: Key, record: &Record) {
-        self.changes.insert(key, Some(record.write()));
+        let change = self.changes.entry(key).or_default();
+        change.record = Some(match change.record {
+            Some(waiting) => waiting.raised(*record),
+            None => *record,
+        });
     }
 
     pub(super) fn erase(&mut self, key: Key) {
-        self.changes.insert(key, None);
+        let change = Change {
+            erases: true,
+            record: None,
+        };
+        self.changes.insert(key, change);
     }
 
     pub(super) fn has_changes(&self) -> bool {
         !self.changes.is_empty()
     }
 
-    /// That the file was damaged, if it was: it is said for as long as the game runs.
-    pub(super) fn damage(&self) -> Option<&LedgerError> {
-        self.damage.as_ref()
+    /// What is wrong with it now; that it was damaged is worth knowing for as long as the game runs.
+    pub(super) fn trouble(&self) -> Option<&LedgerError> {
+        self.error.as_ref().or(self.damage.as_ref())
     }
 
     /// Writes all changes in one transaction, durably.
@@ -71,9 +90,13 @@ impl File {
                 let mut table = transaction.open_table(ORDERS)?;
                 for ((project_id, user, order_id), change) in &changes {
                     let key = (*project_id, user.as_str(), order_id.0);
-                    match change {
-                        Some(record) => drop(table.insert(key, record.as_slice())?),
-                        None => drop(table.remove(key)?),
+                    if change.erases {
+                        drop(table.remove(key)?);
+                    }
+                    if let Some(record) = change.record {
+                        let known = table.get(key)?.and_then(|row| Record::read(row.value()));
+                        let record = known.map_or(record, |known| known.raised(record));
+                        drop(table.insert(key, record.write().as_slice())?);
                     }
                 }
             }
@@ -86,24 +109,23 @@ impl File {
         written
     }
 
-    /// A user's orders in a project. What was acknowledged longer ago than `keep` is erased instead.
+    /// A user's orders in a project.
     pub(super) fn load(
         &mut self,
         project_id: u64,
         user: &UserId,
-        keep: Duration,
     ) -> Result<Vec<Restored>, LedgerError> {
         let now = SystemTime::now();
-        let restored = self.attempt(|database| {
+        self.attempt(|database| {
             // The table is made where it is missing, because a read transaction cannot.
             let transaction = database.begin_write()?;
             drop(transaction.open_table(ORDERS)?);
             transaction.commit()?;
             let table = database.begin_read()?.open_table(ORDERS)?;
             let mut restored = Vec::new();
-            for row in table
-                .range((project_id, user.as_str(), 0)..=(project_id, user.as_str(), u64::MAX))?
-            {
+            let first = (project_id, user.as_str(), 0);
+            let last = (project_id, user.as_str(), u64::MAX);
+            for row in table.range(first..=last)? {
                 let (key, value) = row?;
                 let (_, _, order_id) = key.value();
                 match Record::read(value.value()) {
@@ -113,18 +135,22 @@ impl File {
                 }
             }
             Ok(restored)
-        })?;
-        let is_old = |order: &Restored| order.entry == Entry::Acknowledged && order.age >= keep;
-        let (old, kept): (Vec<_>, Vec<_>) = restored.into_iter().partition(is_old);
-        for order in old {
-            self.erase((project_id, user.clone(), order.order_id));
-        }
-        Ok(kept)
+        })
+    }
+
+    /// Does the work, and remembers how that went.
+    fn attempt<T>(
+        &mut self,
+        work: impl Fn(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, LedgerError> {
+        let result = self.attempt_twice(work);
+        self.error = result.as_ref().err().cloned();
+        result
     }
 
     /// Does the work on the open database. A file that turns out to be damaged is put aside, and the
     /// work done on a new one.
-    fn attempt<T>(
+    fn attempt_twice<T>(
         &mut self,
         work: impl Fn(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, LedgerError> {
@@ -139,6 +165,8 @@ impl File {
                 path: self.path.clone(),
             }),
             Failure::Other(message) => Err(self.unavailable(message)),
+            // Once is bad luck. A second time in a run something else is wrong with the place.
+            Failure::Damaged(message) if self.damage.is_some() => Err(self.unavailable(message)),
             Failure::Damaged(message) => {
                 log::error!("the ledger {} is damaged: {message}", self.path.display());
                 let kept_as = put_aside(&self.path).map_err(|e| self.unavailable(e.to_string()))?;
@@ -216,15 +244,46 @@ fn file_name(user: &UserId) -> String {
 }
 
 fn open(path: &Path) -> Result<Database, Failure> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| Failure::Other(error.to_string()))?;
+    let is_there = path.try_exists().map_err(Failure::io)?;
+    if !is_there {
+        create(path)?;
     }
-    let database = Database::builder()
+    if fs::metadata(path).map_err(Failure::io)?.len() == 0 {
+        // The library would begin anew in it, and nobody would know that there had been something.
+        return Err(Failure::Damaged("it is empty".to_owned()));
+    }
+    Ok(builder().open(path)?)
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder
         .set_cache_size(CACHE_BYTES)
         // Without it the library trusts a file that was closed cleanly, and may panic.
-        .set_check_integrity_on_open(true)
-        .create(path)?;
-    Ok(database)
+        .set_check_integrity_on_open(true);
+    builder
+}
+
+/// Makes a new file under another name first: what a full disk leaves half made is no damaged ledger.
+fn create(path: &Path) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(Failure::io)?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".new-{}", std::process::id()));
+    let new = PathBuf::from(name);
+    let made = builder().create(&new).map(drop).map_err(Failure::from);
+    let linked = made.and_then(|()| {
+        // Unlike a rename, a link does not replace what another instance has made meanwhile.
+        match fs::hard_link(&new, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // A file system without links.
+            Err(_) => fs::rename(&new, path).map_err(Failure::io),
+            Ok(()) => Ok(()),
+        }
+    });
+    let _ = fs::remove_file(&new);
+    linked.map_err(|failure| Failure::Other(failure.to_string()))
 }
 
 /// Renames the file to one that does not exist yet.
@@ -247,6 +306,12 @@ enum Failure {
     Locked,
     Damaged(String),
     Other(String),
+}
+
+impl Failure {
+    fn io(error: io::Error) -> Self {
+        Self::Other(error.to_string())
+    }
 }
 
 impl std::fmt::Display for Failure {

@@ -5,6 +5,8 @@
 
 mod file;
 mod record;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::path::PathBuf;
@@ -15,6 +17,10 @@ pub(crate) use record::{Entry, Restored};
 pub(crate) use worker::{Job, Report, Worker};
 
 /// Where orders are kept while the game is not running.
+///
+/// They are found again by their user. A player whose token cannot be read (a Pay Station token) and who
+/// has no [external id](crate::XsollaUser::with_external_id) is another one with every token, so what
+/// was kept for them is not found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ledger {
@@ -59,6 +65,9 @@ pub enum LedgerError {
     /// The thread that writes cannot be started.
     #[error("the ledger's thread cannot start: {0}")]
     NoThread(String),
+    /// The disk does not answer.
+    #[error("the ledger's disk does not answer")]
+    NoAnswer,
     /// This system has no data directory: name a file with [`Ledger::At`].
     #[error("this system has no data directory for the ledger")]
     NoPlace,

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::order::OrderId;
 
 /// Where an order stands with the game.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// In this order: an entry is raised and never lowered, unless the order is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Entry {
     /// It is followed.
@@ -29,7 +31,7 @@ pub(crate) struct Restored {
 }
 
 /// An entry as it is stored. Fields may be added; none may change its meaning.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     entry: Entry,
     /// Seconds since 1970.
@@ -42,6 +44,14 @@ impl Record {
         Self {
             entry,
             at: since.map_or(0, |since| since.as_secs()),
+        }
+    }
+
+    /// The further of two entries of an order.
+    pub(super) fn raised(self, other: Self) -> Self {
+        match self.entry >= other.entry {
+            true => self,
+            false => other,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::order::OrderId;
 use crate::user::UserId;
 
 /// How often what could not be read or written is tried again.
-const RETRY: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// How often a ledger is tried again that a game which is just ending may still hold.
 const QUICK_RETRY: Duration = Duration::from_millis(50);
 /// For how long, before tracking begins without what is in it.
@@ -28,8 +28,6 @@ pub(crate) enum Job {
     Use {
         ledger: Ledger,
         project_id: u64,
-        /// How long acknowledged orders are kept.
-        keep: Duration,
     },
     Load {
         user: UserId,
@@ -43,6 +41,10 @@ pub(crate) enum Job {
         user: UserId,
         order_id: OrderId,
     },
+    /// Nothing of this user's is open any more.
+    Close {
+        user: UserId,
+    },
     /// Answers once all of the above has been dealt with.
     Flush(Sender<()>),
 }
@@ -51,7 +53,8 @@ pub(crate) enum Job {
 pub(crate) enum Report {
     /// What the ledger has of a user; once more if it could not be read the first time.
     Loaded { user: UserId, orders: Vec<Restored> },
-    /// The entry is on the disk; or cannot be put there, which [`Report::Trouble`] has told before.
+    /// The entry is on the disk. For an open order also if it cannot be put there, which
+    /// [`Report::Trouble`] has told before: tracking does not wait for a disk that will not.
     Written { order_id: OrderId, entry: Entry },
     /// What is wrong with the ledger, or that nothing is any more.
     Trouble(Option<LedgerError>),
@@ -81,19 +84,20 @@ struct Desk {
     reports: mpsc::UnboundedSender<Report>,
     ledger: Ledger,
     project_id: u64,
-    keep: Duration,
     files: BTreeMap<PathBuf, File>,
     /// What was last reported.
     trouble: Option<LedgerError>,
-    /// To be reported when everything is committed.
-    written: Vec<(OrderId, Entry)>,
+    /// To be reported once their file has them.
+    written: Vec<(Option<PathBuf>, OrderId, Entry)>,
     flushes: Vec<Sender<()>>,
     /// Users whose ledger could not be read yet.
-    unread: Vec<Unread>,
+    unread: BTreeMap<UserId, Unread>,
+    next_try: Instant,
+    /// What keeps any file from being named.
+    homeless: Option<LedgerError>,
 }
 
 struct Unread {
-    user: UserId,
     since: Instant,
     /// Whether tracking has begun without it.
     is_given_up: bool,
@@ -105,20 +109,23 @@ impl Desk {
             reports,
             ledger: Ledger::Disabled,
             project_id: 0,
-            keep: Duration::ZERO,
             files: BTreeMap::new(),
             trouble: None,
             written: Vec::new(),
             flushes: Vec::new(),
-            unread: Vec::new(),
+            unread: BTreeMap::new(),
+            next_try: Instant::now(),
+            homeless: None,
         }
     }
 
     fn work(mut self, inbox: &Receiver<Job>) {
         loop {
-            let job = match self.retry_in() {
-                Some(wait) => inbox.recv_timeout(wait),
-                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            let job = if self.has_to_try_again() {
+                // A fixed moment: jobs that keep coming must not put it off.
+                inbox.recv_deadline(self.next_try)
+            } else {
+                inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
             match job {
                 // One transaction for all that has come meanwhile.
@@ -128,49 +135,81 @@ impl Desk {
                         self.take(job);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    for unread in std::mem::take(&mut self.unread) {
-                        self.load(unread);
-                    }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.commit(),
+            }
+            if Instant::now() >= self.next_try {
+                for (user, unread) in std::mem::take(&mut self.unread) {
+                    self.load(user, unread);
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
+                self.next_try = Instant::now() + self.retry();
             }
             self.commit();
+            self.tell_trouble();
+        }
+    }
+
+    fn has_to_try_again(&self) -> bool {
+        !self.unread.is_empty() || self.files.values().any(File::has_changes)
+    }
+
+    fn retry(&self) -> Duration {
+        match self.unread.values().any(|unread| !unread.is_given_up) {
+            true => QUICK_RETRY,
+            false => RETRY,
         }
     }
 
     fn take(&mut self, job: Job) {
         match job {
-            Job::Use {
-                ledger,
-                project_id,
-                keep,
-            } => {
-                // What was written before belongs to the files of before.
-                self.commit();
-                self.files.retain(|_, file| file.has_changes());
-                self.unread.clear();
-                (self.ledger, self.project_id, self.keep) = (ledger, project_id, keep);
+            Job::Use { ledger, project_id } => {
+                if (&ledger, project_id) != (&self.ledger, self.project_id) {
+                    // What was written before belongs to the files of before.
+                    self.commit();
+                    self.files.retain(|_, file| file.has_changes());
+                    self.unread.clear();
+                    (self.ledger, self.project_id) = (ledger, project_id);
+                }
             }
-            Job::Load { user } => self.load(Unread {
-                user,
-                since: Instant::now(),
-                is_given_up: false,
-            }),
+            Job::Load { user } => {
+                let unread = Unread {
+                    since: Instant::now(),
+                    is_given_up: false,
+                };
+                self.load(user, unread);
+            }
+            Job::Close { user } => {
+                self.commit();
+                if let Ok(Some(path)) = path(&self.ledger, self.project_id, &user)
+                    && self.ledger == Ledger::UserData
+                    && self
+                        .files
+                        .get(&path)
+                        .is_some_and(|file| !file.has_changes())
+                {
+                    self.files.remove(&path);
+                }
+                self.unread.remove(&user);
+            }
             Job::Write {
                 user,
                 order_id,
                 entry,
             } => {
                 let key = (self.project_id, user, order_id);
-                if let Some(file) = self.file(&key.1) {
+                let mut place = None;
+                if let Some((path, file)) = self.file(&key.1) {
                     file.set(key, &Record::new(entry, SystemTime::now()));
+                    place = Some(path);
                 }
-                self.written.push((order_id, entry));
+                // Without a place nothing but the beginning is to be waited for.
+                if entry == Entry::Open || self.homeless.is_none() {
+                    self.written.push((place, order_id, entry));
+                }
             }
             Job::Erase { user, order_id } => {
                 let key = (self.project_id, user, order_id);
-                if let Some(file) = self.file(&key.1) {
+                if let Some((_, file)) = self.file(&key.1) {
                     file.erase(key);
                 }
             }
@@ -178,56 +217,54 @@ impl Desk {
         }
     }
 
-    fn retry_in(&self) -> Option<Duration> {
-        if self.unread.iter().any(|unread| !unread.is_given_up) {
-            return Some(QUICK_RETRY);
-        }
-        let has_changes = self.files.values().any(File::has_changes);
-        (has_changes || !self.unread.is_empty()).then_some(RETRY)
-    }
-
-    fn load(&mut self, mut unread: Unread) {
+    fn load(&mut self, user: UserId, mut unread: Unread) {
+        // An order that was forgotten meanwhile is not to come back.
         self.commit();
-        let user = unread.user.clone();
-        let (project_id, keep) = (self.project_id, self.keep);
-        match self.file(&user).map(|f| f.load(project_id, &user, keep)) {
-            None => self.report(Report::Loaded {
-                user,
-                orders: Vec::new(),
-            }),
-            Some(Ok(orders)) => {
-                self.settle();
-                self.report(Report::Loaded { user, orders });
-            }
-            Some(Err(error)) => {
-                if !unread.is_given_up && unread.since.elapsed() >= PATIENCE {
+        let project_id = self.project_id;
+        let orders = match self.file(&user) {
+            None => Some(Vec::new()),
+            Some((_, file)) => match file.load(project_id, &user) {
+                Ok(orders) => Some(orders),
+                Err(_) if !unread.is_given_up && unread.since.elapsed() >= PATIENCE => {
                     unread.is_given_up = true;
-                    self.report_trouble(Some(error));
-                    self.report(Report::Loaded {
-                        user,
-                        orders: Vec::new(),
-                    });
+                    let user = user.clone();
+                    let orders = Vec::new();
+                    self.tell_trouble();
+                    self.report(Report::Loaded { user, orders });
+                    None
                 }
-                self.unread.push(unread);
+                Err(_) => None,
+            },
+        };
+        match orders {
+            Some(orders) => self.report(Report::Loaded { user, orders }),
+            None => {
+                self.unread.insert(user, unread);
+                self.next_try = self.next_try.min(Instant::now() + self.retry());
             }
         }
     }
 
     /// Writes what there is to write, and says so.
     fn commit(&mut self) {
-        let mut trouble = None;
         for file in self.files.values_mut() {
-            if let Err(error) = file.commit() {
-                trouble = Some(error);
-            }
+            // What goes wrong the file remembers.
+            let _ = file.commit();
         }
-        match trouble {
-            Some(_) => self.report_trouble(trouble),
-            None if !self.written.is_empty() => self.settle(),
-            None => {}
+        if self.files.values().any(File::has_changes) {
+            self.tell_trouble();
         }
-        // Whether or not the disk took it: tracking does not wait for a disk that will not.
-        for (order_id, entry) in std::mem::take(&mut self.written) {
+        let files = &self.files;
+        let has_it = |place: &Option<PathBuf>| {
+            let file = place.as_ref().and_then(|path| files.get(path));
+            file.is_none_or(|file| !file.has_changes())
+        };
+        let (settled, open) = std::mem::take(&mut self.written)
+            .into_iter()
+            .partition(|(place, _, entry)| *entry == Entry::Open || has_it(place));
+        self.written = open;
+        let settled: Vec<(Option<PathBuf>, OrderId, Entry)> = settled;
+        for (_, order_id, entry) in settled {
             self.report(Report::Written { order_id, entry });
         }
         for done in self.flushes.drain(..) {
@@ -235,21 +272,31 @@ impl Desk {
         }
     }
 
-    /// All went well, now; that a file was damaged stays worth knowing.
-    fn settle(&mut self) {
-        let damage = self.files.values().find_map(File::damage).cloned();
-        self.report_trouble(damage);
+    /// Says what is wrong, or that nothing is any more. A read that is being tried again in a moment is
+    /// not wrong yet.
+    fn tell_trouble(&mut self) {
+        let is_waiting = self.unread.values().any(|unread| !unread.is_given_up);
+        let trouble = self.files.values().find_map(File::trouble);
+        let trouble = trouble.or(self.homeless.as_ref()).cloned();
+        if is_waiting && self.files.values().all(|file| !file.has_changes()) {
+            return;
+        }
+        self.report_trouble(trouble);
     }
 
-    fn file(&mut self, user: &UserId) -> Option<&mut File> {
+    fn file(&mut self, user: &UserId) -> Option<(PathBuf, &mut File)> {
         match path(&self.ledger, self.project_id, user) {
             Ok(path) => {
+                self.homeless = None;
                 let path = path?;
                 let new = || File::new(path.clone());
-                Some(self.files.entry(path.clone()).or_insert_with(new))
+                Some((
+                    path.clone(),
+                    self.files.entry(path.clone()).or_insert_with(new),
+                ))
             }
             Err(error) => {
-                self.report_trouble(Some(error));
+                self.homeless = Some(error);
                 None
             }
         }

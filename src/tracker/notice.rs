@@ -1,7 +1,7 @@
 //! What the tracker tells the game's side.
 
 use crate::error::{AuthorizationError, TrackingError};
-use crate::ledger::LedgerError;
+use crate::ledger::{Entry, LedgerError};
 use crate::message::NewsSource;
 use crate::order::{OrderId, OrderItem, OrderStatus, Price};
 use crate::state::TrackerState;
@@ -18,7 +18,8 @@ pub(crate) enum Notice {
     Restored {
         order_id: OrderId,
         user: UserId,
-        is_acknowledged: bool,
+        /// What it told the game of it.
+        entry: Entry,
     },
     /// An acknowledgement is in the ledger.
     Acknowledged {
@@ -73,6 +74,18 @@ pub(crate) enum Notice {
 }
 
 impl Notice {
+    /// Whose it is, where it says so.
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::Restored { user, .. }
+            | Self::Done { user, .. }
+            | Self::Canceled { user, .. }
+            | Self::Expired { user, .. }
+            | Self::Failed { user, .. } => Some(user),
+            _ => None,
+        }
+    }
+
     /// The order that this tells the end of.
     #[cfg(feature = "store")]
     pub(crate) fn ended(&self) -> Option<OrderId> {

@@ -41,14 +41,17 @@ const MAX_SOCKET_NEWS: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Command {
     Configure(Option<Arc<XsollaConfig>>),
-    LogIn {
-        user: XsollaUser,
-        /// Whether they stay when none of their orders is open.
-        is_resident: bool,
-    },
+    LogIn(XsollaUser),
     LogOut(UserId),
+    /// Follow an order of the logged-in player's.
     Track {
         user: UserId,
+        order_id: OrderId,
+    },
+    /// Follow one of a player's who is logged in by it. In one step: the end of another order of theirs
+    /// could come between two, and have them forgotten.
+    TrackAs {
+        user: XsollaUser,
         order_id: OrderId,
     },
     Acknowledge(OrderId),
@@ -97,6 +100,8 @@ pub(crate) async fn run(mut link: Link) {
         ledger: None,
         ledger_reports,
         ledger_error: None,
+        is_ledger_silent: false,
+        ledger_news: false,
         #[cfg(feature = "store")]
         shop: Shop::new(shop_answers),
     };
@@ -120,7 +125,9 @@ pub(crate) async fn run(mut link: Link) {
         }
         #[cfg(feature = "store")]
         notices.extend(task.shop.notices().into_iter().map(Notice::Store));
-        notices.extend(task.ledger_error.take().map(Notice::Ledger));
+        if std::mem::take(&mut task.ledger_news) {
+            notices.push(Notice::Ledger(task.ledger_trouble()));
+        }
         let is_news = !notices.is_empty();
         for notice in notices {
             if link.notices.send(notice).is_err() {
@@ -146,8 +153,11 @@ struct Task {
     /// `None` where there is no ledger.
     ledger: Option<Worker>,
     ledger_reports: mpsc::UnboundedSender<Report>,
-    /// News of the ledger's trouble that the game was not told yet.
-    ledger_error: Option<Option<LedgerError>>,
+    /// What is wrong with it, by its own word.
+    ledger_error: Option<LedgerError>,
+    is_ledger_silent: bool,
+    /// Whether the game is to be told of that.
+    ledger_news: bool,
     #[cfg(feature = "store")]
     shop: Shop,
 }
@@ -179,26 +189,11 @@ impl Task {
                 self.use_ledger();
                 self.machine.configure(config, now);
             }
-            Command::LogIn { user, is_resident } => {
+            Command::LogIn(user) => self.log_in(user, true),
+            Command::TrackAs { user, order_id } => {
                 let id = user.id().clone();
-                let expires_in = user.expires_at().map(|expires| {
-                    expires
-                        .duration_since(SystemTime::now())
-                        .unwrap_or_default()
-                });
-                match self.users.get_mut(&id) {
-                    // The same token again: whatever was said of it still holds.
-                    Some(member) if member.user == user => {
-                        return self.machine.stay(&id, is_resident);
-                    }
-                    Some(member) => member.user = user,
-                    None => {
-                        let member = Member { user, socket: None };
-                        self.users.insert(id.clone(), member);
-                    }
-                }
-                self.machine.log_in(&id, expires_in, now);
-                self.machine.stay(&id, is_resident);
+                self.log_in(user, false);
+                self.machine.track(&id, order_id, now);
             }
             Command::LogOut(user) => {
                 self.abort_requests(Some(&user));
@@ -222,6 +217,40 @@ impl Task {
                 Some(ledger) => ledger.give(Job::Flush(done)),
                 None => drop(done),
             },
+        }
+    }
+
+    /// `is_resident`: whether they stay when none of their orders is open.
+    fn log_in(&mut self, user: XsollaUser, is_resident: bool) {
+        let id = user.id().clone();
+        let expires_in = user.expires_at().map(|expires| {
+            let left = expires.duration_since(SystemTime::now());
+            left.unwrap_or_default()
+        });
+        // The same token again: whatever was said of it still holds.
+        let is_known = self
+            .users
+            .get(&id)
+            .is_some_and(|member| member.user == user);
+        if !is_known {
+            match self.users.get_mut(&id) {
+                Some(member) => member.user = user,
+                None => {
+                    let member = Member { user, socket: None };
+                    self.users.insert(id.clone(), member);
+                }
+            }
+            self.machine.log_in(&id, expires_in, self.clock.now());
+        }
+        if is_resident {
+            self.machine.stay(&id);
+        }
+    }
+
+    fn ledger_trouble(&self) -> Option<LedgerError> {
+        match self.is_ledger_silent {
+            true => Some(LedgerError::NoAnswer),
+            false => self.ledger_error.clone(),
         }
     }
 
@@ -249,7 +278,10 @@ impl Task {
         match report {
             Report::Loaded { user, orders } => self.machine.ledger_loaded(&user, orders, now),
             Report::Written { order_id, entry } => self.written(order_id, entry),
-            Report::Trouble(trouble) => self.ledger_error = Some(trouble),
+            Report::Trouble(trouble) => {
+                self.ledger_error = trouble;
+                self.ledger_news = true;
+            }
         }
     }
 
@@ -270,8 +302,8 @@ impl Task {
             match Worker::start(self.ledger_reports.clone()) {
                 Ok(ledger) => self.ledger = Some(ledger),
                 Err(error) => {
-                    let error = LedgerError::NoThread(error.to_string());
-                    self.ledger_error = Some(Some(error));
+                    self.ledger_error = Some(LedgerError::NoThread(error.to_string()));
+                    self.ledger_news = true;
                 }
             }
         }
@@ -279,7 +311,6 @@ impl Task {
             ledger.give(Job::Use {
                 ledger: config.ledger.clone(),
                 project_id: config.project_id,
-                keep: config.refund_window,
             });
         }
     }
@@ -376,6 +407,13 @@ impl Task {
             }
             Output::Forget { user } => {
                 self.users.remove(&user);
+                if let Some(ledger) = &self.ledger {
+                    ledger.give(Job::Close { user });
+                }
+            }
+            Output::LedgerSilent(is_silent) => {
+                self.is_ledger_silent = is_silent;
+                self.ledger_news = true;
             }
             Output::Notice(notice) => {
                 #[cfg(feature = "store")]

@@ -45,18 +45,8 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
     commands
         .send(Command::Configure(Some(Arc::new(config))))
         .unwrap();
-    commands
-        .send(Command::LogIn {
-            user: alice.clone(),
-            is_resident: true,
-        })
-        .unwrap();
-    commands
-        .send(Command::LogIn {
-            user: bob.clone(),
-            is_resident: true,
-        })
-        .unwrap();
+    commands.send(Command::LogIn(alice.clone())).unwrap();
+    commands.send(Command::LogIn(bob.clone())).unwrap();
     commands
         .send(Command::Track {
             user: alice.id().clone(),

@@ -33,6 +33,10 @@ const MAX_OPEN: usize = 100_000;
 /// How many tokens in a row the socket may refuse before it is no more asked to take each new one at
 /// once: while Get Order takes them, the tokens are not what is wrong.
 const MAX_TOKEN_REPORTS: u32 = 2;
+/// How long an order that the servers will not tell of is tried again at each start.
+const KEEP_REFUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long tracking waits for the ledger. A disk that takes longer hangs.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
 /// A socket that held this long was a good one: the delays begin anew.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 
@@ -61,6 +65,8 @@ pub(crate) enum Output {
     Erase { user: UserId, order_id: OrderId },
     /// Nothing of this user's is open any more: their token is not needed.
     Forget { user: UserId },
+    /// The ledger has not answered for too long, or has answered again.
+    LedgerSilent(bool),
     /// Tell the game.
     Notice(Notice),
 }
@@ -77,6 +83,10 @@ enum Timer {
     Renew(UserId),
     /// A user's token is about to expire.
     Token(UserId),
+    /// The ledger should have read a user's orders by now.
+    Read(UserId),
+    /// The ledger should have written an order by now.
+    Record(OrderId),
 }
 
 #[derive(Debug)]
@@ -90,6 +100,7 @@ pub(crate) struct Machine {
     /// How each user's tracking is doing, the worst last.
     standings: BTreeSet<(u8, UserId)>,
     state: TrackerState,
+    is_ledger_silent: bool,
     last_number: u64,
     random: fastrand::Rng,
 }
@@ -104,6 +115,7 @@ impl Machine {
             outputs: VecDeque::new(),
             standings: BTreeSet::new(),
             state: TrackerState::Idle,
+            is_ledger_silent: false,
             last_number: 0,
             random: fastrand::Rng::with_seed(seed),
         }
@@ -131,12 +143,29 @@ impl Machine {
                 record.hold_until = now;
                 if is_moved {
                     record.ledger = LedgerState::Unknown;
+                    self.timers.clear(&Timer::Read(user.clone()));
                 }
                 if matches!(record.authorization, Authorization::Refused(_)) {
                     record.authorization = Authorization::Valid;
                 }
             }
+            if is_moved {
+                self.write_anew(&user);
+            }
             self.resume(&user, now);
+        }
+    }
+
+    /// Puts what is known of a user's orders into a ledger that does not have it.
+    fn write_anew(&mut self, user: &UserId) {
+        for (order_id, order) in self.orders.iter().filter(|(_, order)| order.user == *user) {
+            if let Some(entry) = order.entry() {
+                self.outputs.push_back(Output::Write {
+                    user: user.clone(),
+                    order_id: *order_id,
+                    entry,
+                });
+            }
         }
     }
 
@@ -159,11 +188,11 @@ impl Machine {
         self.update_state(user);
     }
 
-    /// Whether a player stays known while none of their orders is open: the logged-in one does, those
-    /// of a server come and go with their orders.
-    pub(crate) fn stay(&mut self, user: &UserId, is_resident: bool) {
+    /// A player stays known while none of their orders is open: the logged-in one does, those of a
+    /// server come and go with their orders.
+    pub(crate) fn stay(&mut self, user: &UserId) {
         if let Some(record) = self.users.get_mut(user) {
-            record.is_resident |= is_resident;
+            record.is_resident = true;
         }
     }
 
@@ -184,6 +213,12 @@ impl Machine {
     /// once, because it may have been refunded meanwhile. A ledger that was in use elsewhere may be read
     /// a second time, later.
     pub(crate) fn ledger_loaded(&mut self, user: &UserId, orders: Vec<Restored>, now: Duration) {
+        self.ledger_is_silent(false);
+        self.take_loaded(user, orders, now);
+    }
+
+    fn take_loaded(&mut self, user: &UserId, orders: Vec<Restored>, now: Duration) {
+        self.timers.clear(&Timer::Read(user.clone()));
         let Some(record) = self.users.get_mut(user) else {
             return;
         };
@@ -192,14 +227,25 @@ impl Machine {
         }
         record.ledger = LedgerState::Ready;
         let queued = std::mem::take(&mut record.queued);
+        let untracked = std::mem::take(&mut record.untracked);
         for restored in orders {
-            self.restore(user, restored, now);
+            if !untracked.contains(&restored.order_id) {
+                self.restore(user, restored, now);
+            }
         }
         for order_id in queued {
-            self.track(user, order_id, now);
+            self.track_known(user, order_id, now);
         }
         self.check_acknowledged(user, now);
         self.update_state(user);
+        self.forget_user_if_unused(user);
+    }
+
+    fn ledger_is_silent(&mut self, is_silent: bool) {
+        if is_silent != self.is_ledger_silent {
+            self.is_ledger_silent = is_silent;
+            self.outputs.push_back(Output::LedgerSilent(is_silent));
+        }
     }
 
     fn restore(&mut self, user: &UserId, restored: Restored, now: Duration) {
@@ -208,47 +254,67 @@ impl Machine {
             entry,
             age,
         } = restored;
-        if self.orders.contains_key(&order_id) {
-            return;
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            // The ledger was read late. It knows better what the game was told.
+            if order.user != *user || order.phase == Phase::Acknowledged {
+                return;
+            }
+            order.was_granted |= entry >= Entry::Granted;
+            if entry != Entry::Acknowledged || order.phase == Phase::Ended {
+                return;
+            }
+            order.phase = Phase::Acknowledged;
+            self.close_order(order_id, user);
+        } else if entry == Entry::Acknowledged {
+            let order = Order::acknowledged(user.clone(), age, now);
+            self.orders.insert(order_id, order);
+            let window = self.config.as_ref().map(|config| config.refund_window);
+            if let Some(record) = self.users.get_mut(user)
+                && window.is_some_and(|window| age < window)
+            {
+                record.checking.insert(order_id);
+            }
+        } else {
+            let mut order = Order::restored(user.clone(), age, now);
+            order.was_granted = entry == Entry::Granted;
+            self.orders.insert(order_id, order);
+            self.begin(order_id, now);
         }
         self.outputs.push_back(Output::Notice(Notice::Restored {
             order_id,
             user: user.clone(),
-            is_acknowledged: entry == Entry::Acknowledged,
+            entry,
         }));
-        match entry {
-            Entry::Open | Entry::Granted => {
-                let mut order = Order::restored(user.clone(), age, now);
-                order.was_granted = entry == Entry::Granted;
-                self.orders.insert(order_id, order);
-                self.begin(order_id, now);
-            }
-            Entry::Acknowledged => {
-                let order = Order::acknowledged(user.clone(), age, now);
-                self.orders.insert(order_id, order);
-                if let Some(record) = self.users.get_mut(user) {
-                    record.checking.insert(order_id);
-                }
-            }
-        }
     }
 
     /// Follows an order of a player's.
     pub(crate) fn track(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
-        let was_granted = match self.orders.get(&order_id) {
-            Some(order) => match order.phase {
-                Phase::Granted | Phase::Acknowledged => return,
+        self.users.entry(user.clone()).or_insert_with(User::new);
+        self.track_known(user, order_id, now);
+        self.update_state(user);
+        self.forget_user_if_unused(user);
+    }
+
+    fn track_known(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
+        let mut was_granted = false;
+        if let Some(order) = self.orders.get(&order_id) {
+            was_granted = order.was_granted;
+            match order.phase {
                 Phase::Recording | Phase::Open if order.user == *user => return,
-                // Refunded: a late `done` must not grant it a second time.
-                Phase::Ended if order.was_granted => return,
+                // It is over, or a late `done` must not grant a second time what was refunded. Where
+                // it stands is said again.
+                Phase::Granted | Phase::Acknowledged => return self.tell_again(order_id),
+                Phase::Ended if was_granted => return self.tell_again(order_id),
                 // The order of another player, or one that ended or was given up: begin anew.
-                Phase::Recording | Phase::Open | Phase::Ended | Phase::Failed => order.was_granted,
-            },
-            None => false,
+                Phase::Recording | Phase::Open | Phase::Ended | Phase::Failed => {}
+            }
+            self.forget(order_id);
+        }
+        let Some(record) = self.users.get_mut(user) else {
+            return;
         };
-        self.forget(order_id);
-        let record = self.users.entry(user.clone()).or_insert_with(User::new);
-        if record.open.len() + record.queued.len() >= MAX_OPEN {
+        record.untracked.remove(&order_id);
+        if record.open.len() + record.recording.len() + record.queued.len() >= MAX_OPEN {
             self.outputs.push_back(Output::Notice(Notice::Failed {
                 order_id,
                 user: user.clone(),
@@ -256,27 +322,44 @@ impl Machine {
             }));
             return;
         }
-        if record.ledger == LedgerState::Ready {
-            let mut order = Order::new(user.clone(), now);
-            order.was_granted = was_granted;
-            self.orders.insert(order_id, order);
-            self.outputs.push_back(Output::Write {
-                user: user.clone(),
-                order_id,
-                entry: Entry::Open,
-            });
-        } else {
+        if record.ledger != LedgerState::Ready {
             // It may be in the ledger, acknowledged long ago.
             record.queued.insert(order_id);
+            return;
         }
-        self.update_state(user);
+        record.recording.insert(order_id);
+        let mut order = Order::new(user.clone(), now);
+        order.was_granted = was_granted;
+        let entry = order.entry().unwrap_or(Entry::Open);
+        self.orders.insert(order_id, order);
+        self.timers
+            .set(Timer::Record(order_id), now + LEDGER_PATIENCE);
+        self.outputs.push_back(Output::Write {
+            user: user.clone(),
+            order_id,
+            entry,
+        });
+    }
+
+    fn tell_again(&mut self, order_id: OrderId) {
+        if let Some(order) = self.orders.get(&order_id)
+            && let Some(status) = &order.status
+        {
+            self.outputs.push_back(Output::Notice(Notice::Status {
+                order_id,
+                previous: Some(status.clone()),
+                status: status.clone(),
+                source: NewsSource::Request,
+            }));
+        }
     }
 
     /// An order's entry is in the ledger, or will not be, for trouble that was told.
     pub(crate) fn written(&mut self, order_id: OrderId, entry: Entry, now: Duration) {
+        self.ledger_is_silent(false);
         let phase = self.orders.get(&order_id).map(|order| order.phase);
         match (entry, phase) {
-            (Entry::Open, Some(Phase::Recording)) => self.begin(order_id, now),
+            (Entry::Open | Entry::Granted, Some(Phase::Recording)) => self.begin(order_id, now),
             (Entry::Acknowledged, Some(Phase::Acknowledged)) => self
                 .outputs
                 .push_back(Output::Notice(Notice::Acknowledged { order_id })),
@@ -286,15 +369,20 @@ impl Machine {
 
     /// Starts what it takes to follow an order.
     fn begin(&mut self, order_id: OrderId, now: Duration) {
+        self.timers.clear(&Timer::Record(order_id));
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        if order.phase != Phase::Recording {
+            return;
+        }
         order.phase = Phase::Open;
         let user = order.user.clone();
         let record = self.users.entry(user.clone()).or_insert_with(User::new);
         if record.open.is_empty() {
             record.is_polling = false;
         }
+        record.recording.remove(&order_id);
         record.open.insert(order_id);
         record.awaiting.insert(order_id);
         let strays = record.take_strays(order_id);
@@ -344,6 +432,7 @@ impl Machine {
             .push_back(Output::Notice(Notice::Abandoned { order_id }));
         self.close_order(order_id, &user);
         self.update_state(&user);
+        self.forget_user_if_unused(&user);
     }
 
     /// The game's systems have had a whole frame to hear how an order ended: it need not be told
@@ -360,13 +449,28 @@ impl Machine {
 
     /// Forgets an order, in the ledger as well.
     pub(crate) fn untrack(&mut self, order_id: OrderId) {
-        for record in self.users.values_mut() {
-            record.queued.remove(&order_id);
-        }
-        if let Some(order) = self.orders.get(&order_id) {
-            let user = order.user.clone();
-            self.forget(order_id);
-            self.outputs.push_back(Output::Erase { user, order_id });
+        match self.orders.get(&order_id).map(|order| order.user.clone()) {
+            Some(user) => {
+                self.forget(order_id);
+                self.outputs.push_back(Output::Erase {
+                    user: user.clone(),
+                    order_id,
+                });
+                self.forget_user_if_unused(&user);
+            }
+            // A ledger that is being read, or is read late, may have it.
+            None => {
+                for (user, record) in &mut self.users {
+                    record.queued.remove(&order_id);
+                    if record.ledger != LedgerState::Ready {
+                        record.untracked.insert(order_id);
+                    }
+                    self.outputs.push_back(Output::Erase {
+                        user: user.clone(),
+                        order_id,
+                    });
+                }
+            }
         }
         // Whatever was said of the order before this is of its life before.
         self.outputs
@@ -407,6 +511,7 @@ impl Machine {
             Some(order) if order.user == *user => {
                 self.hear(news.order_id, &news.status, NewsSource::Socket, now);
                 self.update_state(user);
+                self.forget_user_if_unused(user);
             }
             // Another player's socket has no say in it.
             Some(_) => {}
@@ -540,6 +645,7 @@ impl Machine {
             Err(error) => self.take_failure(order_id, &user, error, now),
         }
         self.update_state(&user);
+        self.forget_user_if_unused(&user);
     }
 
     /// Does what is due.
@@ -551,6 +657,14 @@ impl Machine {
                 Timer::Reopen(user) => self.reopen_socket(&user, now),
                 Timer::Renew(user) => self.renew(&user, now),
                 Timer::Token(user) => self.token_expires(&user, now),
+                Timer::Read(user) => {
+                    self.ledger_is_silent(true);
+                    self.take_loaded(&user, Vec::new(), now);
+                }
+                Timer::Record(order_id) => {
+                    self.ledger_is_silent(true);
+                    self.begin(order_id, now);
+                }
             }
         }
     }
@@ -595,10 +709,6 @@ impl Machine {
             return self.time_out(order_id, now);
         }
         self.schedule_next(order_id, now);
-        if let Some(order) = self.orders.get(&order_id) {
-            let user = order.user.clone();
-            self.forget_user_if_unused(&user);
-        }
     }
 
     fn take_failure(
@@ -641,7 +751,7 @@ impl Machine {
                 if let Some(record) = self.users.get_mut(user) {
                     record.checking.remove(&order_id);
                 }
-                return self.forget_user_if_unused(user);
+                return;
             }
             // An order that the servers have told of exists, whatever this one says.
             if order.refusals >= config.refusals_max && order.status.is_none() {
@@ -897,12 +1007,7 @@ impl Machine {
             let at = now + config.poll_interval_max;
             return self.timers.set(Timer::GiveUp(order_id), at);
         }
-        if std::mem::replace(&mut order.is_overdue, true) {
-            // No answer at all for as long again.
-            let user = order.user.clone();
-            self.time_out(order_id, now);
-            return self.update_state(&user);
-        }
+        order.is_overdue = true;
         let at = now + config.tracking_timeout;
         self.timers.set(Timer::GiveUp(order_id), at);
         self.want(order_id, now);
@@ -923,7 +1028,13 @@ impl Machine {
         order.phase = Phase::Failed;
         // After a restart it is tried again: what was paid for always, the rest for a day.
         let age = order.age + now.saturating_sub(order.begun);
-        order.keeps_entry = order.is_paid() || timeout.is_none_or(|timeout| age < timeout);
+        // One that was refused may have been paid in an earlier run, for all that is known.
+        let patience = match &error {
+            TrackingError::Refused(_) => Some(KEEP_REFUSED),
+            _ => timeout,
+        };
+        order.keeps_entry =
+            order.is_paid() || order.was_granted || patience.is_none_or(|patience| age < patience);
         let user = order.user.clone();
         self.outputs.push_back(Output::Notice(Notice::Failed {
             order_id,
@@ -943,10 +1054,11 @@ impl Machine {
         if let Some(record) = self.users.get_mut(user) {
             record.open.remove(&order_id);
             record.awaiting.remove(&order_id);
+            record.recording.remove(&order_id);
             record.checking.remove(&order_id);
         }
+        self.timers.clear(&Timer::Record(order_id));
         self.close_socket_if_unused(user);
-        self.forget_user_if_unused(user);
     }
 
     fn forget_user_if_unused(&mut self, user: &UserId) {
@@ -954,11 +1066,13 @@ impl Machine {
             !record.is_resident
                 && record.ledger != LedgerState::Loading
                 && record.open.is_empty()
+                && record.recording.is_empty()
                 && record.queued.is_empty()
                 && record.checking.is_empty()
         });
         if is_unused && let Some(record) = self.users.remove(user) {
             self.timers.clear(&Timer::Token(user.clone()));
+            self.timers.clear(&Timer::Read(user.clone()));
             self.standings.remove(&(record.severity, user.clone()));
             self.outputs
                 .push_back(Output::Forget { user: user.clone() });
@@ -1078,13 +1192,13 @@ impl Machine {
             self.want(order_id, now);
         }
         self.watch_token(user, now);
-        self.load_ledger(user);
+        self.load_ledger(user, now);
         self.check_acknowledged(user, now);
         self.open_socket_if_wanted(user, now);
         self.update_state(user);
     }
 
-    fn load_ledger(&mut self, user: &UserId) {
+    fn load_ledger(&mut self, user: &UserId, now: Duration) {
         let is_configured = self.config.is_some();
         if let Some(record) = self.users.get_mut(user)
             && record.ledger == LedgerState::Unknown
@@ -1092,6 +1206,8 @@ impl Machine {
             && is_configured
         {
             record.ledger = LedgerState::Loading;
+            self.timers
+                .set(Timer::Read(user.clone()), now + LEDGER_PATIENCE);
             let user = user.clone();
             self.outputs.push_back(Output::LoadLedger { user });
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::ledger::Entry;
 use crate::order::{OrderItem, OrderStatus, Price};
 use crate::user::UserId;
 
@@ -115,6 +116,18 @@ impl Order {
             status: Some(OrderStatus::Done),
             reached: Stage::Done,
             ..Self::restored(user, age, now)
+        }
+    }
+
+    /// What the ledger is to have of it; nothing of what is over.
+    pub(super) fn entry(&self) -> Option<Entry> {
+        match self.phase {
+            Phase::Recording | Phase::Open | Phase::Granted => Some(match self.was_granted {
+                true => Entry::Granted,
+                false => Entry::Open,
+            }),
+            Phase::Acknowledged => Some(Entry::Acknowledged),
+            Phase::Ended | Phase::Failed => None,
         }
     }
 

@@ -26,6 +26,10 @@ pub(super) struct User {
     /// When the token expires, by its own word.
     pub(super) token_expires: Option<Duration>,
     pub(super) ledger: LedgerState,
+    /// Orders that are being written to the ledger.
+    pub(super) recording: BTreeSet<OrderId>,
+    /// Orders that were forgotten before the ledger was read.
+    pub(super) untracked: BTreeSet<OrderId>,
     /// Orders to be followed once the ledger has been read.
     pub(super) queued: BTreeSet<OrderId>,
     /// Orders that were acknowledged in an earlier run, until it is known whether they were refunded.
@@ -94,6 +98,8 @@ impl User {
             is_token_reported: false,
             token_expires: None,
             ledger: LedgerState::Unknown,
+            recording: BTreeSet::new(),
+            untracked: BTreeSet::new(),
             queued: BTreeSet::new(),
             checking: BTreeSet::new(),
             open: BTreeSet::new(),
@@ -142,7 +148,8 @@ impl User {
     }
 
     pub(super) fn state(&self) -> TrackerState {
-        if self.open.is_empty() && self.queued.is_empty() {
+        let is_on_its_way = !self.queued.is_empty() || !self.recording.is_empty();
+        if self.open.is_empty() && !is_on_its_way {
             return TrackerState::Idle;
         }
         match &self.authorization {
@@ -159,7 +166,7 @@ impl User {
         }
         // Done orders whose items are still unknown need no socket.
         let is_refused = self.socket == Socket::Refused;
-        if self.is_polling || is_refused || (self.awaiting.is_empty() && self.queued.is_empty()) {
+        if self.is_polling || is_refused || (self.awaiting.is_empty() && !is_on_its_way) {
             return TrackerState::Polling {
                 reason: self.trouble.clone(),
             };

@@ -17,7 +17,7 @@ fn an_order_is_in_the_ledger_before_anything_is_done_about_it() {
     let mut sim = Sim::new();
     sim.is_ledger_stuck = true;
     sim.track(ORDER);
-    sim.pass(seconds(60));
+    sim.pass(seconds(4));
     assert_eq!((sim.requests_sent(), sim.sockets_opened), (0, 0));
     sim.machine.written(ORDER, Entry::Open, sim.now);
     sim.collect();

@@ -2,6 +2,7 @@
 //! of other SDKs ran into.
 
 mod authorization;
+mod careful;
 mod follow;
 mod hard_cases;
 mod ledger;
@@ -10,6 +11,7 @@ mod random;
 mod socket;
 
 use super::*;
+use crate::ledger::Ledger;
 use crate::order::OrderItem;
 
 /// A machine, a clock that only the test moves, and all that came out.
@@ -28,6 +30,7 @@ struct Sim {
     /// What the ledger has, and since when. Writes are done at once, unless it is stuck.
     ledger: BTreeMap<OrderId, (Entry, Duration)>,
     is_ledger_stuck: bool,
+    is_ledger_silent: bool,
 }
 
 const ORDER: OrderId = OrderId(59_614_241);
@@ -99,6 +102,7 @@ impl Sim {
             notices: Vec::new(),
             ledger: BTreeMap::new(),
             is_ledger_stuck: false,
+            is_ledger_silent: false,
         }
     }
 
@@ -109,7 +113,7 @@ impl Sim {
 
     fn log_in(&mut self) {
         self.machine.log_in(&alice(), None, self.now);
-        self.machine.stay(&alice(), true);
+        self.machine.stay(&alice());
         self.collect();
     }
 
@@ -245,6 +249,7 @@ impl Sim {
                     self.ledger.remove(&order_id);
                 }
                 Output::Forget { .. } => {}
+                Output::LedgerSilent(is_silent) => self.is_ledger_silent = is_silent,
                 Output::Notice(notice) => self.notices.push(notice),
             }
         }

@@ -202,7 +202,7 @@ impl World {
         };
         self.token_until = self.now + life;
         self.machine.log_in(&alice(), Some(life), self.now);
-        self.machine.stay(&alice(), true);
+        self.machine.stay(&alice());
     }
 
     fn run(&mut self) {
@@ -433,7 +433,7 @@ impl World {
                 Output::Erase { order_id, .. } => {
                     self.ledger.remove(&order_id);
                 }
-                Output::Forget { .. } => {}
+                Output::Forget { .. } | Output::LedgerSilent(_) => {}
                 Output::Notice(notice) => self.told(notice),
             }
         }
