@@ -17,7 +17,7 @@ pub(super) const PATH: &str = "/paystation4/";
 pub(super) const SANDBOX_PATH: &str = "/sandbox/paystation4/";
 
 /// How often the page looks for news while there may be some, in seconds.
-const REFRESH: u32 = 1;
+const REFRESH: u32 = 2;
 
 const STYLE: &str = include_str!("page.css");
 
