@@ -24,9 +24,11 @@ project id    {project}
 payment page  {page}?token=TOKEN
   in sandbox  {sandbox_page}?token=TOKEN
 
-A token of the player alice, for a day:
+A token of the player alice, for a day; a game finds it all with `XsollaConfig::from_env()` and
+`XsollaUser::from_env()`:
 
-TOKEN={token}
+export XSOLLA_STORE_URL={store} XSOLLA_SOCKET_URL={socket}
+export XSOLLA_PROJECT_ID={project} XSOLLA_USER_TOKEN={token}
 
 What is for sale:
 
@@ -34,12 +36,12 @@ curl '{store}/v2/project/{project}/items/virtual_items'
 
 Order a sword; the answer's token opens the payment page (add \"sandbox\": true for the other):
 
-curl -H \"Authorization: Bearer $TOKEN\" -d '{{\"quantity\": 1}}' \\
+curl -H \"Authorization: Bearer $XSOLLA_USER_TOKEN\" -d '{{\"quantity\": 1}}' \\
   '{store}/v2/project/{project}/payment/item/sword'
 
 Follow an order:
 
-curl -H \"Authorization: Bearer $TOKEN\" '{store}/v2/project/{project}/order/ORDER_ID'
+curl -H \"Authorization: Bearer $XSOLLA_USER_TOKEN\" '{store}/v2/project/{project}/order/ORDER_ID'
 
 Order {order_id} of alice waits to be paid; open it in a browser:
 

@@ -71,6 +71,41 @@ fn an_order_costs_what_its_items_cost_together() {
 }
 
 #[test]
+fn the_orders_of_another_run_have_other_ids() {
+    let earlier = XsollaEmulator::start();
+    let first = earlier.create_order(&earlier.user("alice"), &[("sword", 1)]);
+    std::thread::sleep(Duration::from_millis(5));
+    let later = XsollaEmulator::start();
+    let alice = later.user("alice");
+    let other = later.create_order(&alice, &[("sword", 1)]);
+    assert!(first.0 > u64::from(u32::MAX));
+    assert!(other > first, "{other} after {first}");
+    let next = later.create_order(&alice, &[("sword", 1)]);
+    assert_eq!(next.0, other.0 + 1);
+}
+
+#[test]
+fn the_next_id_can_be_set() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    emulator.set_next_order_id(OrderId(7));
+    let ids = [(); 2].map(|()| emulator.create_order(&alice, &[("sword", 1)]));
+    assert_eq!(ids, [OrderId(7), OrderId(8)]);
+    emulator.set_next_order_id(OrderId(20));
+    assert_eq!(emulator.create_order(&alice, &[("sword", 1)]), OrderId(20));
+    assert_eq!(emulator.orders(), [OrderId(7), OrderId(8), OrderId(20)]);
+}
+
+#[test]
+#[should_panic(expected = "no order of the emulator can come next as 7")]
+fn an_id_that_is_taken_cannot_be_the_next() {
+    let emulator = XsollaEmulator::start();
+    emulator.set_next_order_id(OrderId(7));
+    emulator.create_order(&emulator.user("alice"), &[("sword", 1)]);
+    emulator.set_next_order_id(OrderId(7));
+}
+
+#[test]
 fn an_order_goes_through_its_statuses() {
     let emulator = XsollaEmulator::start();
     let (alice, token) = (emulator.user("alice"), emulator.token("alice"));

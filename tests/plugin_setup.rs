@@ -156,6 +156,7 @@ fn a_config_that_moves_to_other_servers_takes_the_orders_along() {
     let (here, there) = (XsollaEmulator::start(), XsollaEmulator::start());
     let (alice_here, alice_there) = (here.user("alice"), there.user("alice"));
     let order = here.create_order(&alice_here, &[("sword", 1)]);
+    there.set_next_order_id(order);
     assert_eq!(there.create_order(&alice_there, &[("sword", 1)]), order);
     let mut game = Game::new(here.config());
     game.log_in(&alice_here);

@@ -72,6 +72,35 @@ impl XsollaEmulator {
         Ok(OrderId(id))
     }
 
+    /// Gives the next order this id, and those after it the ids that follow: for tests that need an
+    /// id they know.
+    ///
+    /// Otherwise the first id is made from the time of the start, so that it is another with every
+    /// emulator, as it would be at Xsolla, where no id comes twice. Do not set the same one where a
+    /// [ledger](crate::Ledger) is kept between runs: it would take the new order for one that was
+    /// granted before.
+    ///
+    /// # Panics
+    ///
+    /// There is an order with this id or a higher one, or the id is higher than a signed 64-bit
+    /// number can be.
+    #[track_caller]
+    pub fn set_next_order_id(&self, order_id: OrderId) {
+        let mut state = self.shared.lock();
+        let newest = state.orders.last_key_value().map(|(&id, _)| id);
+        let is_next = newest.is_none_or(|newest| newest < order_id.0);
+        let is_possible = is_next && i64::try_from(order_id.0).is_ok();
+        if is_possible {
+            state.next_order_id = order_id.0;
+        }
+        drop(state);
+        if !is_possible {
+            misused(&format!(
+                "no order of the emulator can come next as {order_id}"
+            ));
+        }
+    }
+
     /// Every order so far, the oldest first, whoever created it.
     pub fn orders(&self) -> Vec<OrderId> {
         let state = self.shared.lock();

@@ -1,6 +1,6 @@
 //! What travels over the socket: the part of the Centrifuge client protocol v2 that Xsolla's SDKs speak.
 //!
-//! Zero values are left out, as a Centrifuge server leaves them out.
+//! Zero values are left out where a Centrifuge server leaves them out.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,8 +18,19 @@ pub(super) struct Command {
     pub(super) id: u32,
     pub(super) connect: Option<ConnectRequest>,
     pub(super) history: Option<HistoryRequest>,
-    pub(super) send: Option<IgnoredAny>,
+    pub(super) send: Option<Unread>,
+    rpc: Option<Unread>,
+    subscribe: Option<Unread>,
+    unsubscribe: Option<Unread>,
+    publish: Option<Unread>,
+    presence: Option<Unread>,
+    presence_stats: Option<Unread>,
+    refresh: Option<Unread>,
+    sub_refresh: Option<Unread>,
 }
+
+/// A request whose fields do not matter; but that it is an object does.
+type Unread = HashMap<String, IgnoredAny>;
 
 impl Command {
     /// One line of a frame; `None` if it is no command.
@@ -34,6 +45,22 @@ impl Command {
     /// Whether it is a pong: an empty command, or anything else without a number.
     pub(super) fn is_pong(&self) -> bool {
         self.id == 0 && self.send.is_none()
+    }
+
+    /// Whether the protocol has this command, and the emulator has no use for it.
+    pub(super) fn is_not_served(&self) -> bool {
+        [
+            &self.rpc,
+            &self.subscribe,
+            &self.unsubscribe,
+            &self.publish,
+            &self.presence,
+            &self.presence_stats,
+            &self.refresh,
+            &self.sub_refresh,
+        ]
+        .into_iter()
+        .any(Option::is_some)
     }
 }
 
@@ -144,7 +171,7 @@ impl SubscribeResult {
 
 #[derive(Serialize)]
 pub(super) struct HistoryResult {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Sent when empty too, unlike a subscription's.
     pub(super) publications: Vec<Publication>,
     pub(super) epoch: String,
     #[serde(skip_serializing_if = "is_zero")]
@@ -177,10 +204,9 @@ pub(super) struct ServerError {
 
 impl ServerError {
     pub(super) const UNAUTHORIZED: Self = Self::constant(101, "unauthorized");
-    pub(super) const UNKNOWN_CHANNEL: Self = Self::constant(102, "unknown channel");
     pub(super) const PERMISSION_DENIED: Self = Self::constant(103, "permission denied");
-    pub(super) const METHOD_NOT_FOUND: Self = Self::constant(104, "method not found");
     pub(super) const BAD_REQUEST: Self = Self::constant(107, "bad request");
+    pub(super) const NOT_AVAILABLE: Self = Self::constant(108, "not available");
     pub(super) const TOKEN_EXPIRED: Self = Self::constant(109, "token expired");
     pub(super) const UNRECOVERABLE_POSITION: Self = Self::constant(112, "unrecoverable position");
 

@@ -74,7 +74,8 @@
 //!
 //! Requests carry a token as `Authorization: Bearer …`: a user's, or the payment token of an order.
 //! A cart is the request's own `{"items":[{"sku":"sword","quantity":1}]}`. Order ids exceed 32 bits,
-//! as Xsolla's do.
+//! as Xsolla's do, and begin at a number made from the time of the start, so that they are not those of
+//! an earlier run; [`set_next_order_id`](XsollaEmulator::set_next_order_id) sets them.
 //!
 //! The socket keeps the rules of the servers that Xsolla runs, so a client that breaks them is found
 //! out: it wants a pong for each ping and none without (3012, 3501), closes on a malformed frame

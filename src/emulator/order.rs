@@ -1,6 +1,6 @@
 //! An order, its way through the statuses, and what Get Order says of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -10,8 +10,17 @@ use super::catalog::{Offer, Price, VirtualPrice};
 use super::faults::Lag;
 use super::payment::Payment;
 
-/// The first order's id, beyond 32 bits: clients that cut ids are found out.
-pub(super) const FIRST_ID: u64 = (1 << 32) + 59_614_241;
+/// The start of 2020 in Unix time.
+const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);
+
+/// The first order's id. Beyond 32 bits: clients that cut ids are found out. And from the clock, in
+/// milliseconds: a ledger that outlives an emulator does not take the next one's orders for its own.
+pub(super) fn first_id(started_at: SystemTime) -> u64 {
+    let since = started_at.duration_since(SystemTime::UNIX_EPOCH + YEAR_2020);
+    // A clock that is that wrong gives no better number.
+    let millis = since.unwrap_or_default().as_millis();
+    (1 << 32) + u64::try_from(millis).unwrap_or_default()
+}
 
 pub(super) struct Order {
     pub(super) account: usize,

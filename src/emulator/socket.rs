@@ -24,6 +24,7 @@ use super::token;
 
 /// Close codes of Centrifuge.
 const BAD_REQUEST: (u16, &str) = (3501, "bad request");
+const NOT_AVAILABLE: (u16, &str) = (3508, "not available");
 const NO_PONG: (u16, &str) = (3012, "no pong");
 const TOO_LARGE: (u16, &str) = (1009, "message size limit");
 
@@ -292,11 +293,17 @@ impl Connection {
         if let Some(request) = command.history {
             return self.history(command.id, &request);
         }
-        if command.id != 0 {
-            let reply = Reply::error(command.id, ServerError::METHOD_NOT_FOUND);
+        if command.is_not_served() {
+            let reply = Reply::error(command.id, ServerError::NOT_AVAILABLE);
             self.place.with_socket(|s| s.send(vec![line(&reply)]));
+            return Verdict::GoOn;
         }
-        Verdict::GoOn
+        // Nothing answers a `send`, so Centrifuge tells its client in this way.
+        Verdict::disconnect(if command.send.is_some() {
+            NOT_AVAILABLE
+        } else {
+            BAD_REQUEST
+        })
     }
 
     fn connect(&mut self, id: u32, request: ConnectRequest) -> Verdict {
@@ -448,19 +455,14 @@ fn history(
     if let Some(code) = state.faults.history {
         return Err(ServerError::of_code(code));
     }
-    let (index, account) = state
-        .accounts
-        .iter()
-        .enumerate()
-        .find(|(_, account)| account.channel == request.channel)
-        .ok_or(ServerError::UNKNOWN_CHANNEL)?;
-    let subscription = state
+    // Whether there is a channel of this name is nobody else's business.
+    let account = state
         .sockets
         .get(&socket)
-        .and_then(|s| s.subscription.as_ref());
-    if subscription.is_none_or(|subscription| subscription.account != index) {
-        return Err(ServerError::PERMISSION_DENIED);
-    }
+        .and_then(|socket| socket.subscription.as_ref())
+        .and_then(|subscription| state.accounts.get(subscription.account))
+        .filter(|account| account.channel == request.channel)
+        .ok_or(ServerError::PERMISSION_DENIED)?;
     Ok(HistoryResult {
         publications: account.stream.history(request)?,
         epoch: account.stream.epoch().to_owned(),

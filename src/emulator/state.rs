@@ -13,7 +13,7 @@ use super::catalog::Catalog;
 use super::counters::Counters;
 use super::faults::Faults;
 use super::frames::{Push, PushFrame, SubscribeResult, line};
-use super::order::{FIRST_ID, Line, Order};
+use super::order::{self, Line, Order};
 use super::payment::Delays;
 use super::stream::{self, Stream};
 use super::token::{self, Issued};
@@ -59,6 +59,8 @@ impl Shared {
 pub(super) struct State {
     pub(super) accounts: Vec<Account>,
     pub(super) orders: BTreeMap<u64, Order>,
+    /// Above that of every order.
+    pub(super) next_order_id: u64,
     pub(super) sockets: BTreeMap<u64, Socket>,
     pub(super) catalog: Catalog,
     pub(super) faults: Faults,
@@ -90,6 +92,7 @@ impl State {
         Self {
             accounts: Vec::new(),
             orders: BTreeMap::new(),
+            next_order_id: order::first_id(SystemTime::now()),
             sockets: BTreeMap::new(),
             catalog: Catalog::included(),
             faults: Faults::default(),
@@ -176,8 +179,8 @@ impl State {
     }
 
     pub(super) fn create_order(&mut self, account: usize, lines: Vec<Line>) -> u64 {
-        let next = self.orders.last_key_value().map(|(id, _)| id + 1);
-        let id = next.unwrap_or(FIRST_ID);
+        let id = self.next_order_id;
+        self.next_order_id += 1;
         self.orders.insert(id, Order::new(account, lines));
         self.announce(id, "new");
         id

@@ -71,17 +71,22 @@ impl Stream {
         request: &HistoryRequest,
     ) -> Result<Vec<Publication>, ServerError> {
         let since = request.since.as_ref();
+        if request.reverse && since.is_some_and(|since| since.offset == 0) {
+            return Err(ServerError::BAD_REQUEST);
+        }
         if since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != self.epoch) {
             return Err(ServerError::UNRECOVERABLE_POSITION);
         }
         let limit = usize::try_from(request.limit).map_or(MAX_PAGE, |limit| limit.min(MAX_PAGE));
         let offset = since.map(|since| since.offset);
         let page: Vec<Publication> = if request.reverse {
-            let before = |publication: &&Publication| offset.is_none_or(|o| publication.offset < o);
+            // As in Centrifuge: only from a publication that is kept, wherever else it ends.
+            let first = offset.map_or(self.top, |offset| offset.saturating_sub(1));
             self.kept
                 .iter()
                 .rev()
-                .filter(before)
+                .skip_while(|publication| publication.offset > first)
+                .take_while(|_| first <= self.top)
                 .take(limit)
                 .cloned()
                 .collect()
@@ -98,8 +103,10 @@ impl Stream {
     }
 
     /// What a client at this position has missed; `None` where a part of it is not kept any more.
+    /// A position without an epoch is one of any.
     pub(super) fn recover(&self, position: &Position) -> Option<Vec<Publication>> {
-        if position.epoch != self.epoch || position.offset > self.top {
+        let is_of_another = !position.epoch.is_empty() && position.epoch != self.epoch;
+        if is_of_another || position.offset > self.top {
             return None;
         }
         let missed: Vec<_> = self
@@ -161,6 +168,11 @@ mod tests {
         assert_eq!(page(2, None, true), [5, 4]);
         assert_eq!(page(-1, Some(5), true), [4, 3]);
         assert!(page(-1, Some(9), false).is_empty());
+        assert_eq!(page(-1, Some(6), true), [5, 4, 3]);
+        assert!(page(-1, Some(7), true).is_empty(), "there was no offset 6");
+        assert!(page(-1, Some(3), true).is_empty(), "offset 2 is not kept");
+        let from_zero = stream.history(&request(-1, Some(0), true));
+        assert_eq!(from_zero.err(), Some(ServerError::BAD_REQUEST));
     }
 
     #[test]
@@ -188,5 +200,6 @@ mod tests {
         assert_eq!(recover(epoch, 1), None, "offset 2 is not kept any more");
         assert_eq!(recover(epoch, 6), None, "there was no offset 6");
         assert_eq!(recover("?", 5), None);
+        assert_eq!(recover("", 3), Some(vec![4, 5]), "of any epoch");
     }
 }
