@@ -79,7 +79,8 @@ struct Browser {
 
 /// The program, or what is missing.
 fn chromium() -> Result<PathBuf, &'static str> {
-    let named = std::env::var_os("CHROMIUM_BIN").map(PathBuf::from);
+    let named = std::env::var_os("CHROMIUM_BIN").filter(|name| !name.is_empty());
+    let named = named.map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut found = std::env::split_paths(&path)
         .flat_map(|folder| ["chromium", "chromium-browser"].map(|name| folder.join(name)));
