@@ -26,6 +26,8 @@ pub(super) struct Page<'a> {
 
 /// What an order of an item comes to.
 pub(super) struct Offer {
+    /// What players call it.
+    pub(super) name: Option<String>,
     pub(super) is_free: bool,
     pub(super) price: Option<Price>,
     pub(super) virtual_prices: Vec<VirtualPrice>,
@@ -122,6 +124,7 @@ impl Catalog {
             .find(|item| item.get("sku").and_then(Value::as_str) == Some(sku))?;
         let virtual_prices = item.get("virtual_prices").and_then(Value::as_array);
         Some(Offer {
+            name: item.get("name").and_then(Value::as_str).map(str::to_owned),
             is_free: item.get("is_free").and_then(Value::as_bool) == Some(true),
             price: item.get("price").and_then(Price::read),
             virtual_prices: virtual_prices
@@ -137,6 +140,7 @@ impl Offer {
     /// For tests that order things which nobody put up for sale.
     pub(super) fn unlisted() -> Self {
         Self {
+            name: None,
             is_free: false,
             price: Some(Price {
                 amount: DEFAULT_AMOUNT,

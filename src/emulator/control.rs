@@ -27,7 +27,8 @@ pub enum EmulatorError {
 /// What is told to the socket is on the player's channel before these return.
 impl XsollaEmulator {
     /// Creates an order of this player: SKUs, and how many of each. It is
-    /// [new](OrderStatus::New): [`pay`](Self::pay) it, [`deliver`](Self::deliver) it.
+    /// [new](OrderStatus::New): [`pay`](Self::pay) it, [`deliver`](Self::deliver) it, or leave that to a
+    /// browser at its [`payment_url`](Self::payment_url).
     ///
     /// The game can create orders too, at Xsolla's usual address. There, items have to be for sale;
     /// here, what is not costs 1 USD.
@@ -66,7 +67,9 @@ impl XsollaEmulator {
                 offer: state.catalog.offer(sku).unwrap_or_else(Offer::unlisted),
             })
             .collect();
-        Ok(OrderId(state.create_order(account, lines)))
+        let id = state.create_order(account, lines);
+        state.issue_payment_token(account, id);
+        Ok(OrderId(id))
     }
 
     /// Gives the next order this id, and those after it the ids that follow: for tests that need an
@@ -291,7 +294,7 @@ impl XsollaEmulator {
 }
 
 /// By the token's subject, so that a token which expired or was revoked names its player too.
-fn account_of(state: &State, user: &XsollaUser) -> Result<usize, EmulatorError> {
+pub(super) fn account_of(state: &State, user: &XsollaUser) -> Result<usize, EmulatorError> {
     let subject = user.id().as_str().strip_prefix("s:");
     subject
         .and_then(|subject| state.account_of_subject(subject))
@@ -306,7 +309,7 @@ fn assert_known(is_known: bool, order_id: OrderId) {
 }
 
 #[track_caller]
-fn assert_user(user: Result<(), EmulatorError>) {
+pub(super) fn assert_user(user: Result<(), EmulatorError>) {
     if let Err(error) = user {
         misused(&error.to_string());
     }

@@ -69,6 +69,7 @@
 //! | `POST …/payment/item/{sku}/virtual/{currency_sku}` | buys for virtual currency: the order is done at once |
 //! | `POST …/free/item/{sku}`, `…/free/cart` | takes free items: the order is done at once |
 //! | `GET …/items/virtual_items?limit=50&offset=0` | the [items for sale](XsollaEmulator::set_items) |
+//! | `GET /paystation4/?token=…` | the [payment page](#the-payment-page), and `/sandbox/paystation4/` for orders with `"sandbox": true` |
 //! | `GET /connection/websocket` | the order-status socket: Centrifuge protocol v2, JSON |
 //!
 //! Requests carry a token as `Authorization: Bearer …`: a user's, or the payment token of an order.
@@ -81,11 +82,22 @@
 //! (3501), joins messages that are due at once in one frame, and recovers what a client has missed
 //! where epoch and history allow it.
 //!
+//! # The payment page
+//!
+//! What Pay Station is to the player: a page for any browser, with the order and its price. Its buttons
+//! pay (delivery follows after a [moment](XsollaEmulator::set_delivery_delay)), pay
+//! [slowly](XsollaEmulator::set_slow_payment) as by mobile phone, decline the card, cancel, and refund.
+//! [`payment_url`](XsollaEmulator::payment_url) is its address for an order; a shop that creates orders
+//! itself adds the token to [`payment_page_url`](XsollaEmulator::payment_page_url). Tests that need
+//! no browser post the buttons' forms, or move the order by code as above.
+//!
+//! `cargo run --example emulator` runs the emulator alone, for any client.
+//!
 //! # What it does not
 //!
-//! It takes anyone's word that an order was paid: there is no payment page and no money, and signatures
-//! of tokens mean nothing. Balances of virtual currencies are not kept, and guests without a token are
-//! not known. Where Xsolla's behaviour is not published it does what a Centrifuge server does: a token
+//! It takes anyone's word that an order was paid: there is no money, and signatures of tokens mean
+//! nothing. Balances of virtual currencies are kept where they are
+//! [set](XsollaEmulator::set_balance), and guests without a token are not known. Where Xsolla's behaviour is not published it does what a Centrifuge server does: a token
 //! that the socket refuses is answered with error 101, an expired one with 109. It proves that a game copes
 //! with what Xsolla sends, not that Xsolla is set up for the game; for that there are Xsolla's own
 //! test payments.
@@ -96,6 +108,8 @@ mod counters;
 mod faults;
 mod frames;
 mod order;
+mod page;
+mod payment;
 mod rest;
 mod server;
 mod socket;

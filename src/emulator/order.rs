@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::catalog::{Offer, Price, VirtualPrice};
 use super::faults::Lag;
+use super::payment::Payment;
 
 /// The start of 2020 in Unix time.
 const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);
@@ -27,6 +28,7 @@ pub(super) struct Order {
     /// What the order is paid with, where that is virtual currency.
     pub(super) virtual_price: Option<VirtualPrice>,
     pub(super) is_free: bool,
+    pub(super) payment: Payment,
     /// What Get Order is to answer, in place of the truth.
     pub(super) body: Option<Value>,
     /// Every status so far and when it came, the oldest first; never empty.
@@ -46,6 +48,7 @@ impl Order {
             is_free: lines.iter().all(|line| line.offer.is_free),
             lines,
             virtual_price: None,
+            payment: Payment::default(),
             body: None,
             statuses: vec![(Instant::now(), "new".to_owned())],
         }
@@ -57,6 +60,15 @@ impl Order {
 
     pub(super) fn status(&self) -> &str {
         self.status_seen(Lag::None)
+    }
+
+    /// Another number after every change of the status.
+    pub(super) fn revision(&self) -> usize {
+        self.statuses.len()
+    }
+
+    pub(super) fn has_been(&self, status: &str) -> bool {
+        self.statuses.iter().any(|(_, past)| past == status)
     }
 
     /// The status that a server sees which lags behind.
@@ -99,7 +111,7 @@ impl Order {
         }
     }
 
-    fn total(&self) -> Option<Price> {
+    pub(super) fn total(&self) -> Option<Price> {
         let mut total: Option<Price> = None;
         for line in &self.lines {
             let Some(price) = &line.offer.price else {

@@ -44,6 +44,11 @@ const BAD_INPUT: Refusal = Refusal(
     "Unprocessable Entity. The request was not valid",
 );
 const NO_ITEM: Refusal = Refusal(StatusCode::UNPROCESSABLE_ENTITY, 4001, "Item not found");
+const TOO_POOR: Refusal = Refusal(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    5006,
+    "Not enough virtual currency",
+);
 
 /// The body of a purchase. Fields that change nothing here are accepted and not read.
 #[derive(Default, Deserialize)]
@@ -51,6 +56,7 @@ const NO_ITEM: Refusal = Refusal(StatusCode::UNPROCESSABLE_ENTITY, 4001, "Item n
 struct Purchase {
     quantity: Option<u64>,
     items: Option<Vec<CartLine>>,
+    sandbox: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -93,11 +99,11 @@ impl Request {
             ("GET", ["items", "virtual_items"]) => self.items(state),
             ("POST", ["payment", "item", sku]) => {
                 let lines = one_line(state, sku, body)?;
-                self.pay(state, lines)
+                self.pay(state, lines, body)
             }
             ("POST", ["payment", "cart"]) => {
                 let lines = cart(state, body)?;
-                self.pay(state, lines)
+                self.pay(state, lines, body)
             }
             ("POST", ["payment", "item", sku, "virtual", currency]) => {
                 let lines = one_line(state, sku, body)?;
@@ -167,7 +173,7 @@ impl Request {
         Ok(ok(&state.catalog.page(offset, limit)))
     }
 
-    fn pay(&self, state: &mut State, lines: Vec<Line>) -> Result<Answer, Refusal> {
+    fn pay(&self, state: &mut State, lines: Vec<Line>, body: &[u8]) -> Result<Answer, Refusal> {
         let account = self.authorize(state)?;
         if lines
             .iter()
@@ -175,8 +181,12 @@ impl Request {
         {
             return Err(BAD_INPUT);
         }
+        let is_sandbox = read(body)?.sandbox.unwrap_or_default();
         let id = state.create_order(account, lines);
         let token = state.issue_payment_token(account, id);
+        if let Some(order) = state.orders.get_mut(&id) {
+            order.payment.is_sandbox = is_sandbox;
+        }
         Ok(ok(&json!({"order_id": id, "token": token})))
     }
 
@@ -193,6 +203,11 @@ impl Request {
             let mut offered = offered.ok_or(NO_ITEM)?.clone();
             offered.amount = offered.amount.saturating_mul(line.quantity.into());
             price = Some(offered);
+        }
+        if let Some(price) = &price
+            && !state.spend(account, currency, price.amount)
+        {
+            return Err(TOO_POOR);
         }
         let id = state.create_order(account, lines);
         if let Some(order) = state.orders.get_mut(&id) {

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::faults::Faults;
+use super::page;
 use super::rest;
 use super::socket::Registration;
 use super::state::Shared;
@@ -98,8 +99,36 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
                 answer
             })
         }
-        _ => Ok(text(StatusCode::NOT_FOUND, "there is no such page")),
+        (_, ["paystation4", page @ ..]) => Ok(payment_page(request, &shared, page, false).await),
+        (_, ["sandbox", "paystation4", page @ ..]) => {
+            Ok(payment_page(request, &shared, page, true).await)
+        }
+        _ => Ok(no_such_page()),
     }
+}
+
+/// Below the address of the payment page, or of the one for sandbox orders.
+async fn payment_page(
+    request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    page: &[&str],
+    is_sandbox: bool,
+) -> Answer {
+    match page {
+        [] | [""] => {
+            let (parts, body) = request.into_parts();
+            match Limited::new(body, MAX_BODY).collect().await {
+                Ok(body) => page::answer(shared, &parts, &body.to_bytes(), is_sandbox),
+                Err(_) => text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
+            }
+        }
+        ["page.css"] => page::style(),
+        _ => no_such_page(),
+    }
+}
+
+fn no_such_page() -> Answer {
+    text(StatusCode::NOT_FOUND, "there is no such page")
 }
 
 /// Waits as long as the faults say.
@@ -174,7 +203,7 @@ pub(super) fn text(status: StatusCode, body: &'static str) -> Answer {
     with_type(status, "text/plain; charset=utf-8", body.into())
 }
 
-fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,6 +14,7 @@ use super::counters::Counters;
 use super::faults::Faults;
 use super::frames::{Push, PushFrame, SubscribeResult, line};
 use super::order::{self, Line, Order};
+use super::payment::Delays;
 use super::stream::{self, Stream};
 use super::token::{self, Issued};
 
@@ -21,6 +23,9 @@ pub(super) const PROJECT_ID: u64 = 77640;
 
 /// Centrifuge's disconnect for a subscription that no longer fits its stream.
 const INSUFFICIENT_STATE: (u16, &str) = (3010, "insufficient state");
+
+/// For ever, and within every clock.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -62,6 +67,9 @@ pub(super) struct State {
     pub(super) counters: Counters,
     pub(super) history_limit: usize,
     pub(super) ping_interval: Duration,
+    pub(super) delays: Delays,
+    /// By account and currency.
+    pub(super) balances: HashMap<(usize, String), Decimal>,
     tokens: HashMap<String, Issued>,
 }
 
@@ -91,6 +99,8 @@ impl State {
             counters: Counters::default(),
             history_limit: stream::DEFAULT_SIZE,
             ping_interval: Duration::from_secs(25),
+            delays: Delays::default(),
+            balances: HashMap::new(),
             tokens: HashMap::new(),
         }
     }
@@ -112,9 +122,7 @@ impl State {
     pub(super) fn issue_token(&mut self, name: &str, lifetime: Duration) -> String {
         let account = self.account(name);
         let now = SystemTime::now();
-        // A century is for ever, and within every clock.
-        let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-        let expires_at = now + lifetime.min(century);
+        let expires_at = now + lifetime.min(CENTURY);
         let subject = self.accounts.get(account).map(|a| a.subject.as_str());
         let token = token::user_token(subject.unwrap_or_default(), now, expires_at);
         let issued = Issued {
@@ -130,11 +138,18 @@ impl State {
         let token = token::payment_token();
         let issued = Issued {
             account,
-            expires_at: SystemTime::now() + token::LIFETIME,
+            expires_at: SystemTime::now() + self.delays.token_lifetime.min(CENTURY),
             pays_for: Some(order_id),
         };
         self.tokens.insert(token.clone(), issued);
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            order.payment.token = Some(token.clone());
+        }
         token
+    }
+
+    pub(super) fn token(&self, token: &str) -> Option<&Issued> {
+        self.tokens.get(token)
     }
 
     pub(super) fn revoke_tokens(&mut self, name: &str) {

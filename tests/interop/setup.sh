@@ -1,6 +1,7 @@
 #!/bin/sh
-# Gets the software that we did not write and that tests/centrifugo.rs and tests/foreign_clients.rs run
-# against: Centrifugo (needs Go), the centrifuge client for Node, the centrifuge-client crate. Run it
+# Gets the software that we did not write and that tests/centrifugo.rs, tests/foreign_clients.rs and
+# tests/payment_page_browser.rs run against: Centrifugo (needs Go), the centrifuge client and
+# playwright-core for Node, the centrifuge-client crate. (Not Chromium: that is the system's.) Run it
 # as often as you like: what is there and current is not built again.
 #
 #     tests/interop/setup.sh                     into target/interop, where the tests look by themselves
