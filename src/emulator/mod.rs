@@ -222,6 +222,8 @@ impl XsollaEmulator {
         config.socket_url = self.socket_url();
         config.ledger = Ledger::Disabled;
         config.open_payment_page = false;
+        config.payment_url = self.payment_page_url();
+        config.sandbox_payment_url = self.sandbox_payment_page_url();
         config
     }
 
