@@ -5,9 +5,9 @@ use bevy::prelude::*;
 use bevy_xsolla::NewsSource;
 use bevy_xsolla::prelude::*;
 
-use crate::connection;
-use crate::game::{Purchases, Shelf};
+use crate::checkout::Purchases;
 use crate::theme::{BLUE, CARD, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, RED, TEXT};
+use crate::{connection, game};
 
 pub struct OrderPanelPlugin;
 
@@ -122,7 +122,7 @@ fn note_news(
     mut timeline: ResMut<Timeline>,
     orders: Res<Orders>,
     purchases: Res<Purchases>,
-    shelf: Res<Shelf>,
+    catalog: Res<Catalog>,
     time: Res<Time<Real>>,
 ) {
     let newest = orders.iter().last();
@@ -138,11 +138,10 @@ fn note_news(
     if let Some(order) = newest
         && timeline.name.is_empty()
     {
-        let bought = purchases.0.iter().find(|(id, _)| *id == order.order_id);
         let listed = order.items.iter().flatten().next();
-        let sku = bought.map(|(_, sku)| sku).or(listed.map(|item| &item.sku));
-        if let Some(sku) = sku {
-            timeline.name = shelf.name_of(sku).to_owned();
+        let bought = purchases.sku_of(order.order_id);
+        if let Some(sku) = bought.or(listed.map(|item| item.sku.as_str())) {
+            timeline.name = game::name_of(sku, &catalog).to_owned();
         }
     }
     for change in changes.read() {
