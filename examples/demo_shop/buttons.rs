@@ -7,24 +7,25 @@ use bevy::prelude::*;
 use bevy::ui::{InteractionDisabled, Pressed};
 use bevy::ui_widgets::Button;
 
-use crate::theme::{CARD_EDGE, DARK_TEXT, Fonts, GOLD, MUTED, RED, TEXT};
+use crate::theme::{CARD_EDGE, DARK_TEXT, Fonts, GOLD, RED, TEXT};
 
 pub struct ButtonsPlugin;
 
 impl Plugin for ButtonsPlugin {
     fn build(&self, app: &mut App) {
-        app.add_systems(Update, (dress, color, ring_focus).chain())
+        // After `Update`, where buttons come and go.
+        app.add_systems(PostUpdate, (dress, color, ring_focus).chain())
             .add_systems(Update, focus_nothing.run_if(run_once));
     }
 }
 
 /// How a button looks. A flat one only says how things are, and cannot be pressed.
-#[derive(Clone, Copy, PartialEq, Eq, Component)]
+#[derive(Clone, Copy, PartialEq, Component)]
 pub enum Look {
     Gold,
     Plain,
     Red,
-    Flat,
+    Flat(Color),
 }
 
 /// The text on a button.
@@ -73,14 +74,14 @@ fn dress(
     for (entity, look, label) in &buttons {
         let mut button = commands.entity(entity);
         match look {
-            Look::Flat => button.insert(InteractionDisabled),
+            Look::Flat(_) => button.insert(InteractionDisabled),
             _ => button.remove::<InteractionDisabled>(),
         };
         if let Ok(mut color) = texts.get_mut(label.0) {
             color.0 = match look {
                 Look::Gold | Look::Red => DARK_TEXT,
                 Look::Plain => TEXT,
-                Look::Flat => MUTED,
+                Look::Flat(color) => *color,
             };
         }
     }
@@ -92,10 +93,10 @@ fn color(mut buttons: Query<(&Look, &Hovered, Has<Pressed>, &mut BackgroundColor
             Look::Gold => GOLD,
             Look::Plain => CARD_EDGE,
             Look::Red => RED,
-            Look::Flat => Color::NONE,
+            Look::Flat(_) => Color::NONE,
         };
         let shade = match (look, is_pressed, hovered.get()) {
-            (Look::Flat, ..) => base,
+            (Look::Flat(_), ..) => base,
             (_, true, _) => base.darker(0.08),
             (_, false, true) => base.lighter(0.07),
             (_, false, false) => base,
@@ -119,7 +120,7 @@ fn ring_focus(
         let color = match look {
             _ if !is_visible.0 || focus.get() != Some(entity) => Color::NONE,
             // There is nothing to press, and Tab goes on from here.
-            Look::Flat => CARD_EDGE,
+            Look::Flat(_) => CARD_EDGE,
             _ => TEXT,
         };
         outline.set_if_neq(Outline { color, ..*outline });

@@ -237,7 +237,9 @@ fn show_states(
         let (does, look) = match state {
             ItemState::Waiting => (Action::Cancel, Look::Plain),
             _ if state.is_for_sale() => (Action::Buy, Look::Gold),
-            _ => (Action::Nothing, Look::Flat),
+            ItemState::Unlocked => (Action::Nothing, Look::Flat(GREEN)),
+            ItemState::Paid => (Action::Nothing, Look::Flat(BLUE)),
+            _ => (Action::Nothing, Look::Flat(MUTED)),
         };
         if let Ok((mut text, mut old_color)) = texts.get_mut(card.line) {
             text.0 = line.to_owned();

@@ -6,7 +6,7 @@
 //! - `game.rs` is what every shop has: the bag, and the system that grants.
 //! - `checkout.rs` buys; `payer.rs` plays the payments where the emulator stands in.
 //! - `scene.rs`, `shop_ui.rs`, `cards.rs`, `order_panel.rs` and `toasts.rs` show it, with the looks of
-//!   `theme.rs` and `buttons.rs`. `faults.rs` is for making trouble.
+//!   `theme.rs` and `buttons.rs`. `faults.rs` makes trouble, `idle.rs` lets it sleep.
 //! - `headless.rs` runs the same purchase in the terminal; `autoplay.rs` plays by itself.
 //! - `args.rs` reads the command line.
 
@@ -19,6 +19,7 @@ mod connection;
 mod faults;
 mod game;
 mod headless;
+mod idle;
 mod order_panel;
 mod payer;
 mod scene;
@@ -131,5 +132,6 @@ fn add_window(app: &mut App) {
         connection::ConnectionPlugin,
         order_panel::OrderPanelPlugin,
         toasts::ToastsPlugin,
+        idle::IdlePlugin,
     ));
 }

@@ -35,6 +35,13 @@ pub struct Payer {
     open: Vec<(OrderId, Duration)>,
 }
 
+impl Payer {
+    /// Whether it is to pay or deliver something.
+    pub fn is_busy(&self) -> bool {
+        !self.open.is_empty()
+    }
+}
+
 fn open_pages(
     mut started: MessageReader<PurchaseStarted>,
     mut payer: ResMut<Payer>,

@@ -22,10 +22,7 @@ impl Plugin for ShopUiPlugin {
         app.init_resource::<Fonts>()
             .init_resource::<Page>()
             .add_systems(Startup, spawn_panel)
-            .add_systems(
-                Update,
-                show_shelf.run_if(resource_changed::<Catalog>.or_else(resource_changed::<Page>)),
-            )
+            .add_systems(Update, show_shelf)
             .add_observer(click);
     }
 }
@@ -112,6 +109,9 @@ fn show_shelf(
     (fonts, assets): (Res<Fonts>, Res<AssetServer>),
     mut commands: Commands,
 ) {
+    if !catalog.is_changed() && !page.is_changed() {
+        return;
+    }
     let items: Vec<_> = game::for_sale(&catalog).collect();
     let first = page.0 * PER_PAGE;
     let mut children: Vec<Entity> = items

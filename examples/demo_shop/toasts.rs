@@ -34,7 +34,7 @@ struct Stack;
 
 /// On the screen for so many seconds.
 #[derive(Component)]
-struct Shown(f32);
+pub struct Shown(f32);
 
 fn spawn_stack(mut commands: Commands) {
     commands.spawn((
