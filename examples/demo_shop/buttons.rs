@@ -14,7 +14,7 @@ pub struct ButtonsPlugin;
 impl Plugin for ButtonsPlugin {
     fn build(&self, app: &mut App) {
         // After `Update`, where buttons come and go.
-        app.add_systems(PostUpdate, (dress, color, ring_focus).chain())
+        app.add_systems(PostUpdate, (dress, color, skip_hidden, ring_focus).chain())
             .add_systems(Update, focus_nothing.run_if(run_once));
     }
 }
@@ -102,6 +102,16 @@ fn color(mut buttons: Query<(&Look, &Hovered, Has<Pressed>, &mut BackgroundColor
             (_, false, false) => base,
         };
         color.set_if_neq(BackgroundColor(shade));
+    }
+}
+
+/// Tab does not stop at what is not seen.
+fn skip_hidden(mut buttons: Query<(&Node, &mut TabIndex), Changed<Node>>) {
+    for (node, mut index) in &mut buttons {
+        index.0 = match node.display {
+            Display::None => -1,
+            _ => 0,
+        };
     }
 }
 

@@ -23,8 +23,11 @@ pub struct IdlePlugin;
 impl Plugin for IdlePlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Life>()
-            .add_systems(First, (notice_input, notice_news))
-            .add_systems(Last, sleep_or_wake);
+            // In the frame that the news woke: there is no next one otherwise.
+            .add_systems(
+                Last,
+                (age, notice_input, notice_news, sleep_or_wake).chain(),
+            );
     }
 }
 
@@ -45,6 +48,10 @@ impl Life {
     }
 }
 
+fn age(mut life: ResMut<Life>, time: Res<Time<Real>>) {
+    life.0 = (life.0 - time.delta_secs()).max(0.0);
+}
+
 fn notice_input(
     mut life: ResMut<Life>,
     (mut moves, mut clicks): (MessageReader<CursorMoved>, MessageReader<MouseButtonInput>),
@@ -63,7 +70,6 @@ fn notice_news(
     (catalog, state): (Res<Catalog>, Res<TrackerState>),
     toasts: Query<(), With<Shown>>,
     payer: Res<Payer>,
-    time: Res<Time<Real>>,
 ) {
     let has_changed = orders.is_changed()
         || purchases.is_changed()
@@ -74,7 +80,6 @@ fn notice_news(
     if has_changed || !toasts.is_empty() || payer.is_busy() {
         life.0 = LIVES_ON;
     }
-    life.0 = (life.0 - time.delta_secs()).max(0.0);
 }
 
 fn sleep_or_wake(life: Res<Life>, mut settings: ResMut<WinitSettings>, mut sleeps: Local<bool>) {
