@@ -53,6 +53,7 @@ pub fn spawn(
             Node {
                 width: size.0,
                 height: size.1,
+                flex_shrink: 0.0,
                 padding: UiRect::horizontal(px(8)),
                 justify_content: JustifyContent::Center,
                 align_items: AlignItems::Center,
