@@ -1,5 +1,7 @@
 //! The newest order's way: created, paid, delivered; when, and by which channel the news came.
 
+use std::time::Instant;
+
 use bevy::ecs::hierarchy::ChildSpawnerCommands;
 use bevy::prelude::*;
 use bevy_xsolla::NewsSource;
@@ -25,8 +27,8 @@ struct Timeline {
     order_id: Option<OrderId>,
     /// What it is for, once that is known.
     name: String,
-    /// When it was first seen, in seconds of the game.
-    start: f32,
+    /// When it was first seen. By the clock: the game's time stands still while the game sleeps.
+    start: Option<Instant>,
     /// One for each status that it came to.
     news: Vec<News>,
 }
@@ -123,7 +125,6 @@ fn note_news(
     orders: Res<Orders>,
     purchases: Res<Purchases>,
     catalog: Res<Catalog>,
-    time: Res<Time<Real>>,
 ) {
     let newest = orders.iter().last();
     if let Some(order) = newest
@@ -131,7 +132,7 @@ fn note_news(
     {
         *timeline = Timeline {
             order_id: Some(order.order_id),
-            start: time.elapsed_secs(),
+            start: Some(Instant::now()),
             ..default()
         };
     }
@@ -146,7 +147,9 @@ fn note_news(
     }
     for change in changes.read() {
         if timeline.order_id == Some(change.order_id) {
-            let at = time.elapsed_secs() - timeline.start;
+            let at = timeline
+                .start
+                .map_or(0.0, |start| start.elapsed().as_secs_f32());
             timeline.news.push(News {
                 status: change.status.clone(),
                 source: change.source,
