@@ -6,24 +6,25 @@ use std::path::PathBuf;
 use bevy_xsolla::prelude::*;
 
 pub const USAGE: &str =
-    "usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--order ID]...";
+    "usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--sandbox] [--order ID]...";
 
 pub const HELP: &str = "\
 A small shop in a small game: what you buy, the hero wears.
 
-usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--order ID]...
+usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--sandbox] [--order ID]...
 
   --headless        buy one item in the terminal, without a window
                     (so it is too where there is no display)
   --autoplay        buy everything by itself, then quit
   --screenshot DIR  with the window: play by itself, and save a PNG of each step
-  --order ID        follow this order of yours (repeat it for more)
+  --sandbox         with Xsolla: test payments, no money moves
+  --order ID        with Xsolla: follow this order of yours (repeat it for more)
   --help            this text
 
 With nothing set up, a local emulator stands in for Xsolla and pays by itself: no account, no money.
 
-With XSOLLA_PROJECT_ID and XSOLLA_USER_TOKEN set, it talks to Xsolla. It does not create orders
-there yet: create them as your game does, and give their ids with --order.";
+With XSOLLA_PROJECT_ID and XSOLLA_USER_TOKEN set, it sells what that project sells: buying opens
+Xsolla's payment page in the browser, and takes real money unless --sandbox is given.";
 
 /// How the demo runs.
 pub struct Args {
@@ -37,11 +38,13 @@ pub struct Args {
 pub enum Backend {
     /// The emulator, and the demo plays the payments.
     Emulator,
-    /// Xsolla itself, and orders that exist already.
+    /// Xsolla itself.
     Xsolla {
         config: Box<XsollaConfig>,
         user: XsollaUser,
+        /// Orders that exist already.
         orders: Vec<OrderId>,
+        test_payments: bool,
     },
 }
 
@@ -61,13 +64,14 @@ impl From<&str> for Instead {
 impl Args {
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Instead> {
         let mut arguments = arguments.into_iter();
-        let (mut headless, mut autoplay) = (false, false);
+        let (mut headless, mut autoplay, mut sandbox) = (false, false, false);
         let mut screenshots = None;
         let mut orders = Vec::new();
         while let Some(argument) = arguments.next() {
             match argument.to_str() {
                 Some("--headless") => headless = true,
                 Some("--autoplay") => autoplay = true,
+                Some("--sandbox") => sandbox = true,
                 Some("--screenshot") => {
                     let folder = arguments.next().ok_or("--screenshot needs a folder")?;
                     screenshots = Some(PathBuf::from(folder));
@@ -91,7 +95,7 @@ impl Args {
             }
             autoplay = true;
         }
-        let backend = Backend::choose(orders)?;
+        let backend = Backend::choose(orders, sandbox)?;
         if let Backend::Xsolla { orders, .. } = &backend {
             if autoplay {
                 return Err("--autoplay and --screenshot are for the emulator's payments".into());
@@ -110,7 +114,7 @@ impl Args {
 }
 
 impl Backend {
-    fn choose(orders: Vec<OrderId>) -> Result<Self, Instead> {
+    fn choose(orders: Vec<OrderId>, test_payments: bool) -> Result<Self, Instead> {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         match (is_set("XSOLLA_PROJECT_ID"), XsollaUser::from_env()) {
             (true, Some(user)) => {
@@ -120,6 +124,7 @@ impl Backend {
                     config: Box::new(config),
                     user,
                     orders,
+                    test_payments,
                 })
             }
             (false, None) if orders.is_empty() => Ok(Self::Emulator),

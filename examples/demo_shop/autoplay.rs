@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
+use bevy_xsolla::CatalogState;
 use bevy_xsolla::prelude::*;
 
-use crate::checkout::Buy;
-use crate::game::{Bag, ItemState, Purchases, Shelf};
+use crate::checkout::{Buy, Purchases};
+use crate::game::{self, Bag, ItemState};
 
 /// How long all of it may take. It takes 10 s, or longer where a processor draws the pictures.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -22,12 +23,13 @@ pub struct AutoplayPlugin {
 impl Plugin for AutoplayPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(Script {
-            steps: VecDeque::new(),
+            // Pictures, fonts and the catalogue are loaded meanwhile.
+            steps: [Step::Wait(2.0), Step::ReadCatalog].into(),
             since: Duration::ZERO,
             folder: self.screenshots.clone(),
             pictures: Vec::new(),
         })
-        .add_systems(Startup, write_script)
+        .add_systems(Startup, create_folder)
         .add_systems(Update, play);
     }
 }
@@ -42,6 +44,8 @@ struct Script {
 }
 
 enum Step {
+    /// Until it is there; then the steps are written that play through it.
+    ReadCatalog,
     Wait(f32),
     Buy(String),
     /// Until the item is in this state, or beyond.
@@ -49,23 +53,25 @@ enum Step {
     Picture(&'static str),
 }
 
-/// The first item alone, step by step; then all others at once.
-fn write_script(mut script: ResMut<Script>, shelf: Res<Shelf>, mut exit: MessageWriter<AppExit>) {
+fn create_folder(script: Res<Script>, mut exit: MessageWriter<AppExit>) {
     if let Some(folder) = &script.folder
         && let Err(error) = std::fs::create_dir_all(folder)
     {
         error!("cannot create {}: {error}", folder.display());
         exit.write(AppExit::error());
-        return;
     }
-    let mut skus = shelf.0.iter().map(|item| item.sku.clone());
-    let steps = &mut script.steps;
-    // Pictures and fonts are loaded meanwhile.
-    steps.extend([Step::Wait(2.0), Step::Picture("1_shop")]);
+}
+
+/// The first item alone, step by step; then all others at once.
+fn script_for(catalog: &Catalog) -> Vec<Step> {
+    let mut skus = game::for_sale(catalog).map(|item| item.sku.clone());
+    // The cards are drawn a frame later.
+    let mut steps = vec![Step::Wait(0.5), Step::Picture("1_shop")];
     if let Some(sku) = skus.next() {
         steps.extend([
             Step::Buy(sku.clone()),
-            Step::Wait(0.5),
+            Step::Until(sku.clone(), ItemState::Waiting),
+            Step::Wait(0.3),
             Step::Picture("2_waiting"),
             Step::Until(sku.clone(), ItemState::Paid),
             Step::Wait(0.2),
@@ -80,16 +86,17 @@ fn write_script(mut script: ResMut<Script>, shelf: Res<Shelf>, mut exit: Message
     let unlocked = |sku| Step::Until(sku, ItemState::Unlocked);
     steps.extend(others.into_iter().map(unlocked));
     steps.extend([Step::Wait(2.0), Step::Picture("5_everything")]);
+    steps
 }
 
 fn play(
     mut script: ResMut<Script>,
     mut requests: MessageWriter<Buy>,
-    (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
+    (catalog, bag): (Res<Catalog>, Res<Bag>),
+    (purchases, orders): (Res<Purchases>, Res<Orders>),
     captures: Query<(), With<Screenshot>>,
     time: Res<Time<Real>>,
-    mut commands: Commands,
-    mut exit: MessageWriter<AppExit>,
+    (mut commands, mut exit): (Commands, MessageWriter<AppExit>),
 ) {
     if time.elapsed() > DEADLINE {
         error!("the script took too long");
@@ -111,6 +118,13 @@ fn play(
                 Some(_) => AppExit::error(),
             });
             false
+        }
+        Some(Step::ReadCatalog) => {
+            let is_there = *catalog.state() == CatalogState::Ready;
+            if is_there {
+                script.steps.extend(script_for(&catalog));
+            }
+            is_there
         }
         Some(Step::Wait(seconds)) => {
             time.elapsed().saturating_sub(script.since) >= Duration::from_secs_f32(*seconds)

@@ -101,6 +101,10 @@ pub fn describe(state: &TrackerState) -> (Color, &'static str, String) {
         TrackerState::NoUser => (MUTED, "Logged out", "There is no XsollaUser.".to_owned()),
         TrackerState::Unauthorized { reason } => (RED, "Log in again", reason.to_string()),
         TrackerState::Failed { reason } => (RED, "Failed", reason.clone()),
+        TrackerState::LedgerTrouble { reason, state } => {
+            let (color, what, _) = describe(state);
+            (color, what, format!("Orders are not kept: {reason}"))
+        }
         // A state of a later version.
         other => (MUTED, "Unknown", format!("{other:?}")),
     }

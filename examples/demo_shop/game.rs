@@ -1,70 +1,43 @@
-//! The game, as far as payments are concerned: what is for sale, what the hero has, and the one
-//! system that grants. The window and the terminal share it.
+//! The game, as far as payments are concerned: what the hero has, and the one system that grants.
+//! The window and the terminal share it.
 
 use std::collections::BTreeMap;
 
 use bevy::prelude::*;
-use bevy_xsolla::Tracking;
 use bevy_xsolla::prelude::*;
-use serde_json::Value;
+use bevy_xsolla::{CatalogItem, Tracking};
+
+use crate::checkout::Purchases;
 
 pub struct GamePlugin;
 
 impl Plugin for GamePlugin {
     fn build(&self, app: &mut App) {
-        app.insert_resource(Shelf::read(CATALOGUE))
-            .init_resource::<Bag>()
-            .init_resource::<Purchases>()
+        app.init_resource::<Bag>()
             .add_message::<ItemUnlocked>()
-            .add_systems(Update, unlock_items);
+            .add_systems(
+                Update,
+                (
+                    fetch_catalog.run_if(resource_exists_and_changed::<XsollaUser>),
+                    unlock_items,
+                ),
+            );
     }
 }
 
-/// Xsolla's answer to "which virtual items are for sale".
-const CATALOGUE: &str = include_str!("../../assets/virtual_items.json");
-
-/// An item for sale.
-#[derive(Clone)]
-pub struct ShopItem {
-    pub sku: String,
-    pub name: String,
-    pub description: String,
-    /// As it is to be shown, such as `12.49 USD`.
-    pub price: String,
+/// For each player who logs in: what is for sale, and for how much, may depend on who asks.
+fn fetch_catalog(mut commands: Commands) {
+    commands.fetch_catalog();
 }
 
-/// What is for sale.
-#[derive(Resource)]
-pub struct Shelf(pub Vec<ShopItem>);
-
-impl Shelf {
-    fn read(catalogue: &str) -> Self {
-        let catalogue: Value = serde_json::from_str(catalogue).unwrap_or_default();
-        let items = catalogue["items"].as_array();
-        Self(items.into_iter().flatten().filter_map(read_item).collect())
-    }
-
-    /// The item's name, or its SKU where it is not from this shop.
-    pub fn name_of<'a>(&'a self, sku: &'a str) -> &'a str {
-        let item = self.0.iter().find(|item| item.sku == sku);
-        item.map_or(sku, |item| &item.name)
-    }
+/// What this shop sells: the items that cost real money. The others are not for it.
+pub fn for_sale(catalog: &Catalog) -> impl Iterator<Item = &CatalogItem> {
+    catalog.items().iter().filter(|item| item.price.is_some())
 }
 
-/// An item that the hero keeps and that costs real money; the others are not for this shop.
-fn read_item(item: &Value) -> Option<ShopItem> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    if item["virtual_item_type"] != "non_consumable" {
-        return None;
-    }
-    let amount = text(&item["price"]["amount"])?;
-    let currency = text(&item["price"]["currency"])?;
-    Some(ShopItem {
-        sku: text(&item["sku"])?,
-        name: text(&item["name"])?,
-        description: text(&item["description"]).unwrap_or_default(),
-        price: format!("{amount} {currency}"),
-    })
+/// The item's name, or its SKU where it is not from this shop.
+pub fn name_of<'a>(sku: &'a str, catalog: &'a Catalog) -> &'a str {
+    catalog.get(sku).map_or(sku, |item| &item.name)
 }
 
 /// What the hero has: SKUs, and how many of each. A real game saves it, before it acknowledges.
@@ -106,17 +79,16 @@ fn unlock_items(
     }
 }
 
-/// Which order was for which item; the newest last. `Orders` knows it too, a request later.
-#[derive(Default, Resource)]
-pub struct Purchases(pub Vec<(OrderId, String)>);
-
 /// Where an item stands, for its card. In the order in which a purchase moves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug, Component)]
 pub enum ItemState {
     Available,
     Canceled,
     Expired,
+    Abandoned,
     Lost,
+    /// Its order is being created.
+    Ordered,
     Waiting,
     Paid,
     Unlocked,
@@ -127,26 +99,23 @@ impl ItemState {
         if bag.has(sku) {
             return Self::Unlocked;
         }
-        let is_for_it = |id: OrderId| {
-            purchases
-                .0
-                .iter()
-                .any(|(order, s)| *order == id && s == sku)
-        };
+        if purchases.is_under_way(sku) {
+            return Self::Ordered;
+        }
         let order = orders.iter().rfind(|order| {
             let lists_it = |items: &Vec<OrderItem>| items.iter().any(|item| item.sku == sku);
-            is_for_it(order.order_id) || order.items.as_ref().is_some_and(lists_it)
+            purchases.sku_of(order.order_id) == Some(sku)
+                || order.items.as_ref().is_some_and(lists_it)
         });
         let Some(order) = order else {
             return Self::Available;
         };
-        if let Tracking::Failed(_) = order.tracking {
-            return Self::Lost;
-        }
-        match order.status {
-            OrderStatus::New => Self::Waiting,
-            OrderStatus::Canceled => Self::Canceled,
-            OrderStatus::Expired => Self::Expired,
+        match (&order.tracking, &order.status) {
+            (Tracking::Failed(_), _) => Self::Lost,
+            (Tracking::Abandoned, OrderStatus::New) => Self::Abandoned,
+            (_, OrderStatus::New) => Self::Waiting,
+            (_, OrderStatus::Canceled) => Self::Canceled,
+            (_, OrderStatus::Expired) => Self::Expired,
             // Done, and not in the bag yet: its items are on their way.
             _ => Self::Paid,
         }
@@ -154,6 +123,6 @@ impl ItemState {
 
     /// Whether the item can be bought now.
     pub fn is_for_sale(self) -> bool {
-        self < Self::Waiting
+        self < Self::Ordered
     }
 }

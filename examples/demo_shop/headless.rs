@@ -7,12 +7,13 @@ use std::time::Duration;
 use bevy::app::ScheduleRunnerPlugin;
 use bevy::log::{Level, LogPlugin};
 use bevy::prelude::*;
+use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{NewsSource, Tracking};
+use bevy_xsolla::{CatalogState, NewsSource, Tracking};
 
-use crate::checkout::{Buy, Checkout};
+use crate::checkout::Buy;
 use crate::connection::describe;
-use crate::game::{ItemUnlocked, Shelf};
+use crate::game::{self, ItemUnlocked, name_of};
 
 /// How long a purchase on the emulator may take. It takes 3 s.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -27,7 +28,12 @@ impl Plugin for HeadlessPlugin {
             ..default()
         };
         app.add_plugins((MinimalPlugins.set(frame), log))
-            .add_systems(Startup, buy_something.run_if(resource_exists::<Checkout>))
+            .add_systems(
+                Update,
+                buy_something.run_if(
+                    resource_exists::<XsollaEmulator>.and_then(resource_changed::<Catalog>),
+                ),
+            )
             // After `Update`, where the game grants.
             .add_systems(
                 PostUpdate,
@@ -36,9 +42,23 @@ impl Plugin for HeadlessPlugin {
     }
 }
 
-fn buy_something(shelf: Res<Shelf>, mut requests: MessageWriter<Buy>) {
-    if let Some(item) = shelf.0.first() {
-        say(format_args!("buying {} for {}", item.name, item.price));
+/// Once the catalogue is there.
+fn buy_something(
+    catalog: Res<Catalog>,
+    mut requests: MessageWriter<Buy>,
+    mut exit: MessageWriter<AppExit>,
+) {
+    match catalog.state() {
+        CatalogState::Ready => {}
+        CatalogState::Failed(error) => {
+            say(format_args!("the catalogue cannot be had: {error}"));
+            exit.write(AppExit::error());
+            return;
+        }
+        _ => return,
+    }
+    if let Some(item) = game::for_sale(&catalog).next() {
+        say(format_args!("buying {}", item.name));
         requests.write(Buy {
             sku: item.sku.clone(),
         });
@@ -46,8 +66,8 @@ fn buy_something(shelf: Res<Shelf>, mut requests: MessageWriter<Buy>) {
 }
 
 /// For those who follow orders of their own: on the emulator there is not much to say.
-fn print_connection(state: Res<TrackerState>, checkout: Option<Res<Checkout>>) {
-    if state.is_changed() && checkout.is_none() {
+fn print_connection(state: Res<TrackerState>, emulator: Option<Res<XsollaEmulator>>) {
+    if state.is_changed() && emulator.is_none() {
         let (_, what, why) = describe(&state);
         say(format_args!("{what}: {why}"));
     }
@@ -56,6 +76,7 @@ fn print_connection(state: Res<TrackerState>, checkout: Option<Res<Checkout>>) {
 fn print_news(
     mut changes: MessageReader<OrderStatusChanged>,
     mut failures: MessageReader<OrderTrackingFailed>,
+    mut refusals: MessageReader<PurchaseFailed>,
     mut logins: MessageReader<AuthorizationRequired>,
 ) {
     for change in changes.read() {
@@ -66,6 +87,12 @@ fn print_news(
         say(format_args!(
             "order {}: {} (by {source})",
             change.order_id, change.status
+        ));
+    }
+    for refusal in refusals.read() {
+        say(format_args!(
+            "{} was not bought: {}",
+            refusal.sku, refusal.error
         ));
     }
     for failure in failures.read() {
@@ -79,9 +106,9 @@ fn print_news(
     }
 }
 
-fn print_unlocked(mut unlocked: MessageReader<ItemUnlocked>, shelf: Res<Shelf>) {
+fn print_unlocked(mut unlocked: MessageReader<ItemUnlocked>, catalog: Res<Catalog>) {
     for ItemUnlocked { sku } in unlocked.read() {
-        say(format_args!("unlocked: {}", shelf.name_of(sku)));
+        say(format_args!("unlocked: {}", name_of(sku, &catalog)));
     }
 }
 
@@ -89,7 +116,7 @@ fn print_unlocked(mut unlocked: MessageReader<ItemUnlocked>, shelf: Res<Shelf>) 
 fn quit(
     orders: Res<Orders>,
     state: Res<TrackerState>,
-    checkout: Option<Res<Checkout>>,
+    emulator: Option<Res<XsollaEmulator>>,
     time: Res<Time<Real>>,
     mut exit: MessageWriter<AppExit>,
 ) {
@@ -108,7 +135,7 @@ fn quit(
         let (_, what, why) = describe(&state);
         say(format_args!("giving up: {what}: {why}"));
         exit.write(AppExit::error());
-    } else if checkout.is_some() && time.elapsed() > DEADLINE {
+    } else if emulator.is_some() && time.elapsed() > DEADLINE {
         say("giving up: the purchase took too long");
         exit.write(AppExit::error());
     }

@@ -3,18 +3,25 @@
 //! `cargo run --example demo_shop` needs nothing set up: an emulator stands in for Xsolla.
 //! `--help` lists the rest.
 //!
-//! - `game.rs` is what every shop has: the items, the bag, and the system that grants.
-//! - `checkout.rs` buys on the emulator; `args.rs` chooses between it and Xsolla.
-//! - `scene.rs`, `shop_ui.rs`, `order_panel.rs` and `toasts.rs` show it, in the colours of `theme.rs`.
+//! - `game.rs` is what every shop has: the bag, and the system that grants.
+//! - `checkout.rs` buys; `payer.rs` plays the payments where the emulator stands in.
+//! - `scene.rs`, `shop_ui.rs`, `cards.rs`, `order_panel.rs` and `toasts.rs` show it, with the looks of
+//!   `theme.rs` and `buttons.rs`. `faults.rs` makes trouble, `idle.rs` lets it sleep.
 //! - `headless.rs` runs the same purchase in the terminal; `autoplay.rs` plays by itself.
+//! - `args.rs` reads the command line.
 
 mod args;
 mod autoplay;
+mod buttons;
+mod cards;
 mod checkout;
 mod connection;
+mod faults;
 mod game;
 mod headless;
+mod idle;
 mod order_panel;
+mod payer;
 mod scene;
 mod shop_ui;
 mod theme;
@@ -29,8 +36,12 @@ use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
 use crate::args::{Args, Backend, Instead};
-use crate::checkout::{Checkout, CheckoutPlugin};
+use crate::checkout::{CheckoutPlugin, TestPayments};
 use crate::game::GamePlugin;
+use crate::payer::PayerPlugin;
+
+/// What the emulator sells: what the hero can wear.
+const ITEMS: &str = include_str!("../../assets/demo_shop/items.json");
 
 fn main() -> AppExit {
     let args = match Args::read(std::env::args_os().skip(1)) {
@@ -57,7 +68,7 @@ fn main() -> AppExit {
             });
         }
     }
-    app.add_plugins((XsollaOrderPlugin, GamePlugin, CheckoutPlugin));
+    app.add_plugins((XsollaOrderPlugin, GamePlugin, CheckoutPlugin, PayerPlugin));
 
     match args.backend {
         Backend::Emulator => {
@@ -68,17 +79,20 @@ fn main() -> AppExit {
                     return AppExit::error();
                 }
             };
-            let player = emulator.user("wanderer");
+            emulator.set_items(serde_json::from_str(ITEMS).unwrap_or_default());
             app.insert_resource(emulator.config())
-                .insert_resource(player.clone())
-                .insert_resource(Checkout::new(emulator, player));
+                .insert_resource(emulator.user("wanderer"))
+                .insert_resource(emulator);
         }
         Backend::Xsolla {
             config,
             user,
             orders,
+            test_payments,
         } => {
-            app.insert_resource(*config).insert_resource(user);
+            app.insert_resource(*config)
+                .insert_resource(user)
+                .insert_resource(TestPayments(test_payments));
             for order_id in orders {
                 app.world_mut().commands().track_order(order_id);
             }
@@ -111,9 +125,13 @@ fn add_window(app: &mut App) {
             }),
         TabNavigationPlugin,
         scene::ScenePlugin,
+        buttons::ButtonsPlugin,
+        cards::CardsPlugin,
         shop_ui::ShopUiPlugin,
+        faults::FaultsPlugin,
         connection::ConnectionPlugin,
         order_panel::OrderPanelPlugin,
         toasts::ToastsPlugin,
+        idle::IdlePlugin,
     ));
 }

@@ -1,13 +1,15 @@
 //! The newest order's way: created, paid, delivered; when, and by which channel the news came.
 
+use std::time::Instant;
+
 use bevy::ecs::hierarchy::ChildSpawnerCommands;
 use bevy::prelude::*;
 use bevy_xsolla::NewsSource;
 use bevy_xsolla::prelude::*;
 
-use crate::connection;
-use crate::game::{Purchases, Shelf};
+use crate::checkout::Purchases;
 use crate::theme::{BLUE, CARD, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, RED, TEXT};
+use crate::{connection, game};
 
 pub struct OrderPanelPlugin;
 
@@ -25,8 +27,8 @@ struct Timeline {
     order_id: Option<OrderId>,
     /// What it is for, once that is known.
     name: String,
-    /// When it was first seen, in seconds of the game.
-    start: f32,
+    /// When it was first seen. By the clock: the game's time stands still while the game sleeps.
+    start: Option<Instant>,
     /// One for each status that it came to.
     news: Vec<News>,
 }
@@ -122,8 +124,7 @@ fn note_news(
     mut timeline: ResMut<Timeline>,
     orders: Res<Orders>,
     purchases: Res<Purchases>,
-    shelf: Res<Shelf>,
-    time: Res<Time<Real>>,
+    catalog: Res<Catalog>,
 ) {
     let newest = orders.iter().last();
     if let Some(order) = newest
@@ -131,23 +132,24 @@ fn note_news(
     {
         *timeline = Timeline {
             order_id: Some(order.order_id),
-            start: time.elapsed_secs(),
+            start: Some(Instant::now()),
             ..default()
         };
     }
     if let Some(order) = newest
         && timeline.name.is_empty()
     {
-        let bought = purchases.0.iter().find(|(id, _)| *id == order.order_id);
         let listed = order.items.iter().flatten().next();
-        let sku = bought.map(|(_, sku)| sku).or(listed.map(|item| &item.sku));
-        if let Some(sku) = sku {
-            timeline.name = shelf.name_of(sku).to_owned();
+        let bought = purchases.sku_of(order.order_id);
+        if let Some(sku) = bought.or(listed.map(|item| item.sku.as_str())) {
+            timeline.name = game::name_of(sku, &catalog).to_owned();
         }
     }
     for change in changes.read() {
         if timeline.order_id == Some(change.order_id) {
-            let at = time.elapsed_secs() - timeline.start;
+            let at = timeline
+                .start
+                .map_or(0.0, |start| start.elapsed().as_secs_f32());
             timeline.news.push(News {
                 status: change.status.clone(),
                 source: change.source,

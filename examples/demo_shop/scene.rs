@@ -4,6 +4,7 @@ use bevy::camera::ScalingMode;
 use bevy::prelude::*;
 
 use crate::game::Bag;
+use crate::idle::Life;
 use crate::shop_ui::ShopPanel;
 
 /// The scene's height in world units; the window shows all of it, and as much width as it has.
@@ -158,23 +159,24 @@ fn pop(
     }
 }
 
-fn breathe(mut hero: Single<&mut Transform, With<Breathes>>, time: Res<Time>) {
+fn breathe(mut hero: Single<&mut Transform, With<Breathes>>, time: Res<Time>, life: Res<Life>) {
     // Stretched from the feet, which stay where they are.
-    let stretch = 1.0 + 0.008 * (time.elapsed_secs() * 2.2).sin();
+    let stretch = 1.0 + 0.008 * life.liveliness() * (time.elapsed_secs() * 2.2).sin();
     hero.scale.y = stretch;
     hero.translation.y = -106.0 + 196.0 * (stretch - 1.0);
 }
 
 fn light_up(
     bag: Res<Bag>,
-    time: Res<Time>,
+    (time, life): (Res<Time>, Res<Life>),
     mut lights: Query<(&Light, &mut Sprite)>,
     mut brightness: Local<f32>,
 ) {
     let target = if bag.has("lantern") { 1.0 } else { 0.0 };
     brightness.smooth_nudge(&target, 3.0, time.delta_secs());
     let seconds = time.elapsed_secs();
-    let flicker = 0.92 + 0.05 * (seconds * 7.0).sin() + 0.03 * (seconds * 17.0).sin();
+    let flicker = 0.05 * (seconds * 7.0).sin() + 0.03 * (seconds * 17.0).sin();
+    let flicker = 0.92 + life.liveliness() * flicker;
     for (light, mut sprite) in &mut lights {
         sprite.color = match light {
             Light::Night => Color::srgba(0.03, 0.03, 0.12, 0.46 * (1.0 - *brightness)),

@@ -3,7 +3,7 @@
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
 
-use crate::game::{ItemUnlocked, Shelf};
+use crate::game::{ItemUnlocked, name_of};
 use crate::theme::{BLUE, Fonts, GOLD, MUTED, PANEL, RED, TEXT};
 
 /// How long a toast stays, and how long it takes to slide in and out, in seconds.
@@ -23,10 +23,10 @@ impl Plugin for ToastsPlugin {
 
 /// Something to tell the player.
 #[derive(Message)]
-struct Toast {
-    title: String,
-    text: String,
-    color: Color,
+pub struct Toast {
+    pub title: String,
+    pub text: String,
+    pub color: Color,
 }
 
 #[derive(Component)]
@@ -34,7 +34,7 @@ struct Stack;
 
 /// On the screen for so many seconds.
 #[derive(Component)]
-struct Shown(f32);
+pub struct Shown(f32);
 
 fn spawn_stack(mut commands: Commands) {
     commands.spawn((
@@ -54,19 +54,23 @@ fn spawn_stack(mut commands: Commands) {
 
 fn announce(
     mut unlocked: MessageReader<ItemUnlocked>,
-    mut canceled: MessageReader<OrderCanceled>,
-    mut expired: MessageReader<OrderExpired>,
+    (mut canceled, mut expired): (MessageReader<OrderCanceled>, MessageReader<OrderExpired>),
     mut failed: MessageReader<OrderTrackingFailed>,
     mut logins: MessageReader<AuthorizationRequired>,
-    shelf: Res<Shelf>,
+    mut refused: MessageReader<PurchaseFailed>,
+    catalog: Res<Catalog>,
     mut toasts: MessageWriter<Toast>,
 ) {
     let mut toast = |title: String, text: String, color: Color| {
         toasts.write(Toast { title, text, color });
     };
     for ItemUnlocked { sku } in unlocked.read() {
-        let title = format!("{} unlocked", shelf.name_of(sku));
+        let title = format!("{} unlocked", name_of(sku, &catalog));
         toast(title, "It is yours to keep.".to_owned(), GOLD);
+    }
+    for purchase in refused.read() {
+        let title = format!("{} was not bought", name_of(&purchase.sku, &catalog));
+        toast(title, purchase.error.to_string(), RED);
     }
     for order in canceled.read() {
         let text = match order.was_done {

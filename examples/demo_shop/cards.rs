@@ -1,0 +1,262 @@
+//! An item's card: icon, name, price, how its purchase stands, and what can be done about it.
+
+use bevy::prelude::*;
+use bevy::ui_widgets::Activate;
+use bevy_xsolla::CatalogItem;
+use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::prelude::*;
+
+use crate::buttons::{self, Label, Look};
+use crate::checkout::{Buy, Cancel, Purchases, Resume};
+use crate::game::{Bag, ItemState};
+use crate::theme::{BLUE, CARD, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, RED, TEXT};
+
+pub struct CardsPlugin;
+
+impl Plugin for CardsPlugin {
+    fn build(&self, app: &mut App) {
+        // Before the buttons are dressed.
+        app.add_systems(PreUpdate, (note_states, show_states).chain())
+            .add_observer(click);
+    }
+}
+
+/// An item's card, and the parts of it that change. It has an [`ItemState`] too.
+#[derive(Component)]
+struct Card {
+    sku: String,
+    description: String,
+    line: Entity,
+    price: Entity,
+    resume: Entity,
+    button: Entity,
+}
+
+/// What a card's button does.
+#[derive(Component)]
+struct CardButton {
+    sku: String,
+    does: Action,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Action {
+    Buy,
+    Resume,
+    Cancel,
+    /// It only says how things are.
+    Nothing,
+}
+
+/// Items that this project has drawn.
+const DRAWN: [&str; 4] = ["sword", "shield", "helmet", "lantern"];
+
+pub fn spawn(
+    commands: &mut Commands,
+    fonts: &Fonts,
+    assets: &AssetServer,
+    item: &CatalogItem,
+) -> Entity {
+    let description = plain_text(item.description.as_deref().unwrap_or_default());
+    let line = commands.spawn(fonts.text(&description, 13.0, MUTED)).id();
+    let price = item.price.as_ref().map(ToString::to_string);
+    let price = commands
+        .spawn(fonts.bold(&price.unwrap_or_default(), 15.0, GOLD))
+        .id();
+    let [resume, button] =
+        [("Pay page", Action::Resume), ("Buy", Action::Buy)].map(|(text, does)| {
+            let size = (px(92), px(32));
+            let button = buttons::spawn(commands, fonts, text, Look::Gold, size);
+            let sku = item.sku.clone();
+            commands.entity(button).insert(CardButton { sku, does });
+            button
+        });
+    let picture = spawn_picture(commands, fonts, assets, item);
+    let middle = commands
+        .spawn(Node {
+            flex_direction: FlexDirection::Column,
+            flex_grow: 1.0,
+            flex_basis: px(0),
+            row_gap: px(3),
+            ..default()
+        })
+        .with_child(fonts.bold(&item.name, 17.0, TEXT))
+        .add_child(line)
+        .id();
+    let right = commands
+        .spawn(Node {
+            flex_direction: FlexDirection::Column,
+            align_items: AlignItems::Center,
+            row_gap: px(7),
+            ..default()
+        })
+        .add_children(&[price, resume, button])
+        .id();
+    commands
+        .spawn((
+            Card {
+                sku: item.sku.clone(),
+                description,
+                line,
+                price,
+                resume,
+                button,
+            },
+            ItemState::Available,
+            Node {
+                flex_grow: 1.0,
+                max_height: px(120),
+                padding: UiRect::axes(px(12), px(8)),
+                column_gap: px(12),
+                align_items: AlignItems::Center,
+                border: UiRect::all(px(1)),
+                border_radius: BorderRadius::all(px(12)),
+                overflow: Overflow::clip(),
+                ..default()
+            },
+            BackgroundColor(CARD),
+            BorderColor::all(CARD_EDGE),
+        ))
+        .add_children(&[picture, middle, right])
+        .id()
+}
+
+fn spawn_picture(
+    commands: &mut Commands,
+    fonts: &Fonts,
+    assets: &AssetServer,
+    item: &CatalogItem,
+) -> Entity {
+    let node = Node {
+        width: px(60),
+        height: px(60),
+        flex_shrink: 0.0,
+        justify_content: JustifyContent::Center,
+        align_items: AlignItems::Center,
+        border_radius: BorderRadius::all(px(12)),
+        ..default()
+    };
+    if DRAWN.contains(&item.sku.as_str()) {
+        let icon = assets.load(format!("demo_shop/icon_{}.png", item.sku));
+        return commands.spawn((ImageNode::new(icon), node)).id();
+    }
+    // A game would fetch `image_url`; here the name's first letter does.
+    let letter: String = item.name.chars().take(1).collect();
+    commands
+        .spawn((node, BackgroundColor(CARD_EDGE)))
+        .with_child(fonts.bold(&letter, 28.0, TEXT))
+        .id()
+}
+
+/// Descriptions may be HTML. Its tags are left out, and the card has room for so much.
+fn plain_text(html: &str) -> String {
+    let mut is_tag = false;
+    let visible = html.chars().filter(|&letter| match letter {
+        '<' => {
+            is_tag = true;
+            false
+        }
+        '>' => !std::mem::take(&mut is_tag),
+        _ => !is_tag,
+    });
+    visible.take(90).collect()
+}
+
+/// A button was clicked, or Enter or Space was pressed on it.
+fn click(
+    activate: On<Activate>,
+    buttons: Query<&CardButton>,
+    mut buy: MessageWriter<Buy>,
+    mut resume: MessageWriter<Resume>,
+    mut cancel: MessageWriter<Cancel>,
+) {
+    let Ok(button) = buttons.get(activate.entity) else {
+        return;
+    };
+    let sku = button.sku.clone();
+    match button.does {
+        Action::Buy => {
+            buy.write(Buy { sku });
+        }
+        Action::Resume => {
+            resume.write(Resume { sku });
+        }
+        Action::Cancel => {
+            cancel.write(Cancel { sku });
+        }
+        Action::Nothing => {}
+    }
+}
+
+fn note_states(
+    mut cards: Query<(&Card, &mut ItemState)>,
+    bag: Res<Bag>,
+    purchases: Res<Purchases>,
+    orders: Res<Orders>,
+) {
+    for (card, mut state) in &mut cards {
+        state.set_if_neq(ItemState::of(&card.sku, &bag, &purchases, &orders));
+    }
+}
+
+fn show_states(
+    mut cards: Query<(&Card, &ItemState, &mut BorderColor), Changed<ItemState>>,
+    mut texts: Query<(&mut Text, &mut TextColor)>,
+    mut nodes: Query<&mut Node>,
+    mut buttons: Query<(&mut CardButton, &mut Look, &Label)>,
+    (purchases, emulator): (Res<Purchases>, Option<Res<XsollaEmulator>>),
+) {
+    for (card, &state, mut edge) in &mut cards {
+        // The emulator's payment page is played by the demo: there is none to open.
+        let has_page = purchases.order_of(&card.sku).is_some() && emulator.is_none();
+        let is_waiting = state == ItemState::Waiting;
+        for (entity, is_shown) in [
+            (card.price, !(is_waiting && has_page)),
+            (card.resume, is_waiting && has_page),
+        ] {
+            if let Ok(mut node) = nodes.get_mut(entity) {
+                node.display = if is_shown {
+                    Display::Flex
+                } else {
+                    Display::None
+                };
+            }
+        }
+        let description = card.description.as_str();
+        let (line, color, label) = match state {
+            ItemState::Available => (description, MUTED, "Buy"),
+            ItemState::Ordered => ("Creating the order", MUTED, "One moment"),
+            ItemState::Waiting => ("Waiting for payment", GOLD, "Cancel"),
+            ItemState::Paid => ("Paid, being delivered", BLUE, "Paid"),
+            ItemState::Unlocked => (description, MUTED, "Unlocked"),
+            ItemState::Canceled => ("Canceled. Nothing was charged.", RED, "Buy"),
+            ItemState::Expired => ("Expired. Nothing was charged.", RED, "Buy"),
+            ItemState::Abandoned => ("Not paid. It comes if you pay later.", MUTED, "Buy"),
+            ItemState::Lost => ("The order is not followed any more.", RED, "Buy"),
+        };
+        let (does, look) = match state {
+            ItemState::Waiting => (Action::Cancel, Look::Plain),
+            _ if state.is_for_sale() => (Action::Buy, Look::Gold),
+            ItemState::Unlocked => (Action::Nothing, Look::Flat(GREEN)),
+            ItemState::Paid => (Action::Nothing, Look::Flat(BLUE)),
+            _ => (Action::Nothing, Look::Flat(MUTED)),
+        };
+        if let Ok((mut text, mut old_color)) = texts.get_mut(card.line) {
+            text.0 = line.to_owned();
+            old_color.0 = color;
+        }
+        if let Ok((mut button, mut old_look, text)) = buttons.get_mut(card.button) {
+            button.does = does;
+            old_look.set_if_neq(look);
+            if let Ok((mut text, _)) = texts.get_mut(text.0) {
+                label.clone_into(&mut text.0);
+            }
+        }
+        *edge = BorderColor::all(match state {
+            ItemState::Waiting => GOLD,
+            ItemState::Paid => BLUE,
+            ItemState::Unlocked => GREEN.with_alpha(0.55),
+            _ => CARD_EDGE,
+        });
+    }
+}

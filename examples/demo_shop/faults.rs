@@ -1,0 +1,161 @@
+//! Trouble to play with, where the emulator stands in: what it does to the order can be watched in
+//! the shop panel. The keys F and 1 to 4 work too.
+
+use bevy::input_focus::tab_navigation::TabGroup;
+use bevy::prelude::*;
+use bevy::ui_widgets::Activate;
+use bevy_xsolla::emulator::{Fault, XsollaEmulator};
+
+use crate::buttons::{self, Look};
+use crate::payer::Payer;
+use crate::theme::{Fonts, MUTED};
+use crate::toasts::Toast;
+
+pub struct FaultsPlugin;
+
+impl Plugin for FaultsPlugin {
+    fn build(&self, app: &mut App) {
+        app.add_message::<Press>()
+            .init_resource::<Trouble>()
+            .add_systems(
+                Startup,
+                spawn_panel.run_if(resource_exists::<XsollaEmulator>),
+            )
+            .add_systems(
+                Update,
+                (read_keys, press, show.run_if(resource_changed::<Trouble>))
+                    .chain()
+                    .run_if(resource_exists::<XsollaEmulator>),
+            )
+            .add_observer(click);
+    }
+}
+
+/// What the panel's buttons do.
+#[derive(Clone, Copy, PartialEq, Eq, Component)]
+enum Does {
+    /// Opens and closes the panel.
+    Fold,
+    DropSocket,
+    RefuseSockets,
+    FailRequests,
+    PaySlowly,
+}
+
+/// Each with its key and its text.
+const BUTTONS: [(Does, KeyCode, &str); 5] = [
+    (Does::Fold, KeyCode::KeyF, "F  Make trouble"),
+    (Does::DropSocket, KeyCode::Digit1, "1  Drop the socket"),
+    (Does::RefuseSockets, KeyCode::Digit2, "2  Refuse sockets"),
+    (Does::FailRequests, KeyCode::Digit3, "3  Fail requests"),
+    (Does::PaySlowly, KeyCode::Digit4, "4  Slow payment"),
+];
+
+/// A button or its key was pressed.
+#[derive(Message)]
+struct Press(Does);
+
+/// Which troubles are on, and whether the panel is open.
+#[derive(Default, Resource)]
+struct Trouble {
+    is_open: bool,
+    refuses_sockets: bool,
+    fails_requests: bool,
+    pays_slowly: bool,
+}
+
+fn spawn_panel(mut commands: Commands, fonts: Res<Fonts>) {
+    let panel = commands
+        .spawn((
+            TabGroup::new(1),
+            Node {
+                position_type: PositionType::Absolute,
+                left: px(16),
+                bottom: px(16),
+                width: px(352),
+                flex_wrap: FlexWrap::Wrap,
+                column_gap: px(8),
+                row_gap: px(8),
+                padding: UiRect::all(px(8)),
+                border_radius: BorderRadius::all(px(12)),
+                ..default()
+            },
+        ))
+        .id();
+    for (does, _, text) in BUTTONS {
+        let size = (px(164), px(30));
+        let button = buttons::spawn(&mut commands, &fonts, text, Look::Plain, size);
+        commands.entity(button).insert(does);
+        commands.entity(panel).add_child(button);
+    }
+}
+
+fn click(activate: On<Activate>, buttons: Query<&Does>, mut presses: MessageWriter<Press>) {
+    if let Ok(does) = buttons.get(activate.entity) {
+        presses.write(Press(*does));
+    }
+}
+
+fn read_keys(keys: Res<ButtonInput<KeyCode>>, mut presses: MessageWriter<Press>) {
+    for (does, key, _) in BUTTONS {
+        if keys.just_pressed(key) {
+            presses.write(Press(does));
+        }
+    }
+}
+
+fn press(
+    mut presses: MessageReader<Press>,
+    mut trouble: ResMut<Trouble>,
+    mut payer: ResMut<Payer>,
+    emulator: Res<XsollaEmulator>,
+    mut toasts: MessageWriter<Toast>,
+) {
+    for Press(does) in presses.read() {
+        match does {
+            Does::Fold => trouble.is_open ^= true,
+            Does::DropSocket => {
+                let text = match emulator.open_sockets() {
+                    0 => "There is none: sockets are open while orders are.",
+                    _ => "As when a cable is pulled.",
+                };
+                emulator.drop_sockets();
+                toasts.write(Toast {
+                    title: "The socket was cut".to_owned(),
+                    text: text.to_owned(),
+                    color: MUTED,
+                });
+            }
+            Does::RefuseSockets => {
+                trouble.refuses_sockets ^= true;
+                emulator.refuse_sockets(trouble.refuses_sockets);
+            }
+            Does::FailRequests => {
+                trouble.fails_requests ^= true;
+                emulator.fail_requests(trouble.fails_requests.then(|| Fault::status(503)));
+            }
+            Does::PaySlowly => {
+                trouble.pays_slowly ^= true;
+                payer.is_slow = trouble.pays_slowly;
+            }
+        }
+    }
+}
+
+fn show(trouble: Res<Trouble>, mut buttons: Query<(&Does, &mut Look, &mut Node)>) {
+    for (does, mut look, mut node) in &mut buttons {
+        let is_on = match does {
+            Does::Fold | Does::DropSocket => false,
+            Does::RefuseSockets => trouble.refuses_sockets,
+            Does::FailRequests => trouble.fails_requests,
+            Does::PaySlowly => trouble.pays_slowly,
+        };
+        look.set_if_neq(if is_on { Look::Red } else { Look::Plain });
+        node.display = match does {
+            // A trouble that is on is seen, so that nobody forgets it.
+            Does::Fold => Display::Flex,
+            _ if trouble.is_open || is_on => Display::Flex,
+            _ => Display::None,
+        };
+    }
+}

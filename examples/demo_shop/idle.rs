@@ -1,0 +1,94 @@
+//! The game draws while something moves, and sleeps when nothing does: until there is input, or until
+//! the plugin wakes it with news (its feature `winit`).
+
+use bevy::input::keyboard::KeyboardInput;
+use bevy::input::mouse::MouseButtonInput;
+use bevy::prelude::*;
+use bevy::window::WindowResized;
+use bevy::winit::WinitSettings;
+use bevy_xsolla::prelude::*;
+
+use crate::checkout::Purchases;
+use crate::game::Bag;
+use crate::payer::Payer;
+use crate::toasts::Shown;
+
+/// How long the scene lives on after the last thing that happened, and how long it takes to come to
+/// rest then, in seconds.
+const LIVES_ON: f32 = 6.0;
+const RESTS_WITHIN: f32 = 1.5;
+
+pub struct IdlePlugin;
+
+impl Plugin for IdlePlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Life>()
+            // In the frame that the news woke: there is no next one otherwise.
+            .add_systems(
+                Last,
+                (age, notice_input, notice_news, sleep_or_wake).chain(),
+            );
+    }
+}
+
+/// What is left of the scene's life, in seconds.
+#[derive(Resource)]
+pub struct Life(f32);
+
+impl Default for Life {
+    fn default() -> Self {
+        Self(LIVES_ON)
+    }
+}
+
+impl Life {
+    /// How much things move that move for no reason: all of it, less and less, and then nothing.
+    pub fn liveliness(&self) -> f32 {
+        EaseFunction::SmoothStep.sample_clamped(self.0 / RESTS_WITHIN)
+    }
+}
+
+fn age(mut life: ResMut<Life>, time: Res<Time<Real>>) {
+    life.0 = (life.0 - time.delta_secs()).max(0.0);
+}
+
+fn notice_input(
+    mut life: ResMut<Life>,
+    (mut moves, mut clicks): (MessageReader<CursorMoved>, MessageReader<MouseButtonInput>),
+    (mut keys, mut sizes): (MessageReader<KeyboardInput>, MessageReader<WindowResized>),
+) {
+    let events =
+        moves.read().count() + clicks.read().count() + keys.read().count() + sizes.read().count();
+    if events > 0 {
+        life.0 = LIVES_ON;
+    }
+}
+
+fn notice_news(
+    mut life: ResMut<Life>,
+    (orders, purchases, bag): (Res<Orders>, Res<Purchases>, Res<Bag>),
+    (catalog, state): (Res<Catalog>, Res<TrackerState>),
+    toasts: Query<(), With<Shown>>,
+    payer: Res<Payer>,
+) {
+    let has_changed = orders.is_changed()
+        || purchases.is_changed()
+        || bag.is_changed()
+        || catalog.is_changed()
+        || state.is_changed();
+    // Payments that the demo plays need its clock.
+    if has_changed || !toasts.is_empty() || payer.is_busy() {
+        life.0 = LIVES_ON;
+    }
+}
+
+fn sleep_or_wake(life: Res<Life>, mut settings: ResMut<WinitSettings>, mut sleeps: Local<bool>) {
+    let is_at_rest = life.0 <= 0.0;
+    if *sleeps != is_at_rest {
+        *sleeps = is_at_rest;
+        *settings = match is_at_rest {
+            true => WinitSettings::desktop_app(),
+            false => WinitSettings::game(),
+        };
+    }
+}
