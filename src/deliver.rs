@@ -71,7 +71,7 @@ fn deliver(world: &mut World, notice: Notice) {
             update(world, order_id, |order| order.is_acknowledged = true);
         }
         #[cfg(feature = "store")]
-        Notice::Store(notice) => crate::store::deliver(world, notice),
+        Notice::Store(notice) => crate::store::deliver(world, *notice),
         #[cfg(feature = "store")]
         Notice::Abandoned { order_id } => {
             update(world, order_id, |order| {

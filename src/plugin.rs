@@ -360,9 +360,12 @@ fn pass_settings_on(
 
 impl Tracker {
     fn set_config(&mut self, config: Option<&XsollaConfig>) {
-        self.config_error = config.and_then(|config| config.validate().err());
-        if let Some(error) = &self.config_error {
-            log::error!("the XsollaConfig cannot be used: {error}");
+        let error = config.and_then(|config| config.validate().err());
+        if error != self.config_error {
+            if let Some(error) = &error {
+                log::error!("the XsollaConfig cannot be used: {error}");
+            }
+            self.config_error = error;
         }
         let config = config.filter(|_| self.config_error.is_none()).cloned();
         // Writing the same value anew is no reason to reconnect.
@@ -410,6 +413,9 @@ fn with_tracker(world: &mut World, work: impl FnOnce(&mut World, &mut Tracker, &
     }
     world.resource_scope(|world, mut tracker: Mut<Tracker>| {
         world.resource_scope(|world, mut orders: Mut<Orders>| {
+            // What was inserted in this frame counts in this frame: games set up and buy in `Startup`.
+            tracker.set_config(world.get_resource());
+            tracker.set_user(world.get_resource(), &mut orders);
             work(world, &mut tracker, &mut orders);
             let overall = tracker.overall_state(&orders);
             if let Some(mut state) = world.get_resource_mut::<TrackerState>() {
@@ -463,6 +469,10 @@ pub(crate) fn tell(world: &mut World, command: Command) {
 
 #[cfg(feature = "store")]
 pub(crate) fn abandon(world: &mut World, order_id: OrderId) {
+    // To buy the same again now is no double click.
+    world
+        .get_resource_or_init::<crate::store::Checkout>()
+        .forget_last();
     tell(world, Command::Abandon(order_id));
 }
 

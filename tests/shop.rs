@@ -71,6 +71,21 @@ fn a_purchase_creates_an_order_tracks_it_and_leads_to_its_grant() {
 }
 
 #[test]
+fn a_game_may_log_in_and_buy_before_its_first_frame() {
+    let emulator = XsollaEmulator::start();
+    let mut game = Game::new(emulator.config());
+    game.app.init_resource::<Sales>();
+    game.log_in(&emulator.user("alice"));
+    game.commands(|commands| {
+        commands.fetch_catalog();
+        commands.purchase("sword");
+    });
+    game.wait_until("both are done", |world| {
+        *world.resource::<Catalog>().state() == CatalogState::Ready && emulator.orders().len() == 1
+    });
+}
+
+#[test]
 fn a_test_payment_opens_the_sandbox_page() {
     let (emulator, _, mut game) = shop();
     game.commands(|commands| commands.purchase(Purchase::item("sword").sandbox(true)));

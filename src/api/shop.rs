@@ -47,6 +47,8 @@ struct ItemBody {
     #[serde(default, rename = "type", deserialize_with = "lenient::text")]
     item_type: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
+    virtual_item_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
     description: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     image_url: Option<String>,
@@ -74,6 +76,7 @@ impl ItemBody {
             description: self.description,
             image_url: self.image_url,
             item_type: self.item_type,
+            virtual_item_type: self.virtual_item_type,
             is_free: self.is_free.unwrap_or(false),
             price: self.price.and_then(PriceBody::read),
             virtual_prices: virtual_prices

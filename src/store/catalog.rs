@@ -61,6 +61,8 @@ pub struct CatalogItem {
     pub image_url: Option<String>,
     /// The store's type, such as `virtual_good`.
     pub item_type: Option<String>,
+    /// Whether it is used up, such as `consumable` or `non_consumable`.
+    pub virtual_item_type: Option<String>,
     /// Whether it costs nothing.
     pub is_free: bool,
     /// What it costs in real money, if it is sold for that.

@@ -10,7 +10,7 @@ use crate::user::UserId;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Notice {
     #[cfg(feature = "store")]
-    Store(crate::store::StoreNotice),
+    Store(Box<crate::store::StoreNotice>),
     State(TrackerState),
     /// What is wrong with the ledger, or that nothing is.
     Ledger(Option<LedgerError>),

@@ -33,7 +33,7 @@ pub(super) enum StoreAnswer {
     Catalog(Result<Vec<CatalogItem>, RequestError>),
     Purchase {
         user: UserId,
-        purchase: Purchase,
+        purchase: Box<Purchase>,
         result: Result<CreatedOrder, RequestError>,
     },
 }
@@ -92,7 +92,7 @@ impl Shop {
             let result = servers.create_order(&config, &user, &purchase).await;
             let _ = answers.send(StoreAnswer::Purchase {
                 user: user.id().clone(),
-                purchase,
+                purchase: Box::new(purchase),
                 result,
             });
         });
@@ -121,12 +121,14 @@ impl Shop {
                     if let Some(page) = page {
                         self.pages.insert(order_id, page);
                     }
-                    self.starting.insert(order_id, (user.clone(), purchase));
+                    self.starting.insert(order_id, (user.clone(), *purchase));
                     Some((user, order_id))
                 }
                 Err(error) => {
-                    let error = error.into();
-                    self.notices.push(StoreNotice::Failed { purchase, error });
+                    self.notices.push(StoreNotice::Failed {
+                        purchase: *purchase,
+                        error: error.into(),
+                    });
                     None
                 }
             },

@@ -124,7 +124,12 @@ pub(crate) async fn run(mut link: Link) {
             notices.extend(task.perform(output));
         }
         #[cfg(feature = "store")]
-        notices.extend(task.shop.notices().into_iter().map(Notice::Store));
+        notices.extend(
+            task.shop
+                .notices()
+                .into_iter()
+                .map(|notice| Notice::Store(Box::new(notice))),
+        );
         if std::mem::take(&mut task.ledger_news) {
             notices.push(Notice::Ledger(task.ledger_trouble()));
         }
