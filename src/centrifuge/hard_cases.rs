@@ -1,35 +1,11 @@
 //! Streams that begin anew, channels that go away, frames that end in an error, floods.
 
-use std::time::Duration;
-
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::session::{Event, Session, Settings};
+use super::session::Session;
+use super::tests::{CONNECTED, NOW, data, events, session};
 
-const NOW: Duration = Duration::from_secs(100);
-const CONNECTED: &str = r#"{"id":1,"connect":{"client":"uuid","version":"0.0.0","subs":{"CH":{"recoverable":true,"epoch":"yWTW","offset":2,"positioned":true}},"ping":25,"pong":true}}"#;
 const RECOVERED: &str = r#"{"id":1,"connect":{"client":"uuid","subs":{"CH":{"recoverable":true,"recovered":true,"epoch":"yWTW","offset":2,"positioned":true}},"ping":25,"pong":true}}"#;
-
-fn data() -> Box<RawValue> {
-    RawValue::from_string(r#"{"auth":"JWT","project_id":1}"#.to_owned()).unwrap()
-}
-
-fn session() -> Session {
-    Session::new(Settings {
-        step_timeout: Duration::from_secs(10),
-        ping_grace: Duration::from_secs(10),
-    })
-}
-
-fn events(session: &mut Session) -> Vec<Value> {
-    std::iter::from_fn(|| session.next_event())
-        .map(|event| match event {
-            Event::Publication(data) => serde_json::from_str(data.get()).unwrap(),
-            Event::CaughtUp { gapless } => json!({ "gapless": gapless }),
-        })
-        .collect()
-}
 
 /// Connected, with both publications of the stream read.
 fn caught_up() -> Session {

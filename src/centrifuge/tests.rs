@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 use super::session::{Event, Session, Settings};
 use crate::error::{ConnectStep, SocketError};
 
-const NOW: Duration = Duration::from_secs(100);
+pub(super) const NOW: Duration = Duration::from_secs(100);
 
-fn session() -> Session {
+pub(super) fn session() -> Session {
     Session::new(Settings {
         step_timeout: Duration::from_secs(10),
         ping_grace: Duration::from_secs(10),
     })
 }
 
-fn data() -> Box<RawValue> {
+pub(super) fn data() -> Box<RawValue> {
     RawValue::from_string(r#"{"auth":"JWT","project_id":1}"#.to_owned()).unwrap()
 }
 
@@ -31,13 +31,13 @@ fn opened() -> Session {
     session
 }
 
-fn frames(session: &mut Session) -> Vec<Value> {
+pub(super) fn frames(session: &mut Session) -> Vec<Value> {
     let frames = std::iter::from_fn(|| session.next_frame());
     frames.map(|f| serde_json::from_str(&f).unwrap()).collect()
 }
 
 /// Publications as their data, `CaughtUp` as whether it was gapless.
-fn events(session: &mut Session) -> Vec<Value> {
+pub(super) fn events(session: &mut Session) -> Vec<Value> {
     std::iter::from_fn(|| session.next_event())
         .map(|event| match event {
             Event::Publication(data) => serde_json::from_str(data.get()).unwrap(),
@@ -50,7 +50,7 @@ fn receive(session: &mut Session, frame: &str) {
     session.receive(frame, NOW).unwrap();
 }
 
-const CONNECTED: &str = r#"{"id":1,"connect":{"client":"uuid","version":"0.0.0","subs":{"CH":{"recoverable":true,"epoch":"yWTW","offset":2,"positioned":true}},"ping":25,"pong":true}}"#;
+pub(super) const CONNECTED: &str = r#"{"id":1,"connect":{"client":"uuid","version":"0.0.0","subs":{"CH":{"recoverable":true,"epoch":"yWTW","offset":2,"positioned":true}},"ping":25,"pong":true}}"#;
 
 #[test]
 fn the_first_frames_are_those_that_servers_were_seen_to_take() {
