@@ -142,9 +142,9 @@ fn what_the_store_refuses_is_a_typed_failure() {
     );
 
     let (emulator2, alice, mut game) = shop();
-    emulator2.set_balance(&alice, "crystal", 1);
+    emulator2.set_balance(&alice, "gold", 1);
     game.commands(|commands| {
-        commands.purchase(Purchase::item("torch").with_virtual_currency("crystal"));
+        commands.purchase(Purchase::item("torch").with_virtual_currency("gold"));
     });
     let failure = failed(&mut game);
     assert!(
