@@ -1,8 +1,11 @@
 //! What the game asks of the plugin.
 
-use bevy::prelude::Commands;
+use bevy::prelude::{Commands, Mut, World};
 
+use crate::link::Tracker;
 use crate::order::OrderId;
+use crate::orders::{Order, Orders, Tracking};
+use crate::tracker::Command;
 use crate::user::XsollaUser;
 
 /// Tracking orders, on [`Commands`].
@@ -34,27 +37,95 @@ pub trait OrderCommands {
 
 impl OrderCommands for Commands<'_, '_> {
     fn track_order(&mut self, order_id: OrderId) {
-        self.queue(move |world: &mut bevy::prelude::World| {
-            crate::plugin::track(world, None, order_id);
+        self.queue(move |world: &mut World| {
+            track(world, None, order_id);
         });
     }
 
     fn track_order_as(&mut self, user: &XsollaUser, order_id: OrderId) {
         let user = user.clone();
-        self.queue(move |world: &mut bevy::prelude::World| {
-            crate::plugin::track(world, Some(user), order_id);
+        self.queue(move |world: &mut World| {
+            track(world, Some(user), order_id);
         });
     }
 
     fn acknowledge_order(&mut self, order_id: OrderId) {
-        self.queue(move |world: &mut bevy::prelude::World| {
-            crate::plugin::acknowledge(world, order_id);
+        self.queue(move |world: &mut World| {
+            acknowledge(world, order_id);
         });
     }
 
     fn untrack_order(&mut self, order_id: OrderId) {
-        self.queue(move |world: &mut bevy::prelude::World| {
-            crate::plugin::untrack(world, order_id);
+        self.queue(move |world: &mut World| {
+            untrack(world, order_id);
         });
     }
+}
+
+/// Runs `work` with the tracker and the orders, if the plugin is there.
+fn with_tracker(world: &mut World, work: impl FnOnce(&mut World, &mut Tracker, &mut Orders)) {
+    if !world.contains_resource::<Tracker>() || !world.contains_resource::<Orders>() {
+        log::error!("no order can be tracked: XsollaOrderPlugin is not added");
+        return;
+    }
+    world.resource_scope(|world, mut tracker: Mut<Tracker>| {
+        // What was inserted in this frame counts in this frame: games set up and buy in `Startup`.
+        tracker.pass_settings_on(world);
+        world.resource_scope(|world, mut orders: Mut<Orders>| {
+            work(world, &mut tracker, &mut orders);
+        });
+        tracker.tell_state(world);
+    });
+}
+
+fn track(world: &mut World, user: Option<XsollaUser>, order_id: OrderId) {
+    with_tracker(world, |world, tracker, orders| {
+        let is_explicit = user.is_some();
+        let user = user.or_else(|| world.get_resource::<XsollaUser>().cloned());
+        let has_ended = |order: &Order| order.tracking != Tracking::Active && !order.is_granted;
+        if orders.get(order_id).is_some_and(has_ended) {
+            orders.remove(order_id);
+        }
+        let order = orders.entry(order_id);
+        tracker.waits_for_user |= user.is_none() && order.user.is_none();
+        // A granted one stays the player's who paid.
+        if let Some(user) = user {
+            if !order.is_granted {
+                order.user = Some(user.id().clone());
+            }
+            if is_explicit {
+                tracker.welcome(user.id());
+                tracker.tell(Command::TrackAs { user, order_id });
+            } else {
+                let user = user.id().clone();
+                tracker.tell(Command::Track { user, order_id });
+            }
+        }
+        tracker.fail_if_dead(orders.entry(order_id));
+    });
+}
+
+fn acknowledge(world: &mut World, order_id: OrderId) {
+    with_tracker(world, |_, tracker, orders| match orders.get_mut(order_id) {
+        // `is_acknowledged` becomes true once that is in the ledger.
+        // Where the game has put other `Orders` in place, the task still knows.
+        None => tracker.tell(Command::Acknowledge(order_id)),
+        Some(order) if order.is_granted => tracker.tell(Command::Acknowledge(order_id)),
+        Some(_) => log::warn!("order {order_id} was acknowledged and is not done"),
+    });
+}
+
+/// Passes a command of the store's on.
+#[cfg(feature = "store")]
+pub(crate) fn tell(world: &mut World, command: Command) {
+    with_tracker(world, |_, tracker, _| tracker.tell(command));
+}
+
+fn untrack(world: &mut World, order_id: OrderId) {
+    with_tracker(world, |_, tracker, orders| {
+        orders.remove(order_id);
+        tracker.waits_for_user =
+            tracker.waits_for_user && orders.iter().any(|order| order.user.is_none());
+        tracker.forget(order_id);
+    });
 }

@@ -101,6 +101,11 @@ pub struct XsollaConfig {
     /// How long after its acknowledgement an order is asked for once at each start, to tell of a
     /// refund. 30 days; zero for never.
     pub refund_window: Duration,
+
+    /// How long the delivery of news may hold up one frame, with the observers that it runs. 1 ms, of the
+    /// 16 that a frame has at 60 Hz. What is left waits for the next frame, the ends of orders first; a
+    /// frame delivers one piece of news at least.
+    pub frame_budget: Duration,
 }
 
 impl XsollaConfig {
@@ -128,6 +133,7 @@ impl XsollaConfig {
             token_notice: Duration::from_secs(5 * 60),
             ledger: Ledger::default(),
             refund_window: Duration::from_secs(30 * 24 * 60 * 60),
+            frame_budget: Duration::from_millis(1),
         }
     }
 

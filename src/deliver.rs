@@ -1,51 +1,75 @@
 //! The tracker's news, made into resources, messages and events.
 
+use std::time::{Duration, Instant};
+
 use bevy::prelude::*;
 
+use crate::config::XsollaConfig;
 use crate::ledger::Entry;
+use crate::link::Tracker;
 use crate::message::{
     AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
 };
 use crate::order::{OrderId, OrderStatus};
 use crate::orders::{Order, Orders, Tracking};
-use crate::plugin::Tracker;
-use crate::state::TrackerState;
 use crate::tracker::Notice;
+use crate::user::XsollaUser;
 
-pub(crate) fn has_news(tracker: Res<Tracker>) -> bool {
-    !tracker.notices.is_empty()
-        || !tracker.told.is_empty()
-        || !tracker.released.is_empty()
-        || tracker.has_died()
+/// Whether the frame has anything for the plugin to do: all that runs in one in which nothing happens.
+pub(crate) fn has_work(
+    config: Option<Res<XsollaConfig>>,
+    user: Option<Res<XsollaUser>>,
+    tracker: Res<Tracker>,
+) -> bool {
+    let config_moved = config.map_or(tracker.has_config(), |config| config.is_changed());
+    let user_moved = user.map_or(tracker.has_user(), |user| user.is_changed());
+    config_moved || user_moved || tracker.has_news()
 }
 
-/// Takes in all that has come. Exclusive, so that observers see each piece of news with the resources
-/// as they were made by it.
+/// Passes the config and the user on, and takes in what has come, for as long as a frame has time for
+/// it. Exclusive, so that observers see each piece of news with the resources as they were made by it.
 pub(crate) fn deliver_news(world: &mut World) {
-    world.resource_mut::<Tracker>().confirm_told();
-    let released = std::mem::take(&mut world.resource_mut::<Tracker>().released);
-    let notices = world.resource::<Tracker>().notices.clone();
-    for notice in released.into_iter().chain(notices.try_iter()) {
-        let admitted = world.resource_scope(|world, mut tracker: Mut<Tracker>| {
-            tracker.admit(notice, &world.get_resource_or_init::<Orders>())
-        });
-        if let Some(notice) = admitted {
+    let began = Instant::now();
+    with_tracker(world, |world, tracker| {
+        tracker.confirm_told();
+        tracker.pass_settings_on(world);
+    });
+    let config = world.get_resource::<XsollaConfig>();
+    let budget = config.map_or(Duration::MAX, |config| config.frame_budget);
+    while let Some(notice) = world.resource_mut::<Tracker>().next_notice() {
+        if let Some(notice) = admit(world, notice) {
             deliver(world, notice);
         }
+        if began.elapsed() >= budget {
+            break;
+        }
     }
-    // After all that it has said.
-    if world.resource::<Tracker>().has_died() {
-        world.resource_scope(|world, mut tracker: Mut<Tracker>| {
+    with_tracker(world, |world, tracker| {
+        tracker.make_room();
+        if tracker.has_notices() {
+            // A game that sleeps until there is news is to go on.
+            tracker.bell.ring();
+        } else if tracker.has_died() {
+            // After all that it has said.
             tracker.bury(&world.get_resource_or_init::<Orders>());
-        });
-    }
-    world.resource_scope(|world, tracker: Mut<Tracker>| {
-        let overall = tracker.overall_state(&world.get_resource_or_init::<Orders>());
-        world
-            .get_resource_or_init::<TrackerState>()
-            .set_if_neq(overall);
+        }
+        tracker.tell_state(world);
     });
+}
+
+fn admit(world: &mut World, notice: Notice) -> Option<Notice> {
+    if world.resource::<Tracker>().admits_all() {
+        return Some(notice);
+    }
+    with_tracker(world, |world, tracker| {
+        tracker.admit(notice, &world.get_resource_or_init::<Orders>())
+    })
+}
+
+/// Takes the tracker out of the world for a moment, which costs more than a look at it.
+fn with_tracker<T>(world: &mut World, work: impl FnOnce(&mut World, &mut Tracker) -> T) -> T {
+    world.resource_scope(|world, mut tracker: Mut<Tracker>| work(world, &mut tracker))
 }
 
 fn deliver(world: &mut World, notice: Notice) {

@@ -8,6 +8,7 @@ mod config;
 mod deliver;
 mod error;
 mod ledger;
+mod link;
 mod message;
 mod net;
 mod order;

@@ -28,7 +28,7 @@ impl Bell {
 /// Connects the bell to winit's event loop, whichever plugin was added first.
 #[cfg(feature = "winit")]
 pub(crate) fn connect_to_winit(
-    tracker: bevy::prelude::Res<crate::plugin::Tracker>,
+    tracker: bevy::prelude::Res<crate::link::Tracker>,
     event_loop: Option<bevy::prelude::Res<bevy::winit::EventLoopProxyWrapper>>,
 ) {
     if let Some(event_loop) = event_loop

@@ -4,7 +4,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use bevy::prelude::*;
 use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::prelude::*;
 use support::Game;
 
 #[test]
@@ -30,4 +32,34 @@ fn a_delivered_order_is_granted_within_two_frames_at_60_hz() {
             assert!(frames <= 2, "not granted after {frames} frames");
         }
     }
+}
+
+#[test]
+fn a_frame_takes_no_longer_over_news_than_its_budget_and_nothing_is_lost() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let orders: Vec<OrderId> = (0..20)
+        .map(|_| emulator.create_order(&alice, &[("sword", 1)]))
+        .collect();
+    let mut config = emulator.config();
+    config.frame_budget = Duration::from_millis(10);
+    let mut game = Game::new(config);
+    // A game whose work on each piece of news takes as long as a frame may.
+    game.app.add_observer(|_: On<OrderStatusChanged>| {
+        std::thread::sleep(Duration::from_millis(10));
+    });
+    let heard = |game: &Game| game.told().statuses.len();
+    game.log_in(&alice);
+    for order in &orders {
+        game.track(*order);
+        emulator.deliver(*order);
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while orders.iter().any(|order| game.grants(*order) == 0) {
+        let before = heard(&game);
+        game.update();
+        assert!(heard(&game) - before <= 1, "one is all there is time for");
+        assert!(Instant::now() < deadline);
+    }
+    assert!(orders.iter().all(|order| game.grants(*order) == 1));
 }

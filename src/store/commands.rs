@@ -5,9 +5,9 @@ use bevy::prelude::{Commands, World};
 use super::Checkout;
 use super::catalog::{Catalog, CatalogRequest, CatalogState};
 use super::purchase::{Purchase, PurchaseError, PurchaseFailed};
+use crate::commands::tell;
 use crate::deliver::send;
 use crate::order::OrderId;
-use crate::plugin;
 use crate::tracker::{Command, StoreCommand};
 use crate::user::XsollaUser;
 
@@ -46,7 +46,7 @@ impl StoreCommands for Commands<'_, '_> {
             let user = world.get_resource::<XsollaUser>();
             let user = user.map(|user| user.id().clone());
             let command = StoreCommand::FetchCatalog { user, request };
-            plugin::tell(world, Command::Store(command));
+            tell(world, Command::Store(command));
             if let Some(mut catalog) = world.get_resource_mut::<Catalog>() {
                 catalog.state = CatalogState::Loading;
             }
@@ -61,12 +61,12 @@ impl StoreCommands for Commands<'_, '_> {
     fn resume_payment(&mut self, order_id: OrderId) {
         self.queue(move |world: &mut World| {
             let command = StoreCommand::ResumePayment(order_id);
-            plugin::tell(world, Command::Store(command));
+            tell(world, Command::Store(command));
         });
     }
 
     fn abandon_order(&mut self, order_id: OrderId) {
-        self.queue(move |world: &mut World| plugin::abandon(world, order_id));
+        self.queue(move |world: &mut World| abandon(world, order_id));
     }
 }
 
@@ -101,5 +101,11 @@ fn make(world: &mut World, purchase: Purchase) {
         return;
     }
     let command = StoreCommand::Purchase { user, purchase };
-    plugin::tell(world, Command::Store(command));
+    tell(world, Command::Store(command));
+}
+
+fn abandon(world: &mut World, order_id: OrderId) {
+    // To buy the same again now is no double click.
+    world.get_resource_or_init::<Checkout>().forget_last();
+    tell(world, Command::Abandon(order_id));
 }

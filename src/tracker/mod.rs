@@ -3,6 +3,7 @@
 mod backoff;
 mod machine;
 mod notice;
+mod outbox;
 #[cfg(feature = "store")]
 mod shop;
 #[cfg(not(feature = "store"))]

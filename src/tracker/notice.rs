@@ -97,6 +97,19 @@ impl Notice {
         }
     }
 
+    /// Whether it goes before what is for the user interface alone, when there is more than a frame
+    /// can take.
+    pub(crate) fn is_urgent(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => status.is_final(),
+            Self::Details { .. }
+            | Self::Restored { .. }
+            | Self::Acknowledged { .. }
+            | Self::Untracked { .. } => false,
+            _ => true,
+        }
+    }
+
     /// The order that it is about.
     pub(crate) fn order_id(&self) -> Option<OrderId> {
         match self {

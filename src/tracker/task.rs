@@ -5,14 +5,16 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crossbeam_channel::SendError;
 use rustls::ClientConfig;
 use tokio::net::UdpSocket;
-use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio::sync::{Notify, OnceCell, Semaphore, mpsc};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use url::Url;
 
 use super::machine::{Machine, Output};
 use super::notice::Notice;
+use super::outbox::Outbox;
 use super::shop::StoreAnswer;
 #[cfg(feature = "store")]
 use super::shop::{Shop, StoreCommand};
@@ -70,9 +72,9 @@ pub(crate) enum Command {
 /// The task's ends of the channels to the game's side.
 pub(crate) struct Link {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
-    /// Unbounded, because a full queue would have to drop a final status or hold up every other
-    /// order. What it holds is bounded by the orders: each one's statuses move forward only.
     pub(crate) notices: crossbeam_channel::Sender<Notice>,
+    /// Told when the game has taken notices out.
+    pub(crate) room: Arc<Notify>,
     /// Rung when there are notices, for a game that sleeps until something happens.
     pub(crate) bell: Bell,
 }
@@ -105,6 +107,7 @@ pub(crate) async fn run(mut link: Link) {
         #[cfg(feature = "store")]
         shop: Shop::new(shop_answers),
     };
+    let mut outbox = Outbox::new(link.notices);
     loop {
         let deadline = task.machine.deadline();
         tokio::select! {
@@ -118,29 +121,12 @@ pub(crate) async fn run(mut link: Link) {
             Some(ended) = task.requests.join_next_with_id() => task.take_answer(ended),
             Some(answer) = shop.recv() => task.take_shop_answer(answer),
             () = task.clock.sleep_until(deadline) => task.machine.tick(task.clock.now()),
+            () = link.room.notified(), if outbox.is_waiting() => {}
         }
-        let mut notices = Vec::new();
-        while let Some(output) = task.machine.next_output() {
-            notices.extend(task.perform(output));
-        }
-        #[cfg(feature = "store")]
-        notices.extend(
-            task.shop
-                .notices()
-                .into_iter()
-                .map(|notice| Notice::Store(Box::new(notice))),
-        );
-        if std::mem::take(&mut task.ledger_news) {
-            notices.push(Notice::Ledger(task.ledger_trouble()));
-        }
-        let is_news = !notices.is_empty();
-        for notice in notices {
-            if link.notices.send(notice).is_err() {
-                return;
-            }
-        }
-        if is_news {
-            link.bell.ring();
+        match task.report(&mut outbox) {
+            Ok(is_news) if is_news => link.bell.ring(),
+            Ok(_) => {}
+            Err(SendError(())) => return,
         }
     }
 }
@@ -185,6 +171,29 @@ struct Request {
 type Answer = Result<OrderReport, RequestError>;
 
 impl Task {
+    /// Does what the machine wants done, and tells the game. Whether there was news; fails when the
+    /// game is gone.
+    fn report(&mut self, outbox: &mut Outbox) -> Result<bool, SendError<()>> {
+        let mut is_news = outbox.is_waiting();
+        outbox.refill()?;
+        while let Some(output) = self.machine.next_output() {
+            if let Some(notice) = self.perform(output) {
+                is_news = true;
+                outbox.push(notice)?;
+            }
+        }
+        #[cfg(feature = "store")]
+        for notice in self.shop.notices() {
+            is_news = true;
+            outbox.push(Notice::Store(Box::new(notice)))?;
+        }
+        if std::mem::take(&mut self.ledger_news) {
+            is_news = true;
+            outbox.push(Notice::Ledger(self.ledger_trouble()))?;
+        }
+        Ok(is_news)
+    }
+
     fn obey(&mut self, command: Command) {
         let now = self.clock.now();
         match command {

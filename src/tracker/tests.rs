@@ -36,6 +36,7 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
     runtime.spawn(tracker::run(Link {
         commands: receiver,
         notices: sender,
+        room: Arc::default(),
         bell: Bell::default(),
     }));
     let (alice, bob) = (

@@ -1,0 +1,225 @@
+//! News on its way to the game.
+
+use std::collections::{HashMap, VecDeque};
+
+use crossbeam_channel::{SendError, Sender};
+
+use super::notice::Notice;
+use crate::order::OrderId;
+
+/// How much news lies ready for the game's next frame: more than a frame's time is enough for, and
+/// little enough that the end of an order behind it is told in the frame after.
+const READY_MAX: usize = 512;
+
+/// A burst waits here and not in the channel, so that what ends an order overtakes what does not. An
+/// order's own news keeps its order.
+///
+/// Its length is bounded by the orders: each one's statuses move forward only.
+pub(super) struct Outbox {
+    ready: Sender<Notice>,
+    /// What goes first: the news of these orders, and news that is about no order.
+    urgent: VecDeque<Next>,
+    rest: VecDeque<OrderId>,
+    waiting: HashMap<OrderId, Waiting>,
+}
+
+enum Next {
+    Order(OrderId),
+    Notice(Notice),
+}
+
+#[derive(Default)]
+struct Waiting {
+    notices: VecDeque<Notice>,
+    is_urgent: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(ready: Sender<Notice>) -> Self {
+        Self {
+            ready,
+            urgent: VecDeque::new(),
+            rest: VecDeque::new(),
+            waiting: HashMap::new(),
+        }
+    }
+
+    /// Whether news waits for room in the channel.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.urgent.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// Sends the notice, now or as soon as there is room. Fails when the game is gone.
+    pub(super) fn push(&mut self, notice: Notice) -> Result<(), SendError<()>> {
+        if !self.is_waiting() && self.has_room() {
+            return self.send(notice);
+        }
+        let Some(order_id) = notice.order_id() else {
+            self.urgent.push_back(Next::Notice(notice));
+            return Ok(());
+        };
+        let waiting = self.waiting.entry(order_id).or_default();
+        let is_first = waiting.notices.is_empty();
+        if notice.is_urgent() && !waiting.is_urgent {
+            waiting.is_urgent = true;
+            self.urgent.push_back(Next::Order(order_id));
+        } else if is_first {
+            self.rest.push_back(order_id);
+        }
+        waiting.notices.push_back(notice);
+        Ok(())
+    }
+
+    /// Sends what there is room for.
+    pub(super) fn refill(&mut self) -> Result<(), SendError<()>> {
+        while self.has_room()
+            && let Some(notice) = self.next()
+        {
+            self.send(notice)?;
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.ready.len() < READY_MAX
+    }
+
+    fn send(&self, notice: Notice) -> Result<(), SendError<()>> {
+        self.ready.send(notice).map_err(|_| SendError(()))
+    }
+
+    fn next(&mut self) -> Option<Notice> {
+        loop {
+            match self.urgent.pop_front() {
+                Some(Next::Notice(notice)) => return Some(notice),
+                Some(Next::Order(order_id)) => {
+                    if let Some(notice) = self.take(order_id) {
+                        self.urgent.push_front(Next::Order(order_id));
+                        return Some(notice);
+                    }
+                }
+                None => {
+                    let order_id = *self.rest.front()?;
+                    if let Some(notice) = self.take(order_id) {
+                        return Some(notice);
+                    }
+                    // All of it is told, perhaps because it became urgent.
+                    self.rest.pop_front();
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, order_id: OrderId) -> Option<Notice> {
+        let waiting = self.waiting.get_mut(&order_id)?;
+        let notice = waiting.notices.pop_front();
+        if waiting.notices.is_empty() {
+            self.waiting.remove(&order_id);
+        }
+        notice
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crossbeam_channel::{Receiver, unbounded};
+
+    use super::*;
+    use crate::message::NewsSource;
+    use crate::order::OrderStatus;
+    use crate::state::TrackerState;
+    use crate::user::UserId;
+
+    fn outbox() -> (Outbox, Receiver<Notice>) {
+        let (sender, receiver) = unbounded();
+        (Outbox::new(sender), receiver)
+    }
+
+    fn status(order: u64, count: u64) -> Notice {
+        Notice::Status {
+            order_id: OrderId(order),
+            previous: None,
+            status: OrderStatus::Other(count.to_string().into()),
+            source: NewsSource::Socket,
+        }
+    }
+
+    fn end(order: u64) -> Notice {
+        Notice::Expired {
+            order_id: OrderId(order),
+            user: UserId::new('s', "alice"),
+        }
+    }
+
+    #[test]
+    fn news_goes_straight_to_the_game_that_keeps_up() {
+        let (mut outbox, game) = outbox();
+        for count in 0..10 {
+            outbox.push(status(1, count)).unwrap();
+            assert!(!outbox.is_waiting());
+            assert_eq!(game.try_recv(), Ok(status(1, count)));
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_order_waits_for_no_more_than_what_lies_ready() {
+        let (mut outbox, game) = outbox();
+        for order in 0..10_000 {
+            outbox.push(status(order, 0)).unwrap();
+        }
+        outbox.push(end(9_999)).unwrap();
+        assert_eq!(game.len(), READY_MAX);
+        assert_eq!(game.try_iter().count(), READY_MAX);
+        outbox.refill().unwrap();
+        assert_eq!(game.try_recv(), Ok(status(9_999, 0)));
+        assert_eq!(game.try_recv(), Ok(end(9_999)));
+        assert_eq!(game.try_recv(), Ok(status(READY_MAX as u64, 0)));
+    }
+
+    #[test]
+    fn a_game_that_is_gone_is_noticed() {
+        let (mut outbox, game) = outbox();
+        drop(game);
+        assert!(outbox.push(end(1)).is_err());
+    }
+
+    #[test]
+    fn in_any_burst_nothing_is_lost_and_each_orders_news_keeps_its_order() {
+        for seed in 0..500 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let (mut outbox, game) = outbox();
+            let mut pushed: BTreeMap<Option<OrderId>, Vec<Notice>> = BTreeMap::new();
+            let mut heard: BTreeMap<Option<OrderId>, Vec<Notice>> = BTreeMap::new();
+            let mut take = |count: usize| {
+                for notice in game.try_iter().take(count) {
+                    heard.entry(notice.order_id()).or_default().push(notice);
+                }
+            };
+            for count in 0..2_000 {
+                let order = random.u64(..200);
+                let notice = match random.u8(..20) {
+                    0 => end(order),
+                    1 => Notice::State(TrackerState::Failed {
+                        reason: count.to_string(),
+                    }),
+                    _ => status(order, count),
+                };
+                let all = pushed.entry(notice.order_id()).or_default();
+                all.push(notice.clone());
+                outbox.push(notice).unwrap();
+                if random.u8(..100) == 0 {
+                    take(random.usize(..600));
+                    outbox.refill().unwrap();
+                }
+            }
+            while outbox.is_waiting() {
+                take(usize::MAX);
+                outbox.refill().unwrap();
+            }
+            take(usize::MAX);
+            assert_eq!(pushed, heard, "seed {seed}");
+        }
+    }
+}
