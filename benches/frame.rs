@@ -1,5 +1,10 @@
 //! What a frame costs in which nothing happens: Bevy alone, with the Tokio runtime, with the plugin, and
 //! with orders that are followed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a benchmark that cannot go on is to stop"
+)]
 
 use std::time::{Duration, Instant};
 
