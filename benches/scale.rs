@@ -86,10 +86,12 @@ fn measure(players: usize, orders_each: usize) {
         all.push((user, servers.create_orders(&name, orders_each)));
     }
     let (start, cpu) = (Instant::now(), cpu_time());
+    // As players come: a queue of commands keeps the room that its longest took.
     for (user, orders) in all {
         for order in orders {
             app.world_mut().commands().track_order_as(&user, order);
         }
+        app.world_mut().flush();
     }
     run_until(&mut app, "all orders are followed", support::is_settled);
     while servers.open_sockets() < players + 1 {

@@ -36,7 +36,7 @@ pub use message::{
     OrderTrackingFailed,
 };
 pub use order::{OrderId, OrderItem, OrderStatus, Price};
-pub use orders::{Order, Orders, Tracking};
+pub use orders::{Order, Orders, OrdersIter, Tracking};
 pub use plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 pub use state::TrackerState;
 #[cfg(feature = "store")]

@@ -16,18 +16,19 @@ use crate::user::UserId;
 /// It is updated before the messages are sent.
 #[derive(Debug, Default, Resource)]
 pub struct Orders {
-    orders: BTreeMap<OrderId, Order>,
+    /// Boxed, because a map keeps room to spare for each of its values.
+    orders: BTreeMap<OrderId, Box<Order>>,
 }
 
 impl Orders {
     /// The order, if it is known.
     pub fn get(&self, order_id: OrderId) -> Option<&Order> {
-        self.orders.get(&order_id)
+        self.orders.get(&order_id).map(Box::as_ref)
     }
 
     /// All orders, by their ids, so the oldest first.
-    pub fn iter(&self) -> btree_map::Values<'_, OrderId, Order> {
-        self.orders.values()
+    pub fn iter(&self) -> OrdersIter<'_> {
+        OrdersIter(self.orders.values())
     }
 
     /// How many orders are known.
@@ -41,32 +42,56 @@ impl Orders {
     }
 
     pub(crate) fn get_mut(&mut self, order_id: OrderId) -> Option<&mut Order> {
-        self.orders.get_mut(&order_id)
+        self.orders.get_mut(&order_id).map(Box::as_mut)
     }
 
     pub(crate) fn entry(&mut self, order_id: OrderId) -> &mut Order {
         self.orders
             .entry(order_id)
-            .or_insert_with(|| Order::new(order_id))
+            .or_insert_with(|| Box::new(Order::new(order_id)))
     }
 
     pub(crate) fn remove(&mut self, order_id: OrderId) {
         self.orders.remove(&order_id);
     }
 
-    pub(crate) fn iter_mut(&mut self) -> btree_map::ValuesMut<'_, OrderId, Order> {
-        self.orders.values_mut()
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Order> {
+        self.orders.values_mut().map(Box::as_mut)
     }
 }
 
 impl<'a> IntoIterator for &'a Orders {
     type Item = &'a Order;
-    type IntoIter = btree_map::Values<'a, OrderId, Order>;
+    type IntoIter = OrdersIter<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
+
+/// The orders of [`Orders`].
+#[derive(Clone, Debug)]
+pub struct OrdersIter<'a>(btree_map::Values<'a, OrderId, Box<Order>>);
+
+impl<'a> Iterator for OrdersIter<'a> {
+    type Item = &'a Order;
+
+    fn next(&mut self) -> Option<&'a Order> {
+        self.0.next().map(Box::as_ref)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for OrdersIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.next_back().map(Box::as_ref)
+    }
+}
+
+impl ExactSizeIterator for OrdersIter<'_> {}
 
 /// What is known of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,8 +54,14 @@ impl OrderReport {
         }
         let content = body.content.unwrap_or_default();
         let items = content.items.and_then(|items| {
-            let items: Result<_, &str> = items.into_iter().map(ItemBody::read).collect();
+            let items = items.into_iter().map(ItemBody::read);
+            let items: Result<Vec<OrderItem>, &str> = items.collect();
             items
+                .map(|mut items| {
+                    // They are kept for as long as the order is.
+                    items.shrink_to_fit();
+                    items
+                })
                 .inspect_err(|problem| log::warn!("order {order_id} has {problem}"))
                 .ok()
         });

@@ -4,6 +4,8 @@ mod backoff;
 mod machine;
 mod notice;
 mod outbox;
+mod requests;
+mod servers;
 #[cfg(feature = "store")]
 mod shop;
 #[cfg(not(feature = "store"))]

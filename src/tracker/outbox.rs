@@ -77,6 +77,12 @@ impl Outbox {
         {
             self.send(notice)?;
         }
+        if !self.is_waiting() {
+            // What a burst took is given back.
+            self.urgent = VecDeque::new();
+            self.rest = VecDeque::new();
+            self.waiting = HashMap::new();
+        }
         Ok(())
     }
 

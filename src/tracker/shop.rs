@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::task::Servers;
+use super::servers::Servers;
 use crate::api::CreatedOrder;
 use crate::config::XsollaConfig;
 use crate::error::RequestError;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::task::Servers;
+use super::servers::Servers;
 use crate::api::OrderNews;
 use crate::centrifuge::session::{Event, Session, Settings};
 use crate::centrifuge::transport;

@@ -1,40 +1,30 @@
 //! The task: the machine's hands. It owns the sockets and the requests, and decides nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crossbeam_channel::SendError;
-use rustls::ClientConfig;
 use tokio::net::UdpSocket;
-use tokio::sync::{Notify, OnceCell, Semaphore, mpsc};
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use url::Url;
+use tokio::sync::{Notify, mpsc};
 
 use super::machine::{Machine, Output};
 use super::notice::Notice;
 use super::outbox::Outbox;
+use super::requests::{Ended, Request, Requests};
+use super::servers::Servers;
 use super::shop::StoreAnswer;
 #[cfg(feature = "store")]
 use super::shop::{Shop, StoreCommand};
 use super::socket::{Open, SocketNews, follow};
-#[cfg(feature = "store")]
-use crate::api::CreatedOrder;
-use crate::api::{OrderReport, Store};
 use crate::clock::Clock;
 use crate::config::XsollaConfig;
-use crate::error::RequestError;
 use crate::ledger::{Entry, Job, Ledger, LedgerError, Report, Worker};
-use crate::net::load_tls;
 use crate::order::OrderId;
-#[cfg(feature = "store")]
-use crate::store::{CatalogItem, CatalogRequest, Purchase};
 use crate::user::{UserId, XsollaUser};
 use crate::wake::Bell;
 
-/// How many requests are under way at a time.
-const MAX_REQUESTS: usize = 32;
 /// How much socket news waits for the machine. When it is full the sockets are not read, so a flood
 /// waits at its sender.
 const MAX_SOCKET_NEWS: usize = 256;
@@ -96,9 +86,7 @@ pub(crate) async fn run(mut link: Link) {
         users: BTreeMap::new(),
         servers: Arc::default(),
         socket_news,
-        requests: JoinSet::new(),
-        under_way: HashMap::new(),
-        permits: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        requests: Requests::default(),
         ledger: None,
         ledger_reports,
         ledger_error: None,
@@ -118,7 +106,7 @@ pub(crate) async fn run(mut link: Link) {
             // The task keeps a sender of this and the next, so the channels never end.
             Some(report) = ledger.recv() => task.take_ledger_report(report),
             Some(news) = sockets.recv() => task.take_socket_news(news),
-            Some(ended) = task.requests.join_next_with_id() => task.take_answer(ended),
+            Some(ended) = task.requests.next() => task.take_answer(ended),
             Some(answer) = shop.recv() => task.take_shop_answer(answer),
             () = task.clock.sleep_until(deadline) => task.machine.tick(task.clock.now()),
             () = link.room.notified(), if outbox.is_waiting() => {}
@@ -138,9 +126,7 @@ struct Task {
     users: BTreeMap<UserId, Member>,
     servers: Arc<Servers>,
     socket_news: mpsc::Sender<SocketNews>,
-    requests: JoinSet<Answer>,
-    under_way: HashMap<Id, Request>,
-    permits: Arc<Semaphore>,
+    requests: Requests,
     /// `None` where there is no ledger.
     ledger: Option<Worker>,
     ledger_reports: mpsc::UnboundedSender<Report>,
@@ -159,16 +145,6 @@ struct Member {
     /// Where connections are asked for; dropping it closes the socket.
     socket: Option<mpsc::UnboundedSender<Open>>,
 }
-
-/// A request under way.
-struct Request {
-    user: UserId,
-    order_id: OrderId,
-    number: u64,
-    handle: AbortHandle,
-}
-
-type Answer = Result<OrderReport, RequestError>;
 
 impl Task {
     /// Does what the machine wants done, and tells the game. Whether there was news; fails when the
@@ -198,7 +174,7 @@ impl Task {
         let now = self.clock.now();
         match command {
             Command::Configure(config) => {
-                self.abort_requests(None);
+                self.requests.abort(None);
                 self.config = config.clone();
                 self.use_ledger();
                 self.machine.configure(config, now);
@@ -210,7 +186,8 @@ impl Task {
                 self.machine.track(&id, order_id, now);
             }
             Command::LogOut(user) => {
-                self.abort_requests(Some(&user));
+                self.requests.abort(Some(&user));
+                self.send_requests();
                 self.machine.log_out(&user);
                 self.users.remove(&user);
             }
@@ -329,16 +306,8 @@ impl Task {
         }
     }
 
-    fn take_answer(&mut self, ended: Result<(Id, Answer), JoinError>) {
-        let (id, answer) = match ended {
-            Ok(ended) => ended,
-            // Nobody waits for what was aborted: it is not under way any more.
-            Err(error) => {
-                let failure = RequestError::Network("the request broke off".to_owned());
-                (error.id(), Err(failure))
-            }
-        };
-        let Some(request) = self.under_way.remove(&id) else {
+    fn take_answer(&mut self, ended: Ended) {
+        let Some((request, answer)) = self.requests.take(ended) else {
             return;
         };
         let order_id = request.order_id;
@@ -347,6 +316,22 @@ impl Task {
         }
         self.machine
             .answered(order_id, request.number, answer, self.clock.now());
+        self.send_requests();
+    }
+
+    /// Sends as many of the requests that are wanted as may be under way.
+    fn send_requests(&mut self) {
+        while let Some(request) = self.requests.next_to_send() {
+            let (Some(config), Some(member)) = (&self.config, self.users.get(&request.user)) else {
+                continue;
+            };
+            let (config, user) = (config.clone(), member.user.clone());
+            let servers = self.servers.clone();
+            let order_id = request.order_id;
+            self.requests.send(request, async move {
+                servers.get_order(&config, &user, order_id).await
+            });
+        }
     }
 
     #[cfg(not(feature = "store"))]
@@ -394,7 +379,14 @@ impl Task {
                 user,
                 order_id,
                 request,
-            } => self.get_order(&user, order_id, request),
+            } => {
+                self.requests.want(Request {
+                    user,
+                    order_id,
+                    number: request,
+                });
+                self.send_requests();
+            }
             Output::LoadLedger { user } => match &self.ledger {
                 Some(ledger) => ledger.give(Job::Load { user }),
                 None => {
@@ -468,119 +460,4 @@ impl Task {
         let _ = socket.send(open);
         member.socket = Some(socket);
     }
-
-    fn get_order(&mut self, user: &UserId, order_id: OrderId, request: u64) {
-        let (Some(config), Some(member)) = (self.config.clone(), self.users.get(user)) else {
-            return;
-        };
-        let user = member.user.clone();
-        let id = user.id().clone();
-        let servers = self.servers.clone();
-        let permits = self.permits.clone();
-        let handle = self.requests.spawn(async move {
-            let _permit = permits.acquire().await;
-            servers.get_order(&config, &user, order_id).await
-        });
-        let request = Request {
-            user: id,
-            order_id,
-            number: request,
-            handle,
-        };
-        self.under_way.insert(request.handle.id(), request);
-    }
-
-    /// Ends a user's requests, or everybody's. The machine does not wait for their answers.
-    fn abort_requests(&mut self, user: Option<&UserId>) {
-        self.under_way.retain(|_, request| {
-            let is_kept = user.is_some_and(|user| *user != request.user);
-            if !is_kept {
-                request.handle.abort();
-            }
-            is_kept
-        });
-    }
-}
-
-/// What it takes to reach the servers, made when it is first needed.
-#[derive(Default)]
-pub(super) struct Servers {
-    tls: OnceCell<Arc<ClientConfig>>,
-    encrypted: OnceCell<Store>,
-    loopback: OnceCell<Store>,
-}
-
-impl Servers {
-    /// The TLS configuration, or why there is none. A failure is tried again the next time.
-    pub(super) async fn tls(&self) -> Result<Arc<ClientConfig>, String> {
-        let loaded = || async { load_tls().await.map(Arc::new) };
-        self.tls.get_or_try_init(loaded).await.cloned()
-    }
-
-    async fn store(&self, url: &Url) -> Result<&Store, RequestError> {
-        if url.scheme() == "http" {
-            let made = || async { Store::loopback() };
-            return self.loopback.get_or_try_init(made).await;
-        }
-        let made = || async {
-            let tls = self.tls().await.map_err(RequestError::Network)?;
-            Store::encrypted((*tls).clone())
-        };
-        self.encrypted.get_or_try_init(made).await
-    }
-
-    async fn get_order(
-        &self,
-        config: &XsollaConfig,
-        user: &XsollaUser,
-        order_id: OrderId,
-    ) -> Result<OrderReport, RequestError> {
-        let store = store_url(config)?;
-        self.store(&store)
-            .await?
-            .get_order(
-                &store,
-                config.project_id,
-                user,
-                order_id,
-                config.request_timeout,
-            )
-            .await
-    }
-
-    #[cfg(feature = "store")]
-    pub(super) async fn catalog(
-        &self,
-        config: &XsollaConfig,
-        user: Option<&XsollaUser>,
-        request: &CatalogRequest,
-    ) -> Result<Vec<CatalogItem>, RequestError> {
-        let store = store_url(config)?;
-        let (project_id, timeout) = (config.project_id, config.request_timeout);
-        self.store(&store)
-            .await?
-            .catalog(&store, project_id, user, request, timeout)
-            .await
-    }
-
-    #[cfg(feature = "store")]
-    pub(super) async fn create_order(
-        &self,
-        config: &XsollaConfig,
-        user: &XsollaUser,
-        purchase: &Purchase,
-    ) -> Result<CreatedOrder, RequestError> {
-        let store = store_url(config)?;
-        let (project_id, timeout) = (config.project_id, config.request_timeout);
-        self.store(&store)
-            .await?
-            .create_order(&store, project_id, user, purchase, timeout)
-            .await
-    }
-}
-
-fn store_url(config: &XsollaConfig) -> Result<Url, RequestError> {
-    let endpoints = config.endpoints();
-    let endpoints = endpoints.map_err(|error| RequestError::Network(error.to_string()))?;
-    Ok(endpoints.store)
 }

@@ -74,7 +74,7 @@ impl Machine {
             self.close_order(order_id, user);
         } else if entry == Entry::Acknowledged {
             let order = Order::acknowledged(user.clone(), age, now);
-            self.orders.insert(order_id, order);
+            self.orders.insert(order_id, Box::new(order));
             let window = self.config.as_ref().map(|config| config.refund_window);
             if let Some(record) = self.users.get_mut(user)
                 && window.is_some_and(|window| age < window)
@@ -84,7 +84,7 @@ impl Machine {
         } else {
             let mut order = Order::restored(user.clone(), age, now);
             order.was_granted = entry == Entry::Granted;
-            self.orders.insert(order_id, order);
+            self.orders.insert(order_id, Box::new(order));
             self.begin(order_id, now);
         }
         self.outputs.push_back(Output::Notice(Notice::Restored {

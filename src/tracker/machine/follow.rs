@@ -47,7 +47,7 @@ impl Machine {
         let mut order = Order::new(user.clone(), now);
         order.was_granted = was_granted;
         let entry = order.entry().unwrap_or(Entry::Open);
-        self.orders.insert(order_id, order);
+        self.orders.insert(order_id, Box::new(order));
         self.timers
             .set(Timer::Record(order_id), now + LEDGER_PATIENCE);
         self.outputs.push_back(Output::Write {
@@ -218,12 +218,13 @@ impl Machine {
         match status {
             OrderStatus::Canceled => {
                 order.phase = Phase::Ended;
-                let items = order.items.clone().unwrap_or_default();
+                let details = order.details.as_ref();
+                let items = details.map(|details| details.items.clone());
                 self.outputs.push_back(Output::Notice(Notice::Canceled {
                     order_id,
                     user: user.clone(),
                     was_done,
-                    items,
+                    items: items.unwrap_or_default(),
                 }));
                 self.close_order(order_id, &user);
             }
@@ -255,7 +256,7 @@ impl Machine {
         if order.phase != Phase::Open || order.status != Some(OrderStatus::Done) {
             return;
         }
-        let Some(items) = order.items.clone() else {
+        let Some(Details { items, price }) = order.details.as_deref().cloned() else {
             return;
         };
         order.phase = Phase::Granted;
@@ -270,7 +271,7 @@ impl Machine {
             order_id,
             user: user.clone(),
             items,
-            price: order.price.clone(),
+            price,
         }));
         self.close_order(order_id, &user);
     }

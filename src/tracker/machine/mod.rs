@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::order::{Order, Phase};
+use self::order::{Details, Order, Phase};
 use self::timers::Timers;
 use self::user::{Authorization, LedgerState, Socket, User, severity};
 use super::backoff::backoff;
@@ -99,7 +99,8 @@ pub(crate) struct Machine {
     /// `None` pauses everything.
     config: Option<Arc<XsollaConfig>>,
     users: BTreeMap<UserId, User>,
-    orders: BTreeMap<OrderId, Order>,
+    /// Boxed, because a map keeps room to spare for each of its values.
+    orders: BTreeMap<OrderId, Box<Order>>,
     timers: Timers<Timer>,
     outputs: VecDeque<Output>,
     /// How each user's tracking is doing, the worst last.

@@ -19,8 +19,8 @@ pub(super) struct Order {
     /// How far it is known to have come, whatever unknown status came since.
     reached: Stage,
     unknown: u8,
-    pub(super) items: Option<Vec<OrderItem>>,
-    pub(super) price: Option<Price>,
+    /// What it is for, once Get Order was answered.
+    pub(super) details: Option<Box<Details>>,
     /// The request that is under way.
     pub(super) request: Option<u64>,
     /// Whether an answer is wanted even while there is a socket.
@@ -48,6 +48,12 @@ pub(super) struct Order {
     pub(super) failures: u32,
     /// Requests that the server refused since one was answered.
     pub(super) refusals: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Details {
+    pub(super) items: Vec<OrderItem>,
+    pub(super) price: Option<Price>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +87,7 @@ impl Order {
             status: None,
             reached: Stage::New,
             unknown: 0,
-            items: None,
-            price: None,
+            details: None,
             request: None,
             is_wanted: true,
             is_wanted_again: false,
@@ -153,7 +158,7 @@ impl Order {
         }
         let is_done = status == Some(&OrderStatus::Done);
         self.empty_answers = self.empty_answers.saturating_add(u8::from(is_done));
-        self.empty_answers >= 2 && self.items.is_none()
+        self.empty_answers >= 2 && self.details.is_none()
     }
 
     /// Whether a socket can bring news that matters.

@@ -50,20 +50,26 @@ impl Machine {
             && let Some(items) = report.items
             && order.trusts(&items, report.status.as_ref())
         {
-            order.items = Some(items);
-            order.price = report.price;
+            let details = Details {
+                items,
+                price: report.price,
+            };
+            order.details = Some(Box::new(details.clone()));
             self.outputs.push_back(Output::Notice(Notice::Details {
                 order_id,
-                items: order.items.clone().unwrap_or_default(),
-                price: order.price.clone(),
+                items: details.items,
+                price: details.price,
             }));
         }
         match report.status {
             Some(status) => self.hear(order_id, &status, NewsSource::Request, now),
             None => self.grant_if_ready(order_id),
         }
-        let is_open = |order: &Order| order.phase == Phase::Open && order.is_overdue;
-        if is_last_chance && self.orders.get(&order_id).is_some_and(is_open) {
+        if is_last_chance
+            && let Some(order) = self.orders.get(&order_id)
+            && order.phase == Phase::Open
+            && order.is_overdue
+        {
             return self.time_out(order_id, now);
         }
         self.schedule_next(order_id, now);
