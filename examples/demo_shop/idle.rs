@@ -9,8 +9,9 @@ use bevy::winit::WinitSettings;
 use bevy_xsolla::prelude::*;
 
 use crate::checkout::Purchases;
-use crate::game::Bag;
+use crate::last_time::LastTime;
 use crate::payer::Payer;
+use crate::save::Bag;
 use crate::toasts::Shown;
 
 /// How long the scene lives on after the last thing that happened, and how long it takes to come to
@@ -69,15 +70,16 @@ fn notice_news(
     (orders, purchases, bag): (Res<Orders>, Res<Purchases>, Res<Bag>),
     (catalog, state): (Res<Catalog>, Res<TrackerState>),
     toasts: Query<(), With<Shown>>,
-    payer: Res<Payer>,
+    (payer, last_time): (Res<Payer>, Res<LastTime>),
 ) {
     let has_changed = orders.is_changed()
         || purchases.is_changed()
         || bag.is_changed()
         || catalog.is_changed()
         || state.is_changed();
-    // Payments that the demo plays need its clock.
-    if has_changed || !toasts.is_empty() || payer.is_busy() {
+    // Payments that the demo plays need its clock, and so does what disappears by itself.
+    let is_busy = payer.is_busy() || purchases.has_wishes() || last_time.is_leaving();
+    if has_changed || !toasts.is_empty() || is_busy {
         life.0 = LIVES_ON;
     }
 }

@@ -10,7 +10,7 @@ use bevy_xsolla::prelude::*;
 use crate::buttons::{self, Look};
 use crate::checkout::TestPayments;
 use crate::theme::{Fonts, MUTED, PANEL, TEXT};
-use crate::{cards, connection, game, order_panel};
+use crate::{cards, connection, game, order_panel, words};
 
 /// How many cards there is room for.
 const PER_PAGE: usize = 4;
@@ -121,7 +121,7 @@ fn show_shelf(
         .map(|item| cards::spawn(&mut commands, &fonts, &assets, item))
         .collect();
     let note = match catalog.state() {
-        CatalogState::Failed(error) => format!("The catalogue cannot be had: {error}"),
+        CatalogState::Failed(error) => words::request(error).to_owned(),
         CatalogState::Ready if items.is_empty() => "Nothing is for sale.".to_owned(),
         CatalogState::Ready if items.len() <= PER_PAGE => String::new(),
         CatalogState::Ready => {
