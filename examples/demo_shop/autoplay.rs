@@ -136,9 +136,8 @@ fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
 fn play(
     mut script: ResMut<Script>,
     mut requests: MessageWriter<Buy>,
-    (catalog, bag): (Res<Catalog>, Res<Bag>),
-    (purchases, orders): (Res<Purchases>, Res<Orders>),
-    mut payer: ResMut<Payer>,
+    (catalog, mut payer): (Res<Catalog>, ResMut<Payer>),
+    (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
     captures: Query<(), With<Screenshot>>,
     time: Res<Time<Real>>,
     (mut commands, mut exit): (Commands, MessageWriter<AppExit>),

@@ -75,7 +75,7 @@ pub fn spawn(
         .id();
     let [resume, button] =
         [("Pay page", Action::Resume), ("Buy", Action::Buy)].map(|(text, does)| {
-            let size = (px(92), px(32));
+            let size = (px(92), px(29));
             let button = buttons::spawn(commands, fonts, text, Look::Gold, size);
             let sku = item.sku.clone();
             commands.entity(button).insert(CardButton { sku, does });
@@ -97,7 +97,7 @@ pub fn spawn(
         .spawn(Node {
             flex_direction: FlexDirection::Column,
             align_items: AlignItems::Center,
-            row_gap: px(7),
+            row_gap: px(6),
             ..default()
         })
         .add_children(&[price, resume, button])

@@ -1,11 +1,13 @@
 //! The game draws while something moves, and sleeps when nothing does: until there is input, or until
 //! the plugin wakes it with news (its feature `winit`).
 
+use std::time::Duration;
+
 use bevy::input::keyboard::KeyboardInput;
 use bevy::input::mouse::MouseButtonInput;
 use bevy::prelude::*;
 use bevy::window::WindowResized;
-use bevy::winit::WinitSettings;
+use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_xsolla::prelude::*;
 
 use crate::checkout::Purchases;
@@ -18,6 +20,9 @@ use crate::toasts::Shown;
 /// rest then, in seconds.
 const LIVES_ON: f32 = 6.0;
 const RESTS_WITHIN: f32 = 1.5;
+
+/// How long it sleeps at most.
+const SLEEPS_FOR: Duration = Duration::from_secs(600);
 
 pub struct IdlePlugin;
 
@@ -89,7 +94,11 @@ fn sleep_or_wake(life: Res<Life>, mut settings: ResMut<WinitSettings>, mut sleep
     if *sleeps != is_at_rest {
         *sleeps = is_at_rest;
         *settings = match is_at_rest {
-            true => WinitSettings::desktop_app(),
+            // As `WinitSettings::desktop_app()`, which wakes every few seconds for no reason.
+            true => WinitSettings {
+                focused_mode: UpdateMode::reactive(SLEEPS_FOR),
+                unfocused_mode: UpdateMode::reactive_low_power(SLEEPS_FOR),
+            },
             false => WinitSettings::game(),
         };
     }

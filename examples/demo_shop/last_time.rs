@@ -18,12 +18,16 @@ pub struct LastTimePlugin;
 
 impl Plugin for LastTimePlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<LastTime>()
-            .add_systems(Update, (note_orders, leave).chain())
-            .add_systems(
-                PostUpdate,
-                show.run_if(resource_exists_and_changed::<LastTime>),
-            );
+        // After `Update`, where this run's own orders are noted.
+        app.init_resource::<LastTime>().add_systems(
+            PostUpdate,
+            (
+                note_orders,
+                show.run_if(resource_changed::<LastTime>),
+                leave,
+            )
+                .chain(),
+        );
     }
 }
 

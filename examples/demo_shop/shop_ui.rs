@@ -53,9 +53,7 @@ fn spawn_panel(
     (emulator, test): (Option<Res<XsollaEmulator>>, Res<TestPayments>),
 ) {
     let note = match (emulator, test.0) {
-        (Some(_), _) => {
-            "Demo: an emulator pays, no money moves. Tab and Enter work too.".to_owned()
-        }
+        (Some(_), _) => "An emulator pays, no money moves. Keys: Tab, Enter.".to_owned(),
         (None, true) => format!("Xsolla project {}, test payments.", config.project_id),
         (None, false) => format!("Xsolla project {}, real payments.", config.project_id),
     };

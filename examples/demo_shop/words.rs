@@ -29,9 +29,7 @@ pub fn purchase(error: &PurchaseError) -> String {
 
 pub fn page(error: &PaymentPageError) -> &'static str {
     match error {
-        PaymentPageError::NoPage => {
-            "It was opened before the game started anew. Pay there, or cancel and buy again."
-        }
+        PaymentPageError::NoPage => "It is of the game's last run. Cancel, and buy again.",
         _ => "No browser could be opened.",
     }
 }
