@@ -41,8 +41,9 @@ pub use plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 pub use state::TrackerState;
 #[cfg(feature = "store")]
 pub use store::{
-    Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, Payment, Purchase,
-    PurchaseError, PurchaseFailed, PurchaseStarted, StoreCommands, VirtualPrice,
+    Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, Payment, PaymentPageError,
+    PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed, PurchaseStarted, StoreCommands,
+    VirtualPrice,
 };
 pub use user::{UserId, XsollaUser};
 
@@ -54,5 +55,7 @@ pub mod prelude {
         TrackerState, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
     };
     #[cfg(feature = "store")]
-    pub use crate::{Catalog, Purchase, PurchaseFailed, PurchaseStarted, StoreCommands};
+    pub use crate::{
+        Catalog, PaymentPageFailed, Purchase, PurchaseFailed, PurchaseStarted, StoreCommands,
+    };
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bevy::prelude::*;
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{CatalogRequest, CatalogState, PurchaseError, RequestError, Tracking};
+use bevy_xsolla::{
+    CatalogRequest, CatalogState, PaymentPageError, PurchaseError, RequestError, Tracking,
+};
 use serde_json::json;
 use support::{Game, hurried};
 
@@ -16,6 +18,7 @@ use support::{Game, hurried};
 struct Sales {
     started: Vec<PurchaseStarted>,
     failed: Vec<PurchaseFailed>,
+    no_pages: Vec<PaymentPageFailed>,
 }
 
 fn shop() -> (XsollaEmulator, XsollaUser, Game) {
@@ -27,7 +30,9 @@ fn shop() -> (XsollaEmulator, XsollaUser, Game) {
         Update,
         |mut sales: ResMut<Sales>,
          mut started: MessageReader<PurchaseStarted>,
-         mut failed: MessageReader<PurchaseFailed>| {
+         mut failed: MessageReader<PurchaseFailed>,
+         mut no_pages: MessageReader<PaymentPageFailed>| {
+            sales.no_pages.extend(no_pages.read().cloned());
             sales.started.extend(started.read().cloned());
             sales.failed.extend(failed.read().cloned());
         },
@@ -250,4 +255,41 @@ fn an_abandoned_order_is_left_alone_and_granted_if_it_is_paid_all_the_same() {
     game.wait_until_live();
     emulator.deliver(order);
     game.wait_until_granted(order);
+}
+
+#[test]
+fn a_payment_page_that_is_gone_is_told() {
+    let (emulator, alice, mut game) = shop();
+    let told = |game: &mut Game, order| {
+        game.commands(|commands| commands.resume_payment(order));
+        game.wait_until("it is told", |world| {
+            let no_pages = &world.resource::<Sales>().no_pages;
+            no_pages.last().is_some_and(|page| page.order_id == order)
+        });
+        let no_pages = &game.app.world().resource::<Sales>().no_pages;
+        (no_pages.len(), no_pages.last().unwrap().error.clone())
+    };
+
+    // An order of this run has one, until it has ended.
+    game.commands(|commands| commands.purchase("sword"));
+    let bought = started(&mut game, 1)[0].order_id;
+    game.commands(|commands| commands.resume_payment(bought));
+    // As after a restart: the order is followed, and its page was never opened here.
+    let other = emulator.create_order(&alice, &[("shield", 1)]);
+    game.track(other);
+    game.wait_for_status(other, "new");
+    assert_eq!(told(&mut game, other), (1, PaymentPageError::NoPage));
+
+    emulator.deliver(bought);
+    game.wait_until_granted(bought);
+    assert_eq!(told(&mut game, bought), (2, PaymentPageError::NoPage));
+    // What is free, or paid for in the game's own currency, needs none.
+    game.commands(|commands| {
+        commands.purchase(Purchase::item("torch").with_virtual_currency("gold"));
+    });
+    started(&mut game, 2);
+    assert_eq!(game.app.world().resource::<Sales>().no_pages.len(), 2);
+    // The order is followed all the same.
+    emulator.deliver(other);
+    game.wait_until_granted(other);
 }

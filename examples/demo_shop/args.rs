@@ -1,22 +1,30 @@
 //! What the command line and the environment ask for.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bevy_xsolla::prelude::*;
 
-pub const USAGE: &str =
-    "usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--sandbox] [--order ID]...";
+use crate::restart::Restart;
+
+pub const USAGE: &str = "\
+usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--size WxH] [--save DIR] [--new]
+                 [--sandbox] [--order ID]...";
 
 pub const HELP: &str = "\
 A small shop in a small game: what you buy, the hero wears.
 
-usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--sandbox] [--order ID]...
+usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--size WxH] [--save DIR] [--new]
+                 [--sandbox] [--order ID]...
 
   --headless        buy one item in the terminal, without a window
                     (so it is too where there is no display)
-  --autoplay        buy everything by itself, then quit
+  --autoplay        buy everything by itself, restart in the midst, then quit
   --screenshot DIR  with the window: play by itself, and save a PNG of each step
+  --size WxH        the window's size, 800x600 or more (otherwise 1280x720)
+  --save DIR        where the game is kept: what was bought, and which orders are open
+                    (otherwise in your data folder; for --headless and --autoplay nowhere)
+  --new             begin with nothing
   --sandbox         with Xsolla: test payments, no money moves
   --order ID        with Xsolla: follow this order of yours (repeat it for more)
   --help            this text
@@ -26,11 +34,18 @@ With nothing set up, a local emulator stands in for Xsolla and pays by itself: n
 With XSOLLA_PROJECT_ID and XSOLLA_USER_TOKEN set, it sells what that project sells: buying opens
 Xsolla's payment page in the browser, and takes real money unless --sandbox is given.";
 
+/// What the demo gives itself when it starts itself again.
+const RESTARTED: &str = "--restarted";
+
 /// How the demo runs.
 pub struct Args {
     pub headless: bool,
     pub autoplay: bool,
     pub screenshots: Option<PathBuf>,
+    pub size: (u32, u32),
+    pub save: Option<PathBuf>,
+    pub is_new: bool,
+    pub is_restarted: bool,
     pub backend: Backend,
 }
 
@@ -64,17 +79,41 @@ impl From<&str> for Instead {
 impl Args {
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Instead> {
         let mut arguments = arguments.into_iter();
-        let (mut headless, mut autoplay, mut sandbox) = (false, false, false);
-        let mut screenshots = None;
-        let mut orders = Vec::new();
+        let (mut orders, mut sandbox) = (Vec::new(), false);
+        let mut args = Self {
+            headless: false,
+            autoplay: false,
+            screenshots: None,
+            size: (1280, 720),
+            save: None,
+            is_new: false,
+            is_restarted: false,
+            backend: Backend::Emulator,
+        };
         while let Some(argument) = arguments.next() {
             match argument.to_str() {
-                Some("--headless") => headless = true,
-                Some("--autoplay") => autoplay = true,
+                Some("--headless") => args.headless = true,
+                Some("--autoplay") => args.autoplay = true,
                 Some("--sandbox") => sandbox = true,
+                Some("--new") => args.is_new = true,
+                Some(RESTARTED) => args.is_restarted = true,
                 Some("--screenshot") => {
                     let folder = arguments.next().ok_or("--screenshot needs a folder")?;
-                    screenshots = Some(PathBuf::from(folder));
+                    args.screenshots = Some(PathBuf::from(folder));
+                }
+                Some("--save") => {
+                    let folder = arguments.next().ok_or("--save needs a folder")?;
+                    args.save = Some(PathBuf::from(folder));
+                }
+                Some("--size") => {
+                    let size = arguments.next();
+                    let size = size
+                        .as_ref()
+                        .and_then(|size| size.to_str()?.split_once('x'));
+                    let size = size.and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+                    args.size = size
+                        .filter(|&(width, height)| width >= 800 && height >= 600)
+                        .ok_or("--size needs 800x600 or more, such as 1024x768")?;
                 }
                 Some("--order") => {
                     let id = arguments.next().ok_or("--order needs an order id")?;
@@ -86,30 +125,48 @@ impl Args {
                 _ => return Err(Instead::Refuse(format!("unknown argument {argument:?}"))),
             }
         }
-        if screenshots.is_some() {
-            if headless {
+        if args.screenshots.is_some() {
+            if args.headless {
                 return Err("--screenshot needs the window, --headless has none".into());
             }
             if !has_display() {
                 return Err("--screenshot needs a display".into());
             }
-            autoplay = true;
+            args.autoplay = true;
         }
-        let backend = Backend::choose(orders, sandbox)?;
-        if let Backend::Xsolla { orders, .. } = &backend {
-            if autoplay {
+        args.headless |= !has_display();
+        args.backend = Backend::choose(orders, sandbox)?;
+        if let Backend::Xsolla { orders, .. } = &args.backend {
+            if args.autoplay {
                 return Err("--autoplay and --screenshot are for the emulator's payments".into());
             }
-            if orders.is_empty() && (headless || !has_display()) {
+            if orders.is_empty() && args.headless {
                 return Err("there is nothing to follow: give --order ID".into());
             }
         }
-        Ok(Self {
-            headless: headless || !has_display(),
-            autoplay,
-            screenshots,
-            backend,
-        })
+        Ok(args)
+    }
+
+    /// Whether nobody plays: then nothing is kept, and no browser opened.
+    pub fn is_by_itself(&self) -> bool {
+        self.headless || self.autoplay
+    }
+
+    /// The same once more, with the game that is in this folder.
+    pub fn for_restart(&self, restart: Restart, folder: &Path) -> Vec<OsString> {
+        let (width, height) = self.size;
+        let mut arguments: Vec<OsString> = vec![RESTARTED.into(), "--save".into(), folder.into()];
+        arguments.extend(["--size".into(), format!("{width}x{height}").into()]);
+        if let Restart::Anew = restart {
+            arguments.push("--new".into());
+        }
+        if self.autoplay {
+            arguments.push("--autoplay".into());
+        }
+        if let Some(screenshots) = &self.screenshots {
+            arguments.extend(["--screenshot".into(), screenshots.into()]);
+        }
+        arguments
     }
 }
 

@@ -10,7 +10,10 @@ use bevy_xsolla::CatalogState;
 use bevy_xsolla::prelude::*;
 
 use crate::checkout::{Buy, Purchases};
-use crate::game::{self, Bag, ItemState};
+use crate::game::{self, ItemState};
+use crate::payer::Payer;
+use crate::restart::Restart;
+use crate::save::Bag;
 
 /// How long all of it may take. It takes 10 s, or longer where a processor draws the pictures.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -18,6 +21,8 @@ const DEADLINE: Duration = Duration::from_secs(90);
 pub struct AutoplayPlugin {
     /// Where the pictures go, if they are wanted.
     pub screenshots: Option<PathBuf>,
+    /// Whether this is the part after the restart.
+    pub is_restarted: bool,
 }
 
 impl Plugin for AutoplayPlugin {
@@ -28,6 +33,7 @@ impl Plugin for AutoplayPlugin {
             since: Duration::ZERO,
             folder: self.screenshots.clone(),
             pictures: Vec::new(),
+            is_restarted: self.is_restarted,
         })
         .add_systems(Startup, create_folder)
         .add_systems(Update, play);
@@ -41,6 +47,7 @@ struct Script {
     since: Duration,
     folder: Option<PathBuf>,
     pictures: Vec<PathBuf>,
+    is_restarted: bool,
 }
 
 enum Step {
@@ -51,6 +58,25 @@ enum Step {
     /// Until the item is in this state, or beyond.
     Until(String, ItemState),
     Picture(&'static str),
+    /// Payments are slow from now on.
+    PaySlowly,
+    /// And now they are not, and what was slow is paid.
+    Hurry,
+    /// The end of this run, and another one after it.
+    Restart,
+}
+
+impl Script {
+    /// As it was meant, unless a picture is missing.
+    fn end(&self, exit: AppExit) -> AppExit {
+        match self.pictures.iter().find(|picture| !picture.exists()) {
+            None => exit,
+            Some(picture) => {
+                error!("{} was not saved", picture.display());
+                AppExit::error()
+            }
+        }
+    }
 }
 
 fn create_folder(script: Res<Script>, mut exit: MessageWriter<AppExit>) {
@@ -62,9 +88,15 @@ fn create_folder(script: Res<Script>, mut exit: MessageWriter<AppExit>) {
     }
 }
 
-/// The first item alone, step by step; then all others at once.
-fn script_for(catalog: &Catalog) -> Vec<Step> {
-    let mut skus = game::for_sale(catalog).map(|item| item.sku.clone());
+/// The first item alone, step by step; then the others. The last one is still to be paid when the game
+/// restarts.
+fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
+    let mut skus: Vec<_> = game::for_sale(catalog)
+        .map(|item| item.sku.clone())
+        .collect();
+    let last = skus.pop();
+    let mut skus = skus.into_iter();
+    let unlocked = |sku: &String| Step::Until(sku.clone(), ItemState::Unlocked);
     // The cards are drawn a frame later.
     let mut steps = vec![Step::Wait(0.5), Step::Picture("1_shop")];
     if let Some(sku) = skus.next() {
@@ -76,24 +108,36 @@ fn script_for(catalog: &Catalog) -> Vec<Step> {
             Step::Until(sku.clone(), ItemState::Paid),
             Step::Wait(0.2),
             Step::Picture("3_paid"),
-            Step::Until(sku, ItemState::Unlocked),
+            unlocked(&sku),
             Step::Wait(0.8),
             Step::Picture("4_unlocked"),
         ]);
     }
     let others: Vec<_> = skus.collect();
     steps.extend(others.iter().cloned().map(Step::Buy));
-    let unlocked = |sku| Step::Until(sku, ItemState::Unlocked);
-    steps.extend(others.into_iter().map(unlocked));
-    steps.extend([Step::Wait(2.0), Step::Picture("5_everything")]);
+    steps.extend(others.iter().map(unlocked));
+    if let Some(sku) = last {
+        let waiting = Step::Until(sku.clone(), ItemState::Waiting);
+        steps.extend([Step::PaySlowly, Step::Buy(sku), waiting]);
+    }
+    steps.push(Step::Restart);
+    steps
+}
+
+/// The game knows from its save what the hero has, and from the ledger which order is open.
+fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
+    let mut steps = vec![Step::Wait(1.0), Step::Picture("5_restarted"), Step::Hurry];
+    let skus = game::for_sale(catalog).map(|item| item.sku.clone());
+    steps.extend(skus.map(|sku| Step::Until(sku, ItemState::Unlocked)));
+    steps.extend([Step::Wait(2.0), Step::Picture("6_everything")]);
     steps
 }
 
 fn play(
     mut script: ResMut<Script>,
     mut requests: MessageWriter<Buy>,
-    (catalog, bag): (Res<Catalog>, Res<Bag>),
-    (purchases, orders): (Res<Purchases>, Res<Orders>),
+    (catalog, mut payer): (Res<Catalog>, ResMut<Payer>),
+    (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
     captures: Query<(), With<Screenshot>>,
     time: Res<Time<Real>>,
     (mut commands, mut exit): (Commands, MessageWriter<AppExit>),
@@ -109,20 +153,29 @@ fn play(
     }
     let is_over = match script.steps.front() {
         None => {
-            let missing = script.pictures.iter().find(|picture| !picture.exists());
-            if let Some(picture) = missing {
-                error!("{} was not saved", picture.display());
-            }
-            exit.write(match missing {
-                None => AppExit::Success,
-                Some(_) => AppExit::error(),
-            });
+            exit.write(script.end(AppExit::Success));
             false
+        }
+        Some(Step::Restart) => {
+            exit.write(script.end(Restart::Continue.exit()));
+            true
+        }
+        Some(Step::PaySlowly) => {
+            payer.is_slow = true;
+            true
+        }
+        Some(Step::Hurry) => {
+            payer.hurry();
+            true
         }
         Some(Step::ReadCatalog) => {
             let is_there = *catalog.state() == CatalogState::Ready;
             if is_there {
-                script.steps.extend(script_for(&catalog));
+                let steps = match script.is_restarted {
+                    false => script_before_restart(&catalog),
+                    true => script_after_restart(&catalog),
+                };
+                script.steps.extend(steps);
             }
             is_there
         }

@@ -8,7 +8,9 @@ use bevy_xsolla::prelude::*;
 
 use crate::buttons::{self, Label, Look};
 use crate::checkout::{Buy, Cancel, Purchases, Resume};
-use crate::game::{Bag, ItemState};
+use crate::game::ItemState;
+use crate::payer::Payer;
+use crate::save::Bag;
 use crate::theme::{BLUE, CARD, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, RED, TEXT};
 
 pub struct CardsPlugin;
@@ -21,7 +23,15 @@ impl Plugin for CardsPlugin {
     }
 }
 
-/// An item's card, and the parts of it that change. It has an [`ItemState`] too.
+/// What a card shows.
+#[derive(Clone, Copy, PartialEq, Component)]
+struct Shows {
+    state: ItemState,
+    /// Whether the player can open the payment page.
+    page: bool,
+}
+
+/// An item's card, and the parts of it that change.
 #[derive(Component)]
 struct Card {
     sku: String,
@@ -65,7 +75,7 @@ pub fn spawn(
         .id();
     let [resume, button] =
         [("Pay page", Action::Resume), ("Buy", Action::Buy)].map(|(text, does)| {
-            let size = (px(92), px(32));
+            let size = (px(92), px(29));
             let button = buttons::spawn(commands, fonts, text, Look::Gold, size);
             let sku = item.sku.clone();
             commands.entity(button).insert(CardButton { sku, does });
@@ -87,7 +97,7 @@ pub fn spawn(
         .spawn(Node {
             flex_direction: FlexDirection::Column,
             align_items: AlignItems::Center,
-            row_gap: px(7),
+            row_gap: px(6),
             ..default()
         })
         .add_children(&[price, resume, button])
@@ -102,7 +112,10 @@ pub fn spawn(
                 resume,
                 button,
             },
-            ItemState::Available,
+            Shows {
+                state: ItemState::Available,
+                page: false,
+            },
             Node {
                 flex_grow: 1.0,
                 max_height: px(120),
@@ -189,31 +202,28 @@ fn click(
 }
 
 fn note_states(
-    mut cards: Query<(&Card, &mut ItemState)>,
-    bag: Res<Bag>,
-    purchases: Res<Purchases>,
-    orders: Res<Orders>,
+    mut cards: Query<(&Card, &mut Shows)>,
+    (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
+    (payer, emulator): (Res<Payer>, Option<Res<XsollaEmulator>>),
 ) {
-    for (card, mut state) in &mut cards {
-        state.set_if_neq(ItemState::of(&card.sku, &bag, &purchases, &orders));
+    for (card, mut shows) in &mut cards {
+        let state = ItemState::of(&card.sku, &bag, &purchases, &orders);
+        let order = purchases.newest(&card.sku, &orders);
+        // Where the demo pays by itself, the page would come too late.
+        let is_open = |order_id| emulator.is_none() || payer.leaves_to_player(order_id);
+        let page = state == ItemState::Waiting && order.is_some_and(|o| is_open(o.order_id));
+        shows.set_if_neq(Shows { state, page });
     }
 }
 
 fn show_states(
-    mut cards: Query<(&Card, &ItemState, &mut BorderColor), Changed<ItemState>>,
+    mut cards: Query<(&Card, &Shows, &mut BorderColor), Changed<Shows>>,
     mut texts: Query<(&mut Text, &mut TextColor)>,
     mut nodes: Query<&mut Node>,
     mut buttons: Query<(&mut CardButton, &mut Look, &Label)>,
-    (purchases, emulator): (Res<Purchases>, Option<Res<XsollaEmulator>>),
 ) {
-    for (card, &state, mut edge) in &mut cards {
-        // The emulator's payment page is played by the demo: there is none to open.
-        let has_page = purchases.order_of(&card.sku).is_some() && emulator.is_none();
-        let is_waiting = state == ItemState::Waiting;
-        for (entity, is_shown) in [
-            (card.price, !(is_waiting && has_page)),
-            (card.resume, is_waiting && has_page),
-        ] {
+    for (card, &Shows { state, page }, mut edge) in &mut cards {
+        for (entity, is_shown) in [(card.price, !page), (card.resume, page)] {
             if let Ok(mut node) = nodes.get_mut(entity) {
                 node.display = if is_shown {
                     Display::Flex
@@ -225,11 +235,12 @@ fn show_states(
         let description = card.description.as_str();
         let (line, color, label) = match state {
             ItemState::Available => (description, MUTED, "Buy"),
-            ItemState::Ordered => ("Creating the order", MUTED, "One moment"),
+            ItemState::Ordered => ("Creating your order", MUTED, "Opening\u{2026}"),
             ItemState::Waiting => ("Waiting for payment", GOLD, "Cancel"),
             ItemState::Paid => ("Paid, being delivered", BLUE, "Paid"),
             ItemState::Unlocked => (description, MUTED, "Unlocked"),
             ItemState::Canceled => ("Canceled. Nothing was charged.", RED, "Buy"),
+            ItemState::Refunded => ("Refunded. The money is on its way.", RED, "Buy"),
             ItemState::Expired => ("Expired. Nothing was charged.", RED, "Buy"),
             ItemState::Abandoned => ("Not paid. It comes if you pay later.", MUTED, "Buy"),
             ItemState::Lost => ("The order is not followed any more.", RED, "Buy"),

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
+use bevy_xsolla::Order;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
-use crate::game::{Bag, ItemState};
+use crate::game::ItemState;
+use crate::save::Bag;
 
 pub struct CheckoutPlugin;
 
@@ -46,6 +48,8 @@ pub struct TestPayments(pub bool);
 /// What was bought in this run. `Orders` knows what each order is for too, a request later.
 #[derive(Default, Resource)]
 pub struct Purchases {
+    /// SKUs whose orders are to be created, as soon as that is no double click.
+    wanted: Vec<String>,
     /// SKUs whose orders are being created.
     under_way: Vec<String>,
     /// The newest last.
@@ -59,8 +63,15 @@ struct Made {
 }
 
 impl Purchases {
+    /// Whether an order for it is being created.
     pub fn is_under_way(&self, sku: &str) -> bool {
-        self.under_way.iter().any(|other| other == sku)
+        let mut all = self.wanted.iter().chain(&self.under_way);
+        all.any(|other| other == sku)
+    }
+
+    /// Whether an order is to be created in a moment.
+    pub fn has_wishes(&self) -> bool {
+        !self.wanted.is_empty()
     }
 
     pub fn sku_of(&self, order_id: OrderId) -> Option<&str> {
@@ -68,13 +79,18 @@ impl Purchases {
         made.map(|made| made.sku.as_str())
     }
 
-    /// The newest order for this item.
-    pub fn order_of(&self, sku: &str) -> Option<OrderId> {
-        self.newest(sku).map(|made| made.order_id)
+    /// The newest order for this item, of this run or an earlier one.
+    pub fn newest<'a>(&self, sku: &str, orders: &'a Orders) -> Option<&'a Order> {
+        orders.iter().rfind(|order| {
+            let lists_it = |items: &Vec<OrderItem>| items.iter().any(|item| item.sku == sku);
+            self.sku_of(order.order_id) == Some(sku) || order.items.as_ref().is_some_and(lists_it)
+        })
     }
 
-    fn newest(&self, sku: &str) -> Option<&Made> {
-        self.made.iter().rfind(|made| made.sku == sku)
+    /// The plugin takes the same purchase within a second for a double click, and does nothing.
+    fn was_made_just_now(&self, sku: &str) -> bool {
+        let made = self.made.iter().rfind(|made| made.sku == sku);
+        made.is_some_and(|made| made.at.elapsed() < Duration::from_secs(1))
     }
 }
 
@@ -85,15 +101,24 @@ fn buy(
     mut commands: Commands,
 ) {
     for Buy { sku } in requests.read() {
-        // Within a second the plugin takes the same purchase for a double click, and says nothing.
-        let just_now = |made: &Made| made.at.elapsed() < Duration::from_secs(1);
-        if purchases.newest(sku).is_some_and(just_now)
-            || !ItemState::of(sku, &bag, &purchases, &orders).is_for_sale()
-        {
-            continue;
+        // The second half of a double click ends here: the first has made it no more for sale, and its
+        // card says so.
+        if ItemState::of(sku, &bag, &purchases, &orders).is_for_sale() {
+            purchases.wanted.push(sku.clone());
         }
-        commands.purchase(Purchase::item(sku).sandbox(test.0));
-        purchases.under_way.push(sku.clone());
+    }
+    // Canceled, and bought again at once: that is meant.
+    let is_ready = |sku: &String| !purchases.was_made_just_now(sku);
+    let ready: Vec<_> = purchases
+        .wanted
+        .iter()
+        .filter(|sku| is_ready(sku))
+        .cloned()
+        .collect();
+    for sku in ready {
+        commands.purchase(Purchase::item(&sku).sandbox(test.0));
+        purchases.wanted.retain(|other| *other != sku);
+        purchases.under_way.push(sku);
     }
 }
 
@@ -117,22 +142,27 @@ fn note_outcomes(
     }
 }
 
-fn resume(mut requests: MessageReader<Resume>, purchases: Res<Purchases>, mut commands: Commands) {
+fn resume(
+    mut requests: MessageReader<Resume>,
+    (purchases, orders): (Res<Purchases>, Res<Orders>),
+    mut commands: Commands,
+) {
     for Resume { sku } in requests.read() {
-        if let Some(order_id) = purchases.order_of(sku) {
-            commands.resume_payment(order_id);
+        if let Some(order) = purchases.newest(sku, &orders) {
+            commands.resume_payment(order.order_id);
         }
     }
 }
 
 fn cancel(
     mut requests: MessageReader<Cancel>,
-    purchases: Res<Purchases>,
+    (purchases, orders): (Res<Purchases>, Res<Orders>),
     emulator: Option<Res<XsollaEmulator>>,
     mut commands: Commands,
 ) {
     for Cancel { sku } in requests.read() {
-        match (purchases.order_of(sku), &emulator) {
+        let order_id = purchases.newest(sku, &orders).map(|order| order.order_id);
+        match (order_id, &emulator) {
             (None, _) => {}
             (Some(order_id), None) => commands.abandon_order(order_id),
             // The demo is the payment page too, and there an order can be canceled for good.

@@ -5,6 +5,7 @@ use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
 
 use crate::theme::{BLUE, Fonts, GOLD, GREEN, MUTED, RED};
+use crate::words;
 
 pub struct ConnectionPlugin;
 
@@ -60,7 +61,8 @@ fn show_state(
     mut light: Single<&mut BackgroundColor, With<Light>>,
     mut texts: Query<(&Says, &mut Text, &mut TextColor)>,
 ) {
-    let (color, what, why) = describe(&state);
+    let color = color_of(&state);
+    let (what, why) = words::state(&state);
     light.0 = color;
     for (says, mut text, mut text_color) in &mut texts {
         match says {
@@ -73,39 +75,15 @@ fn show_state(
     }
 }
 
-/// The light's color, the word beside it, and the reason.
-pub fn describe(state: &TrackerState) -> (Color, &'static str, String) {
-    match state {
-        TrackerState::Idle => (
-            MUTED,
-            "Idle",
-            "No order is open, so nothing is connected.".to_owned(),
-        ),
-        TrackerState::Connecting => (GOLD, "Connecting", "Opening the order socket.".to_owned()),
-        TrackerState::Live => (GREEN, "Live", "News comes by socket, at once.".to_owned()),
-        TrackerState::Reconnecting { reason } => (GOLD, "Reconnecting", reason.to_string()),
-        TrackerState::Polling { reason: None } => (
-            BLUE,
-            "Polling",
-            "The socket is slow: asking every few seconds.".to_owned(),
-        ),
-        TrackerState::Polling {
-            reason: Some(reason),
-        } => (
-            BLUE,
-            "Polling",
-            format!("Asking every few seconds: {reason}"),
-        ),
-        TrackerState::NoConfig => (RED, "Not set up", "There is no XsollaConfig.".to_owned()),
-        TrackerState::InvalidConfig(error) => (RED, "Not set up", error.to_string()),
-        TrackerState::NoUser => (MUTED, "Logged out", "There is no XsollaUser.".to_owned()),
-        TrackerState::Unauthorized { reason } => (RED, "Log in again", reason.to_string()),
-        TrackerState::Failed { reason } => (RED, "Failed", reason.clone()),
-        TrackerState::LedgerTrouble { reason, state } => {
-            let (color, what, _) = describe(state);
-            (color, what, format!("Orders are not kept: {reason}"))
-        }
-        // A state of a later version.
-        other => (MUTED, "Unknown", format!("{other:?}")),
+fn color_of(state: &TrackerState) -> Color {
+    match state.tracking() {
+        TrackerState::Live => GREEN,
+        TrackerState::Connecting | TrackerState::Reconnecting { .. } => GOLD,
+        TrackerState::Polling { .. } => BLUE,
+        TrackerState::NoConfig
+        | TrackerState::InvalidConfig(_)
+        | TrackerState::Unauthorized { .. }
+        | TrackerState::Failed { .. } => RED,
+        _ => MUTED,
     }
 }

@@ -1,13 +1,15 @@
 //! Trouble to play with, where the emulator stands in: what it does to the order can be watched in
-//! the shop panel. The keys F and 1 to 4 work too.
+//! the shop panel. The keys F and 1 to 7 work too.
 
 use bevy::input_focus::tab_navigation::TabGroup;
 use bevy::prelude::*;
 use bevy::ui_widgets::Activate;
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
+use bevy_xsolla::prelude::*;
 
 use crate::buttons::{self, Look};
 use crate::payer::Payer;
+use crate::restart::Restart;
 use crate::theme::{Fonts, MUTED};
 use crate::toasts::Toast;
 
@@ -40,15 +42,22 @@ enum Does {
     RefuseSockets,
     FailRequests,
     PaySlowly,
+    /// The player pays on the emulator's page, in a browser.
+    PayByHand,
+    Restart,
+    StartAnew,
 }
 
 /// Each with its key and its text.
-const BUTTONS: [(Does, KeyCode, &str); 5] = [
+const BUTTONS: [(Does, KeyCode, &str); 8] = [
     (Does::Fold, KeyCode::KeyF, "F  Make trouble"),
     (Does::DropSocket, KeyCode::Digit1, "1  Drop the socket"),
     (Does::RefuseSockets, KeyCode::Digit2, "2  Refuse sockets"),
     (Does::FailRequests, KeyCode::Digit3, "3  Fail requests"),
     (Does::PaySlowly, KeyCode::Digit4, "4  Slow payment"),
+    (Does::PayByHand, KeyCode::Digit5, "5  Pay in browser"),
+    (Does::Restart, KeyCode::Digit6, "6  Restart game"),
+    (Does::StartAnew, KeyCode::Digit7, "7  Start anew"),
 ];
 
 /// A button or its key was pressed.
@@ -62,6 +71,7 @@ struct Trouble {
     refuses_sockets: bool,
     fails_requests: bool,
     pays_slowly: bool,
+    pays_by_hand: bool,
 }
 
 fn spawn_panel(mut commands: Commands, fonts: Res<Fonts>) {
@@ -108,7 +118,8 @@ fn press(
     mut presses: MessageReader<Press>,
     mut trouble: ResMut<Trouble>,
     mut payer: ResMut<Payer>,
-    emulator: Res<XsollaEmulator>,
+    (emulator, mut config): (Res<XsollaEmulator>, ResMut<XsollaConfig>),
+    mut exit: MessageWriter<AppExit>,
     mut toasts: MessageWriter<Toast>,
 ) {
     for Press(does) in presses.read() {
@@ -138,6 +149,18 @@ fn press(
                 trouble.pays_slowly ^= true;
                 payer.is_slow = trouble.pays_slowly;
             }
+            Does::PayByHand => {
+                trouble.pays_by_hand ^= true;
+                payer.set_by_hand(trouble.pays_by_hand);
+                // As with Xsolla: whoever buys sees the page.
+                config.open_payment_page = trouble.pays_by_hand;
+            }
+            Does::Restart => {
+                exit.write(Restart::Continue.exit());
+            }
+            Does::StartAnew => {
+                exit.write(Restart::Anew.exit());
+            }
         }
     }
 }
@@ -145,10 +168,11 @@ fn press(
 fn show(trouble: Res<Trouble>, mut buttons: Query<(&Does, &mut Look, &mut Node)>) {
     for (does, mut look, mut node) in &mut buttons {
         let is_on = match does {
-            Does::Fold | Does::DropSocket => false,
+            Does::Fold | Does::DropSocket | Does::Restart | Does::StartAnew => false,
             Does::RefuseSockets => trouble.refuses_sockets,
             Does::FailRequests => trouble.fails_requests,
             Does::PaySlowly => trouble.pays_slowly,
+            Does::PayByHand => trouble.pays_by_hand,
         };
         look.set_if_neq(if is_on { Look::Red } else { Look::Plain });
         node.display = match does {

@@ -1,27 +1,26 @@
 //! The game, as far as payments are concerned: what the hero has, and the one system that grants.
 //! The window and the terminal share it.
 
-use std::collections::BTreeMap;
-
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{CatalogItem, Tracking};
+use bevy_xsolla::{CatalogItem, Order, Tracking};
 
 use crate::checkout::Purchases;
+use crate::save::Bag;
+use crate::words;
 
 pub struct GamePlugin;
 
 impl Plugin for GamePlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Bag>()
-            .add_message::<ItemUnlocked>()
-            .add_systems(
-                Update,
-                (
-                    fetch_catalog.run_if(resource_exists_and_changed::<XsollaUser>),
-                    unlock_items,
-                ),
-            );
+        app.add_message::<ItemUnlocked>().add_systems(
+            Update,
+            (
+                fetch_catalog.run_if(resource_exists_and_changed::<XsollaUser>),
+                (unlock_items, take_back).chain(),
+                words::log_causes,
+            ),
+        );
     }
 }
 
@@ -40,21 +39,6 @@ pub fn name_of<'a>(sku: &'a str, catalog: &'a Catalog) -> &'a str {
     catalog.get(sku).map_or(sku, |item| &item.name)
 }
 
-/// What the hero has: SKUs, and how many of each. A real game saves it, before it acknowledges.
-#[derive(Default, Resource)]
-pub struct Bag(BTreeMap<String, u64>);
-
-impl Bag {
-    fn add(&mut self, sku: &str, quantity: u64) {
-        let owned = self.0.entry(sku.to_owned()).or_default();
-        *owned = owned.saturating_add(quantity);
-    }
-
-    pub fn has(&self, sku: &str) -> bool {
-        self.0.contains_key(sku)
-    }
-}
-
 /// An item was put into the bag.
 #[derive(Message)]
 pub struct ItemUnlocked {
@@ -69,13 +53,30 @@ fn unlock_items(
     mut commands: Commands,
 ) {
     for order in done.read() {
-        for item in &order.items {
-            bag.add(&item.sku, item.quantity);
-            unlocked.write(ItemUnlocked {
-                sku: item.sku.clone(),
-            });
+        match bag.add(order) {
+            // It came again, because the game ended before the acknowledgement was kept.
+            Ok(false) => {}
+            Ok(true) => {
+                let skus = order.items.iter().map(|item| item.sku.clone());
+                unlocked.write_batch(skus.map(|sku| ItemUnlocked { sku }));
+            }
+            Err(error) => {
+                // Not acknowledged, it comes again at the next start.
+                error!("order {} cannot be saved: {error}", order.order_id);
+                continue;
+            }
         }
+        // What was granted is on the disk. Not before.
         commands.acknowledge_order(order.order_id);
+    }
+}
+
+/// The other way: the player has their money back.
+fn take_back(mut canceled: MessageReader<OrderCanceled>, mut bag: ResMut<Bag>) {
+    for order in canceled.read().filter(|order| order.was_done) {
+        if let Err(error) = bag.take_back(order.order_id) {
+            error!("order {} cannot be taken back: {error}", order.order_id);
+        }
     }
 }
 
@@ -84,6 +85,7 @@ fn unlock_items(
 pub enum ItemState {
     Available,
     Canceled,
+    Refunded,
     Expired,
     Abandoned,
     Lost,
@@ -102,21 +104,20 @@ impl ItemState {
         if purchases.is_under_way(sku) {
             return Self::Ordered;
         }
-        let order = orders.iter().rfind(|order| {
-            let lists_it = |items: &Vec<OrderItem>| items.iter().any(|item| item.sku == sku);
-            purchases.sku_of(order.order_id) == Some(sku)
-                || order.items.as_ref().is_some_and(lists_it)
-        });
-        let Some(order) = order else {
-            return Self::Available;
-        };
+        let order = purchases.newest(sku, orders);
+        order.map_or(Self::Available, Self::of_order)
+    }
+
+    pub fn of_order(order: &Order) -> Self {
         match (&order.tracking, &order.status) {
             (Tracking::Failed(_), _) => Self::Lost,
             (Tracking::Abandoned, OrderStatus::New) => Self::Abandoned,
             (_, OrderStatus::New) => Self::Waiting,
+            (_, OrderStatus::Canceled) if order.is_granted => Self::Refunded,
             (_, OrderStatus::Canceled) => Self::Canceled,
             (_, OrderStatus::Expired) => Self::Expired,
-            // Done, and not in the bag yet: its items are on their way.
+            _ if order.is_granted => Self::Unlocked,
+            // Done, and not granted yet: its items are on their way.
             _ => Self::Paid,
         }
     }

@@ -12,8 +12,8 @@ use bevy_xsolla::prelude::*;
 use bevy_xsolla::{CatalogState, NewsSource, Tracking};
 
 use crate::checkout::Buy;
-use crate::connection::describe;
 use crate::game::{self, ItemUnlocked, name_of};
+use crate::words;
 
 /// How long a purchase on the emulator may take. It takes 3 s.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ fn buy_something(
 /// For those who follow orders of their own: on the emulator there is not much to say.
 fn print_connection(state: Res<TrackerState>, emulator: Option<Res<XsollaEmulator>>) {
     if state.is_changed() && emulator.is_none() {
-        let (_, what, why) = describe(&state);
+        let (what, why) = words::state(&state);
         say(format_args!("{what}: {why}"));
     }
 }
@@ -132,7 +132,7 @@ fn quit(
             AppExit::error()
         });
     } else if let TrackerState::Unauthorized { .. } | TrackerState::Failed { .. } = *state {
-        let (_, what, why) = describe(&state);
+        let (what, why) = words::state(&state);
         say(format_args!("giving up: {what}: {why}"));
         exit.write(AppExit::error());
     } else if emulator.is_some() && time.elapsed() > DEADLINE {

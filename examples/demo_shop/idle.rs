@@ -1,22 +1,28 @@
 //! The game draws while something moves, and sleeps when nothing does: until there is input, or until
 //! the plugin wakes it with news (its feature `winit`).
 
+use std::time::Duration;
+
 use bevy::input::keyboard::KeyboardInput;
 use bevy::input::mouse::MouseButtonInput;
 use bevy::prelude::*;
 use bevy::window::WindowResized;
-use bevy::winit::WinitSettings;
+use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_xsolla::prelude::*;
 
 use crate::checkout::Purchases;
-use crate::game::Bag;
+use crate::last_time::LastTime;
 use crate::payer::Payer;
+use crate::save::Bag;
 use crate::toasts::Shown;
 
 /// How long the scene lives on after the last thing that happened, and how long it takes to come to
 /// rest then, in seconds.
 const LIVES_ON: f32 = 6.0;
 const RESTS_WITHIN: f32 = 1.5;
+
+/// How long it sleeps at most.
+const SLEEPS_FOR: Duration = Duration::from_secs(600);
 
 pub struct IdlePlugin;
 
@@ -69,15 +75,16 @@ fn notice_news(
     (orders, purchases, bag): (Res<Orders>, Res<Purchases>, Res<Bag>),
     (catalog, state): (Res<Catalog>, Res<TrackerState>),
     toasts: Query<(), With<Shown>>,
-    payer: Res<Payer>,
+    (payer, last_time): (Res<Payer>, Res<LastTime>),
 ) {
     let has_changed = orders.is_changed()
         || purchases.is_changed()
         || bag.is_changed()
         || catalog.is_changed()
         || state.is_changed();
-    // Payments that the demo plays need its clock.
-    if has_changed || !toasts.is_empty() || payer.is_busy() {
+    // Payments that the demo plays need its clock, and so does what disappears by itself.
+    let is_busy = payer.is_busy() || purchases.has_wishes() || last_time.is_leaving();
+    if has_changed || !toasts.is_empty() || is_busy {
         life.0 = LIVES_ON;
     }
 }
@@ -87,7 +94,11 @@ fn sleep_or_wake(life: Res<Life>, mut settings: ResMut<WinitSettings>, mut sleep
     if *sleeps != is_at_rest {
         *sleeps = is_at_rest;
         *settings = match is_at_rest {
-            true => WinitSettings::desktop_app(),
+            // As `WinitSettings::desktop_app()`, which wakes every few seconds for no reason.
+            true => WinitSettings {
+                focused_mode: UpdateMode::reactive(SLEEPS_FOR),
+                unfocused_mode: UpdateMode::reactive_low_power(SLEEPS_FOR),
+            },
             false => WinitSettings::game(),
         };
     }

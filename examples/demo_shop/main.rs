@@ -3,10 +3,11 @@
 //! `cargo run --example demo_shop` needs nothing set up: an emulator stands in for Xsolla.
 //! `--help` lists the rest.
 //!
-//! - `game.rs` is what every shop has: the bag, and the system that grants.
+//! - `game.rs` is what every shop has: the system that grants. `save.rs` keeps what was granted.
 //! - `checkout.rs` buys; `payer.rs` plays the payments where the emulator stands in.
-//! - `scene.rs`, `shop_ui.rs`, `cards.rs`, `order_panel.rs` and `toasts.rs` show it, with the looks of
-//!   `theme.rs` and `buttons.rs`. `faults.rs` makes trouble, `idle.rs` lets it sleep.
+//! - `scene.rs`, `shop_ui.rs`, `cards.rs`, `order_panel.rs`, `last_time.rs` and `toasts.rs` show it, with
+//!   the looks of `theme.rs` and `buttons.rs`; `words.rs` says what went wrong.
+//! - `faults.rs` makes trouble, `restart.rs` starts anew, `idle.rs` lets it sleep.
 //! - `headless.rs` runs the same purchase in the terminal; `autoplay.rs` plays by itself.
 //! - `args.rs` reads the command line.
 
@@ -20,14 +21,19 @@ mod faults;
 mod game;
 mod headless;
 mod idle;
+mod last_time;
 mod order_panel;
 mod payer;
+mod restart;
+mod save;
 mod scene;
 mod shop_ui;
 mod theme;
 mod toasts;
+mod words;
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use bevy::input_focus::tab_navigation::TabNavigationPlugin;
 use bevy::prelude::*;
@@ -38,7 +44,8 @@ use bevy_xsolla::prelude::*;
 use crate::args::{Args, Backend, Instead};
 use crate::checkout::{CheckoutPlugin, TestPayments};
 use crate::game::GamePlugin;
-use crate::payer::PayerPlugin;
+use crate::payer::{Payer, PayerPlugin};
+use crate::save::Bag;
 
 /// What the emulator sells: what the hero can wear.
 const ITEMS: &str = include_str!("../../assets/demo_shop/items.json");
@@ -57,31 +64,79 @@ fn main() -> AppExit {
         }
     };
 
+    let folder = match prepare_folder(&args) {
+        Ok(folder) => folder,
+        Err(error) => {
+            eprintln!("demo_shop: the game cannot be kept: {error}");
+            return AppExit::error();
+        }
+    };
+    let exit = match game(&args, &folder) {
+        Ok(mut app) => app.run(),
+        Err(error) => {
+            eprintln!("demo_shop: {error}");
+            AppExit::error()
+        }
+    };
+    let exit = restart::obey(exit, &args, &folder);
+    if args.is_by_itself() && args.save.is_none() {
+        // It was made for this run.
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    exit
+}
+
+/// Where the game of this run is kept.
+fn prepare_folder(args: &Args) -> io::Result<PathBuf> {
+    let folder = match (&args.save, &args.backend) {
+        (Some(folder), _) => folder.clone(),
+        (None, _) if args.is_by_itself() => {
+            let unique = format!("bevy_xsolla_demo_shop-{:016x}", fastrand::u64(..));
+            std::env::temp_dir().join(unique)
+        }
+        (None, Backend::Emulator) => save::default_folder("emulator")?,
+        (None, Backend::Xsolla { config, user, .. }) => {
+            save::default_folder(&format!("{}-{}", config.project_id, user.id()))?
+        }
+    };
+    std::fs::create_dir_all(&folder)?;
+    if args.is_new {
+        save::forget(&folder)?;
+    }
+    Ok(folder)
+}
+
+fn game(args: &Args, folder: &Path) -> io::Result<App> {
     let mut app = App::new();
     if args.headless {
         app.add_plugins(headless::HeadlessPlugin);
     } else {
-        add_window(&mut app);
+        add_window(&mut app, args);
         if args.autoplay {
             app.add_plugins(autoplay::AutoplayPlugin {
-                screenshots: args.screenshots,
+                screenshots: args.screenshots.clone(),
+                is_restarted: args.is_restarted,
             });
         }
     }
-    app.add_plugins((XsollaOrderPlugin, GamePlugin, CheckoutPlugin, PayerPlugin));
+    app.insert_resource(Bag::open(folder)?).add_plugins((
+        XsollaOrderPlugin,
+        GamePlugin,
+        CheckoutPlugin,
+        PayerPlugin,
+    ));
 
-    match args.backend {
+    match &args.backend {
         Backend::Emulator => {
-            let emulator = match XsollaEmulator::try_start() {
-                Ok(emulator) => emulator,
-                Err(error) => {
-                    eprintln!("demo_shop: the emulator cannot start: {error}");
-                    return AppExit::error();
-                }
-            };
+            let emulator = XsollaEmulator::try_start()?;
             emulator.set_items(serde_json::from_str(ITEMS).unwrap_or_default());
-            app.insert_resource(emulator.config())
-                .insert_resource(emulator.user("wanderer"))
+            let user = emulator.user("wanderer");
+            let mut config = emulator.config();
+            // Otherwise there is none, because the emulator's orders are gone with it. Here they are kept.
+            config.ledger = Ledger::At(folder.join(save::LEDGER));
+            app.insert_resource(Payer::open(folder, &emulator, &user)?)
+                .insert_resource(config)
+                .insert_resource(user)
                 .insert_resource(emulator);
         }
         Backend::Xsolla {
@@ -90,21 +145,23 @@ fn main() -> AppExit {
             orders,
             test_payments,
         } => {
-            app.insert_resource(*config)
-                .insert_resource(user)
-                .insert_resource(TestPayments(test_payments));
+            let mut config = config.as_ref().clone();
+            config.ledger = Ledger::At(folder.join(save::LEDGER));
+            app.insert_resource(config)
+                .insert_resource(user.clone())
+                .insert_resource(TestPayments(*test_payments));
             for order_id in orders {
-                app.world_mut().commands().track_order(order_id);
+                app.world_mut().commands().track_order(*order_id);
             }
         }
     }
-    app.run()
+    Ok(app)
 }
 
-fn add_window(app: &mut App) {
+fn add_window(app: &mut App, args: &Args) {
     let window = Window {
         title: "The Wanderer's Shop".to_owned(),
-        resolution: (1280, 720).into(),
+        resolution: args.size.into(),
         resize_constraints: WindowResizeConstraints {
             min_width: 800.0,
             min_height: 600.0,
@@ -131,7 +188,10 @@ fn add_window(app: &mut App) {
         faults::FaultsPlugin,
         connection::ConnectionPlugin,
         order_panel::OrderPanelPlugin,
-        toasts::ToastsPlugin,
-        idle::IdlePlugin,
+        (
+            toasts::ToastsPlugin,
+            last_time::LastTimePlugin,
+            idle::IdlePlugin,
+        ),
     ));
 }

@@ -1,72 +1,158 @@
 //! What the player and Xsolla would do, with the emulator: pay and deliver. The game hears of it
 //! through the plugin only.
+//!
+//! The emulator forgets its orders when it ends, and Xsolla does not. So they are kept in a file beside
+//! the game's, and time passes for them while the game is closed.
 
-use std::time::Duration;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use bevy::prelude::*;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::save;
 
 /// How long the player takes to pay, and then Xsolla to deliver.
 const PAID_AFTER: Duration = Duration::from_millis(1500);
 const DONE_AFTER: Duration = Duration::from_millis(1500);
 
 /// How long a slow payment takes: by the phone bill it may be minutes.
-const PAID_SLOWLY_AFTER: Duration = Duration::from_secs(15);
+const PAID_SLOWLY_AFTER: Duration = Duration::from_secs(20);
 
 /// Without an [`XsollaEmulator`] in the app it does nothing.
 pub struct PayerPlugin;
 
 impl Plugin for PayerPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Payer>().add_systems(
-            Update,
-            (open_pages, pay_and_deliver)
-                .chain()
-                .run_if(resource_exists::<XsollaEmulator>),
-        );
+        app.init_resource::<Payer>()
+            .add_systems(Update, open_pages)
+            // Last, so that the file has what the last frame saw.
+            .add_systems(
+                Last,
+                pay_and_deliver.run_if(resource_exists::<XsollaEmulator>),
+            );
     }
 }
 
 #[derive(Default, Resource)]
 pub struct Payer {
     pub is_slow: bool,
-    /// Orders that are not at their end, and since when each has its status.
-    open: Vec<(OrderId, Duration)>,
+    /// Whether the player pays in a browser, on the emulator's payment page.
+    pub is_by_hand: bool,
+    bought: Vec<Bought>,
+    file: PathBuf,
+}
+
+/// An order, as Xsolla remembers it.
+#[derive(Clone, Serialize, Deserialize)]
+struct Bought {
+    order_id: u64,
+    items: Vec<(String, u64)>,
+    status: String,
+    /// When it is paid, or delivered, by itself.
+    next: Option<SystemTime>,
 }
 
 impl Payer {
+    /// Brings back what was ordered in earlier runs.
+    pub fn open(folder: &Path, emulator: &XsollaEmulator, user: &XsollaUser) -> io::Result<Self> {
+        let file = folder.join(save::EMULATOR);
+        let bought: Vec<Bought> = save::read(&file)?.unwrap_or_default();
+        for order in &bought {
+            let items: Vec<_> = order
+                .items
+                .iter()
+                .map(|(sku, n)| (sku.as_str(), *n))
+                .collect();
+            let order_id = OrderId(order.order_id);
+            emulator.set_next_order_id(order_id);
+            emulator.create_order(user, &items);
+            emulator.set_status(order_id, &order.status);
+        }
+        Ok(Self {
+            bought,
+            file,
+            ..default()
+        })
+    }
+
     /// Whether it is to pay or deliver something.
     pub fn is_busy(&self) -> bool {
-        !self.open.is_empty()
+        self.bought.iter().any(|order| order.next.is_some())
+    }
+
+    /// Whether this order waits for the player to pay it in the browser.
+    pub fn leaves_to_player(&self, order_id: OrderId) -> bool {
+        let order = self.bought.iter().find(|o| o.order_id == order_id.0);
+        order.is_some_and(|order| order.status == "new" && order.next.is_none())
+    }
+
+    /// What is slow is paid now.
+    pub fn hurry(&mut self) {
+        self.is_slow = false;
+        for order in &mut self.bought {
+            order.next = order.next.map(|next| next.min(SystemTime::now()));
+        }
+    }
+
+    /// From now on the player pays in the browser, or not any more. What is open follows.
+    pub fn set_by_hand(&mut self, is_by_hand: bool) {
+        self.is_by_hand = is_by_hand;
+        let when = self.paid_at();
+        let unpaid = self.bought.iter_mut().filter(|order| order.status == "new");
+        for order in unpaid {
+            order.next = when;
+        }
+    }
+
+    fn paid_at(&self) -> Option<SystemTime> {
+        let after = match self.is_slow {
+            true => PAID_SLOWLY_AFTER,
+            false => PAID_AFTER,
+        };
+        (!self.is_by_hand).then(|| SystemTime::now() + after)
     }
 }
 
-fn open_pages(
-    mut started: MessageReader<PurchaseStarted>,
-    mut payer: ResMut<Payer>,
-    time: Res<Time<Real>>,
-) {
+fn open_pages(mut started: MessageReader<PurchaseStarted>, mut payer: ResMut<Payer>) {
     for order in started.read() {
-        payer.open.push((order.order_id, time.elapsed()));
+        let next = payer.paid_at();
+        payer.bought.push(Bought {
+            order_id: order.order_id.0,
+            items: order.purchase.items().to_vec(),
+            status: String::new(),
+            next,
+        });
     }
 }
 
-fn pay_and_deliver(mut payer: ResMut<Payer>, emulator: Res<XsollaEmulator>, time: Res<Time<Real>>) {
-    let paid_after = match payer.is_slow {
-        true => PAID_SLOWLY_AFTER,
-        false => PAID_AFTER,
-    };
-    payer.open.retain_mut(|(order_id, since)| {
-        let age = time.elapsed().saturating_sub(*since);
-        match emulator.status(*order_id) {
-            OrderStatus::New if age >= paid_after => {
-                emulator.pay(*order_id);
-                *since = time.elapsed();
-            }
-            OrderStatus::Paid if age >= DONE_AFTER => emulator.deliver(*order_id),
+fn pay_and_deliver(mut payer: ResMut<Payer>, emulator: Res<XsollaEmulator>) {
+    let payer = payer.bypass_change_detection();
+    let mut has_changed = false;
+    for order in &mut payer.bought {
+        let order_id = OrderId(order.order_id);
+        let is_due = order.next.is_some_and(|next| next <= SystemTime::now());
+        match emulator.status(order_id) {
+            OrderStatus::New if is_due => emulator.pay(order_id),
+            OrderStatus::Paid if is_due && order.status == "paid" => emulator.deliver(order_id),
             _ => {}
         }
-        !emulator.status(*order_id).is_final()
-    });
+        let status = emulator.status(order_id);
+        if order.status != status.as_str() {
+            status.as_str().clone_into(&mut order.status);
+            has_changed = true;
+            order.next = match status {
+                OrderStatus::New => order.next,
+                // What was due while the game was closed happened then.
+                OrderStatus::Paid => Some(order.next.unwrap_or_else(SystemTime::now) + DONE_AFTER),
+                _ => None,
+            };
+        }
+    }
+    if has_changed && let Err(error) = save::write(&payer.file, &payer.bought) {
+        warn!("{}: {error}", payer.file.display());
+    }
 }

@@ -3,8 +3,8 @@
 use bevy::camera::ScalingMode;
 use bevy::prelude::*;
 
-use crate::game::Bag;
 use crate::idle::Life;
+use crate::save::Bag;
 use crate::shop_ui::ShopPanel;
 
 /// The scene's height in world units; the window shows all of it, and as much width as it has.
@@ -137,9 +137,14 @@ fn show_unlocked(
         return;
     }
     for (entity, UnlockedBy(sku), mut visibility) in &mut items {
-        if bag.has(sku) && *visibility == Visibility::Hidden {
-            *visibility = Visibility::Inherited;
-            commands.entity(entity).insert(Pop(0.0));
+        match (bag.has(sku), *visibility == Visibility::Hidden) {
+            (true, true) => {
+                *visibility = Visibility::Inherited;
+                commands.entity(entity).insert(Pop(0.0));
+            }
+            // Refunded.
+            (false, false) => *visibility = Visibility::Hidden,
+            _ => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use bevy_xsolla::prelude::*;
 use crate::buttons::{self, Look};
 use crate::checkout::TestPayments;
 use crate::theme::{Fonts, MUTED, PANEL, TEXT};
-use crate::{cards, connection, game, order_panel};
+use crate::{cards, connection, game, order_panel, words};
 
 /// How many cards there is room for.
 const PER_PAGE: usize = 4;
@@ -53,9 +53,7 @@ fn spawn_panel(
     (emulator, test): (Option<Res<XsollaEmulator>>, Res<TestPayments>),
 ) {
     let note = match (emulator, test.0) {
-        (Some(_), _) => {
-            "Demo: an emulator pays, no money moves. Tab and Enter work too.".to_owned()
-        }
+        (Some(_), _) => "An emulator pays, no money moves. Keys: Tab, Enter.".to_owned(),
         (None, true) => format!("Xsolla project {}, test payments.", config.project_id),
         (None, false) => format!("Xsolla project {}, real payments.", config.project_id),
     };
@@ -121,7 +119,7 @@ fn show_shelf(
         .map(|item| cards::spawn(&mut commands, &fonts, &assets, item))
         .collect();
     let note = match catalog.state() {
-        CatalogState::Failed(error) => format!("The catalogue cannot be had: {error}"),
+        CatalogState::Failed(error) => words::request(error).to_owned(),
         CatalogState::Ready if items.is_empty() => "Nothing is for sale.".to_owned(),
         CatalogState::Ready if items.len() <= PER_PAGE => String::new(),
         CatalogState::Ready => {

@@ -5,6 +5,7 @@ use bevy_xsolla::prelude::*;
 
 use crate::game::{ItemUnlocked, name_of};
 use crate::theme::{BLUE, Fonts, GOLD, MUTED, PANEL, RED, TEXT};
+use crate::words;
 
 /// How long a toast stays, and how long it takes to slide in and out, in seconds.
 const STAYS: f32 = 4.5;
@@ -29,8 +30,9 @@ pub struct Toast {
     pub color: Color,
 }
 
+/// Where notices are, one below the other.
 #[derive(Component)]
-struct Stack;
+pub struct Stack;
 
 /// On the screen for so many seconds.
 #[derive(Component)]
@@ -57,7 +59,10 @@ fn announce(
     (mut canceled, mut expired): (MessageReader<OrderCanceled>, MessageReader<OrderExpired>),
     mut failed: MessageReader<OrderTrackingFailed>,
     mut logins: MessageReader<AuthorizationRequired>,
-    mut refused: MessageReader<PurchaseFailed>,
+    (mut refused, mut pages): (
+        MessageReader<PurchaseFailed>,
+        MessageReader<PaymentPageFailed>,
+    ),
     catalog: Res<Catalog>,
     mut toasts: MessageWriter<Toast>,
 ) {
@@ -70,7 +75,11 @@ fn announce(
     }
     for purchase in refused.read() {
         let title = format!("{} was not bought", name_of(&purchase.sku, &catalog));
-        toast(title, purchase.error.to_string(), RED);
+        toast(title, words::purchase(&purchase.error), RED);
+    }
+    for page in pages.read() {
+        let title = "The payment page is not here".to_owned();
+        toast(title, words::page(&page.error).to_owned(), BLUE);
     }
     for order in canceled.read() {
         let text = match order.was_done {
@@ -85,11 +94,11 @@ fn announce(
     }
     for order in failed.read() {
         let title = format!("Order {} is not followed", order.order_id);
-        toast(title, order.error.to_string(), RED);
+        toast(title, words::tracking(&order.error).to_owned(), RED);
     }
-    for login in logins.read() {
+    for _ in logins.read() {
         let title = "Please log in again".to_owned();
-        toast(title, login.error.to_string(), BLUE);
+        toast(title, "Your orders wait for you.".to_owned(), BLUE);
     }
 }
 

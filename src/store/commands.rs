@@ -28,7 +28,10 @@ pub trait StoreCommands {
     fn purchase(&mut self, purchase: impl Into<Purchase>);
 
     /// Opens the payment page of an order of this run again, for a player who has closed it. The page
-    /// works for 24 h.
+    /// works for 24 h. [`PaymentPageFailed`](crate::PaymentPageFailed) says that there is none to open.
+    ///
+    /// A game that shows the page itself has its address from [`PurchaseStarted`](crate::PurchaseStarted);
+    /// then this does nothing.
     fn resume_payment(&mut self, order_id: OrderId);
 
     /// Stops following an order that the player does not want to pay now. If it is paid all the same,

@@ -4,7 +4,9 @@ use bevy::prelude::World;
 
 use super::Checkout;
 use super::catalog::{Catalog, CatalogItem, CatalogState};
-use super::purchase::{Purchase, PurchaseError, PurchaseFailed, PurchaseStarted};
+use super::purchase::{
+    PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed, PurchaseStarted,
+};
 use crate::deliver::send;
 use crate::error::RequestError;
 use crate::order::OrderId;
@@ -24,6 +26,10 @@ pub(crate) enum StoreNotice {
         purchase: Purchase,
         error: PurchaseError,
     },
+    PageFailed {
+        order_id: OrderId,
+        error: PaymentPageError,
+    },
 }
 
 impl std::fmt::Debug for StoreNotice {
@@ -33,6 +39,7 @@ impl std::fmt::Debug for StoreNotice {
             Self::Catalog(_) => "Catalog",
             Self::Started { .. } => "Started",
             Self::Failed { .. } => "Failed",
+            Self::PageFailed { .. } => "PageFailed",
         })
     }
 }
@@ -80,6 +87,9 @@ pub(crate) fn deliver(world: &mut World, notice: StoreNotice) {
                     error,
                 },
             );
+        }
+        StoreNotice::PageFailed { order_id, error } => {
+            send(world, PaymentPageFailed { order_id, error });
         }
     }
 }

@@ -10,7 +10,10 @@ pub use catalog::{
 };
 pub use commands::StoreCommands;
 pub(crate) use deliver::{StoreNotice, deliver};
-pub use purchase::{Payment, Purchase, PurchaseError, PurchaseFailed, PurchaseStarted};
+pub use purchase::{
+    Payment, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
+    PurchaseStarted,
+};
 
 use bevy::prelude::{App, Resource};
 
@@ -19,7 +22,8 @@ pub(crate) fn build(app: &mut App) {
     app.init_resource::<Catalog>()
         .init_resource::<Checkout>()
         .add_message::<PurchaseStarted>()
-        .add_message::<PurchaseFailed>();
+        .add_message::<PurchaseFailed>()
+        .add_message::<PaymentPageFailed>();
 }
 
 /// Purchases that are being made, so that a double click does not make two orders.

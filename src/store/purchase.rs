@@ -215,6 +215,29 @@ pub struct PurchaseFailed {
     pub error: PurchaseError,
 }
 
+/// An order's payment page was not opened. The order is followed all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[non_exhaustive]
+pub struct PaymentPageFailed {
+    /// The order.
+    pub order_id: OrderId,
+    /// Why it was not.
+    pub error: PaymentPageError,
+}
+
+/// Why a payment page was not opened.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PaymentPageError {
+    /// There is none any more: the order has ended, or was made in an earlier run, of which no token is
+    /// kept. A player who wants to pay buys anew.
+    #[error("there is no payment page to open")]
+    NoPage,
+    /// The player's system opened no browser. [`PurchaseStarted`] has the address, for another way.
+    #[error("no browser opens the payment page: {0}")]
+    NoBrowser(String),
+}
+
 /// Why an order was not created.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]

@@ -10,7 +10,9 @@ use crate::api::CreatedOrder;
 use crate::config::XsollaConfig;
 use crate::error::RequestError;
 use crate::order::OrderId;
-use crate::store::{CatalogItem, CatalogRequest, Purchase, PurchaseError, StoreNotice};
+use crate::store::{
+    CatalogItem, CatalogRequest, PaymentPageError, Purchase, PurchaseError, StoreNotice,
+};
 use crate::user::{UserId, XsollaUser};
 
 /// What the game's side asks of the store.
@@ -35,6 +37,11 @@ pub(super) enum StoreAnswer {
         user: UserId,
         purchase: Box<Purchase>,
         result: Result<CreatedOrder, RequestError>,
+    },
+    #[cfg_attr(not(feature = "browser"), expect(dead_code, reason = "nothing opens"))]
+    NoBrowser {
+        order_id: OrderId,
+        message: String,
     },
 }
 
@@ -109,6 +116,12 @@ impl Shop {
                 self.notices.push(StoreNotice::Catalog(result));
                 None
             }
+            StoreAnswer::NoBrowser { order_id, message } => {
+                let error = PaymentPageError::NoBrowser(message);
+                self.notices
+                    .push(StoreNotice::PageFailed { order_id, error });
+                None
+            }
             StoreAnswer::Purchase {
                 user,
                 purchase,
@@ -140,7 +153,10 @@ impl Shop {
         let Some((user, purchase)) = self.starting.remove(&order_id) else {
             return;
         };
-        self.open_page(order_id, config);
+        // Where nothing is to be paid there is no page.
+        if self.pages.contains_key(&order_id) {
+            self.open_page(order_id, config);
+        }
         self.notices.push(StoreNotice::Started {
             order_id,
             user,
@@ -149,11 +165,18 @@ impl Shop {
         });
     }
 
-    pub(super) fn open_page(&self, order_id: OrderId, config: Option<&XsollaConfig>) {
+    pub(super) fn open_page(&mut self, order_id: OrderId, config: Option<&XsollaConfig>) {
         match self.pages.get(&order_id) {
-            Some(page) if config.is_some_and(|config| config.open_payment_page) => open(page),
+            Some(page) if config.is_some_and(|config| config.open_payment_page) => {
+                open(order_id, page, &self.answers);
+            }
             Some(_) => {}
-            None => log::warn!("order {order_id} has no payment page that could be opened"),
+            None => {
+                let error = PaymentPageError::NoPage;
+                log::warn!("order {order_id}: {error}");
+                self.notices
+                    .push(StoreNotice::PageFailed { order_id, error });
+            }
         }
     }
 
@@ -169,21 +192,31 @@ impl Shop {
 
 /// Opens a page in the player's browser, on a thread of its own: finding the browser takes time.
 #[cfg(feature = "browser")]
-fn open(page: &str) {
-    let page = page.to_owned();
+fn open(order_id: OrderId, page: &str, answers: &mpsc::UnboundedSender<StoreAnswer>) {
+    let (page, answers) = (page.to_owned(), answers.clone());
+    let report = answers.clone();
     let opened = std::thread::Builder::new()
         .name("xsolla-browser".to_owned())
         .spawn(move || {
             if let Err(error) = webbrowser::open(&page) {
-                log::error!("the payment page cannot be opened: {error}");
+                // Whoever has the address can pay.
+                let message = error.to_string().replace(&page, "the page");
+                fail(order_id, message, &answers);
             }
         });
     if let Err(error) = opened {
-        log::error!("the payment page cannot be opened: {error}");
+        fail(order_id, error.to_string(), &report);
     }
 }
 
+#[cfg(feature = "browser")]
+fn fail(order_id: OrderId, message: String, answers: &mpsc::UnboundedSender<StoreAnswer>) {
+    log::error!("the payment page of order {order_id} cannot be opened: {message}");
+    // Nobody waits for it after the game's end.
+    let _ = answers.send(StoreAnswer::NoBrowser { order_id, message });
+}
+
 #[cfg(not(feature = "browser"))]
-fn open(_page: &str) {
-    log::debug!("the feature `browser` is off: the game opens the payment page");
+fn open(order_id: OrderId, _page: &str, _answers: &mpsc::UnboundedSender<StoreAnswer>) {
+    log::debug!("order {order_id}: the feature `browser` is off, so the game opens the page");
 }

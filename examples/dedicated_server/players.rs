@@ -1,0 +1,216 @@
+//! What happens elsewhere in reality: players who order and pay, and Xsolla that delivers. The emulator
+//! forgets its orders when it ends and Xsolla does not, so they are made anew from the database.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use bevy::prelude::*;
+use bevy::time::common_conditions::on_timer;
+use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::prelude::*;
+
+use crate::args::Args;
+use crate::database::{Database, Ordered};
+use crate::say;
+
+/// How often something happens.
+const BEAT: Duration = Duration::from_millis(100);
+
+#[derive(Resource)]
+pub struct Players {
+    emulator: XsollaEmulator,
+    number: usize,
+    /// Whether they stop buying, and the server ends, when all is granted.
+    once: bool,
+    /// What they are going to do.
+    plan: VecDeque<Step>,
+    /// Who buys next, once the plan is done.
+    next: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Pay(OrderId),
+    Deliver(OrderId),
+    /// Lasts until the server has heard of it.
+    Refund(OrderId),
+}
+
+impl Players {
+    pub fn start(args: &Args) -> io::Result<Self> {
+        Ok(Self {
+            emulator: XsollaEmulator::try_start()?,
+            number: args.players,
+            once: args.once,
+            plan: VecDeque::new(),
+            next: 0,
+        })
+    }
+
+    pub fn config(&self) -> XsollaConfig {
+        self.emulator.config()
+    }
+
+    pub fn join(self, app: &mut App) {
+        app.insert_resource(self)
+            .add_systems(Startup, (remember, log_in, order_first).chain())
+            .add_systems(Update, live.run_if(on_timer(BEAT)))
+            .add_systems(PostUpdate, leave.run_if(on_timer(BEAT)));
+    }
+
+    /// This player comes to the server with an order that they have just made.
+    fn order(
+        &mut self,
+        number: usize,
+        (sku, quantity): (&str, u64),
+        database: &mut Database,
+        commands: &mut Commands,
+    ) -> rusqlite::Result<OrderId> {
+        let player = name(number);
+        let user = self.emulator.user(&player);
+        let order_id = self.emulator.create_order(&user, &[(sku, quantity)]);
+        say(format_args!(
+            "order {order_id}: {player} orders {quantity} {sku}"
+        ));
+        database.note_order(&Ordered {
+            order_id,
+            player,
+            sku: sku.to_owned(),
+            quantity,
+            is_granted: false,
+            is_refunded: false,
+        })?;
+        commands.track_order_as(&user, order_id);
+        Ok(order_id)
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("player-{number:03}")
+}
+
+/// Every fourth player is not happy with their sword.
+fn sends_back(order: &Ordered) -> bool {
+    let number = order.player.strip_prefix("player-");
+    let number: Option<usize> = number.and_then(|number| number.parse().ok());
+    order.sku == "sword" && number.is_some_and(|number| number % 4 == 0)
+}
+
+/// What Xsolla knows of the orders of earlier runs.
+fn remember(players: Res<Players>, mut database: ResMut<Database>) -> Result {
+    let emulator = &players.emulator;
+    for order in database.orders()? {
+        let user = emulator.user(&order.player);
+        emulator.set_next_order_id(order.order_id);
+        emulator.create_order(&user, &[(&order.sku, order.quantity)]);
+        match (order.is_granted, order.is_refunded) {
+            (_, true) => emulator.cancel(order.order_id),
+            (true, false) => emulator.deliver(order.order_id),
+            (false, false) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The players are back, each with a new token. A server follows what they have ordered, as far as
+/// something can come of it: what is granted may be refunded.
+fn log_in(players: Res<Players>, mut database: ResMut<Database>, mut commands: Commands) -> Result {
+    let orders = database.orders()?;
+    let granted = orders.iter().filter(|order| order.is_granted).count();
+    say(format_args!(
+        "{} players; {} orders from earlier runs, of which {granted} are granted",
+        players.number,
+        orders.len()
+    ));
+    for order in orders.iter().filter(|order| !order.is_refunded) {
+        let user = players.emulator.user(&order.player);
+        commands.track_order_as(&user, order.order_id);
+    }
+    Ok(())
+}
+
+/// Every player has ordered a sword, and every fourth one potions too.
+fn order_first(
+    mut players: ResMut<Players>,
+    mut database: ResMut<Database>,
+    mut commands: Commands,
+) -> Result {
+    let old = database.orders()?;
+    for number in 1..=players.number {
+        let player = name(number);
+        let has = |sku| old.iter().any(|o| o.player == player && o.sku == sku);
+        if !has("sword") {
+            players.order(number, ("sword", 1), &mut database, &mut commands)?;
+        }
+        if number % 4 == 0 && !has("potion") {
+            players.order(number, ("potion", 3), &mut database, &mut commands)?;
+        }
+    }
+    let orders = database.orders()?;
+    let (swords, others): (Vec<_>, Vec<_>) = orders.iter().partition(|o| o.sku == "sword");
+    let buy = |order: &&&Ordered| !order.is_granted;
+    let pay = |order: &&Ordered| [Step::Pay(order.order_id), Step::Deliver(order.order_id)];
+    let refund = |order: &&Ordered| Step::Refund(order.order_id);
+    // The refunds before the potions: the news of them comes over a socket that is open for another order.
+    players.plan.extend(swords.iter().filter(buy).flat_map(pay));
+    let unhappy = swords.iter().filter(|o| sends_back(o) && !o.is_refunded);
+    players.plan.extend(unhappy.map(refund));
+    players.plan.extend(others.iter().filter(buy).flat_map(pay));
+    Ok(())
+}
+
+/// One thing after the other.
+fn live(
+    mut players: ResMut<Players>,
+    mut database: ResMut<Database>,
+    mut commands: Commands,
+) -> Result {
+    let is_over = match players.plan.front().copied() {
+        Some(Step::Pay(order_id)) => {
+            players.emulator.pay(order_id);
+            true
+        }
+        Some(Step::Deliver(order_id)) => {
+            players.emulator.deliver(order_id);
+            true
+        }
+        Some(Step::Refund(order_id)) => {
+            let is_refunded = database.is_refunded(order_id)?;
+            if is_refunded == Some(false) && players.emulator.status(order_id) == OrderStatus::Done
+            {
+                players.emulator.cancel(order_id);
+            }
+            is_refunded == Some(true)
+        }
+        None if players.once => false,
+        None => {
+            players.next = players.next % players.number + 1;
+            let next = players.next;
+            let order_id = players.order(next, ("potion", 1), &mut database, &mut commands)?;
+            players
+                .plan
+                .extend([Step::Pay(order_id), Step::Deliver(order_id)]);
+            false
+        }
+    };
+    if is_over {
+        players.plan.pop_front();
+    }
+    Ok(())
+}
+
+/// With `--once`: when the server has granted all that they paid for.
+fn leave(
+    players: Res<Players>,
+    mut database: ResMut<Database>,
+    mut exit: MessageWriter<AppExit>,
+) -> Result {
+    if players.once
+        && players.plan.is_empty()
+        && database.orders()?.iter().all(|order| order.is_granted)
+    {
+        exit.write(AppExit::Success);
+    }
+    Ok(())
+}

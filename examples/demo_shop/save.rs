@@ -1,0 +1,103 @@
+//! What is on the disk: the folder of a game, and what the hero has.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bevy::prelude::*;
+use bevy_xsolla::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What the hero has.
+const BAG: &str = "bag.json";
+
+/// What the emulator is to remember.
+pub const EMULATOR: &str = "emulator.json";
+
+/// What the hero has, order by order: so no order counts twice, and a refund takes back what its order
+/// brought and nothing else.
+#[derive(Default, Resource)]
+pub struct Bag {
+    orders: Granted,
+    file: PathBuf,
+}
+
+/// SKUs, and how many of each.
+type Granted = BTreeMap<u64, Vec<(String, u64)>>;
+
+impl Bag {
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let file = folder.join(BAG);
+        Ok(Self {
+            orders: read(&file)?.unwrap_or_default(),
+            file,
+        })
+    }
+
+    /// Puts in what an order brought. Once this is `Ok` it is on the disk; whether it was new.
+    pub fn add(&mut self, order: &OrderDone) -> io::Result<bool> {
+        let items = order.items.iter();
+        let items = items.map(|item| (item.sku.clone(), item.quantity));
+        let is_new = self
+            .orders
+            .insert(order.order_id.0, items.collect())
+            .is_none();
+        write(&self.file, &self.orders)?;
+        Ok(is_new)
+    }
+
+    /// Takes out what an order brought, which was refunded.
+    pub fn take_back(&mut self, order_id: OrderId) -> io::Result<()> {
+        match self.orders.remove(&order_id.0) {
+            Some(_) => write(&self.file, &self.orders),
+            None => Ok(()),
+        }
+    }
+
+    pub fn has(&self, sku: &str) -> bool {
+        let items = self.orders.values().flatten();
+        items.into_iter().any(|(other, _)| other == sku)
+    }
+}
+
+/// The plugin's own file: which orders are open, and which were granted.
+pub const LEDGER: &str = "orders.ledger";
+
+/// Beneath the user's data, by the shop and its player.
+pub fn default_folder(name: &str) -> io::Result<PathBuf> {
+    let data = dirs::data_dir().ok_or_else(|| io::Error::other("there is no data folder"))?;
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    let plain = |letter| if is_plain(letter) { letter } else { '_' };
+    let name: String = name.chars().map(plain).collect();
+    Ok(data.join("bevy_xsolla_demo_shop").join(name))
+}
+
+/// What was bought is not forgotten at Xsolla, of course.
+pub fn forget(folder: &Path) -> io::Result<()> {
+    for file in [BAG, EMULATOR, LEDGER] {
+        match std::fs::remove_file(folder.join(file)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `None` where there is no such file yet.
+pub fn read<T: DeserializeOwned>(file: &Path) -> io::Result<Option<T>> {
+    match std::fs::read(file) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// All of it or nothing: a game that ends in the midst finds the old file.
+pub fn write<T: Serialize>(file: &Path, value: &T) -> io::Result<()> {
+    let new = file.with_extension("new");
+    let mut out = std::fs::File::create(&new)?;
+    serde_json::to_writer(&mut out, value)?;
+    out.sync_all()?;
+    std::fs::rename(new, file)
+}

@@ -1,0 +1,112 @@
+//! What went wrong, in words for players: short, and with what they can do. Whoever looks for the cause
+//! finds it in the log.
+
+use bevy::prelude::*;
+use bevy_xsolla::prelude::*;
+use bevy_xsolla::{PaymentPageError, PurchaseError, RequestError, TrackingError};
+
+const NO_CONNECTION: &str = "No connection to the shop.";
+
+pub fn request(error: &RequestError) -> &'static str {
+    match error {
+        RequestError::Network(_) | RequestError::TimedOut => NO_CONNECTION,
+        error if error.is_unauthorized() => "The shop wants you to log in again.",
+        error if error.is_refusal() => "The shop refused it.",
+        _ => "The shop has trouble at the moment.",
+    }
+}
+
+pub fn purchase(error: &PurchaseError) -> String {
+    match error {
+        PurchaseError::NotLoggedIn => "Please log in first.".to_owned(),
+        PurchaseError::NotEnoughCurrency(_) => "You do not have enough for it.".to_owned(),
+        PurchaseError::NoSuchItem(_) => "It is not for sale any more.".to_owned(),
+        // It is not repeated by itself: nobody wants to find later that they bought it.
+        PurchaseError::Request(error) => format!("{} Please try again.", request(error)),
+        _ => "This cannot be bought.".to_owned(),
+    }
+}
+
+pub fn page(error: &PaymentPageError) -> &'static str {
+    match error {
+        PaymentPageError::NoPage => "It is of the game's last run. Cancel, and buy again.",
+        _ => "No browser could be opened.",
+    }
+}
+
+pub fn tracking(error: &TrackingError) -> &'static str {
+    match error {
+        TrackingError::Refused(_) => "The shop does not know it.",
+        _ => "Nothing was heard of it for too long.",
+    }
+}
+
+/// How tracking is doing: in a word, and in a line.
+pub fn state(tracker: &TrackerState) -> (&'static str, &'static str) {
+    match tracker {
+        TrackerState::Idle => ("Idle", "No order is open, so nothing is connected."),
+        TrackerState::Connecting => ("Connecting", "Opening the order socket."),
+        TrackerState::Live => ("Live", "News comes by socket, at once."),
+        TrackerState::Reconnecting { .. } => (
+            "Reconnecting",
+            "No connection to the shop. Trying again\u{2026}",
+        ),
+        TrackerState::Polling { reason: None } => {
+            ("Polling", "The socket is slow: asking every few seconds.")
+        }
+        TrackerState::Polling { .. } => {
+            ("Polling", "The socket is down: asking every few seconds.")
+        }
+        TrackerState::NoConfig | TrackerState::InvalidConfig(_) => {
+            ("Not set up", "The shop is not set up. The log says why.")
+        }
+        TrackerState::NoUser => ("Logged out", "Nobody is logged in."),
+        TrackerState::Unauthorized { .. } => {
+            ("Log in again", "The shop wants you to log in again.")
+        }
+        TrackerState::Failed { .. } => ("Failed", "Orders cannot be followed. The log says why."),
+        TrackerState::LedgerTrouble { state: inner, .. } => {
+            let (word, _) = state(inner);
+            (word, "Orders may be forgotten when the game ends.")
+        }
+        // A state of a later version.
+        _ => ("Unknown", "The log says more."),
+    }
+}
+
+/// What the words leave out.
+pub fn log_causes(
+    tracker: Res<TrackerState>,
+    catalog: Res<Catalog>,
+    mut refused: MessageReader<PurchaseFailed>,
+    mut pages: MessageReader<PaymentPageFailed>,
+    mut failed: MessageReader<OrderTrackingFailed>,
+    mut logins: MessageReader<AuthorizationRequired>,
+) {
+    if tracker.is_changed() {
+        match &*tracker {
+            TrackerState::Idle | TrackerState::Connecting | TrackerState::Live => {}
+            trouble => warn!("tracking: {trouble:?}"),
+        }
+    }
+    if let bevy_xsolla::CatalogState::Failed(error) = catalog.state()
+        && catalog.is_changed()
+    {
+        warn!("the catalogue: {error}");
+    }
+    for purchase in refused.read() {
+        warn!("{} was not bought: {}", purchase.sku, purchase.error);
+    }
+    for page in pages.read() {
+        warn!(
+            "the payment page of order {}: {}",
+            page.order_id, page.error
+        );
+    }
+    for order in failed.read() {
+        warn!("order {} is not followed: {}", order.order_id, order.error);
+    }
+    for login in logins.read() {
+        warn!("a new token is needed: {}", login.error);
+    }
+}
