@@ -96,6 +96,7 @@ pub(crate) async fn run(mut link: Link) {
         shop: Shop::new(shop_answers),
     };
     let mut outbox = Outbox::new(link.notices);
+    let mut heard = Vec::new();
     loop {
         let deadline = task.machine.deadline();
         tokio::select! {
@@ -105,7 +106,11 @@ pub(crate) async fn run(mut link: Link) {
             },
             // The task keeps a sender of this and the next, so the channels never end.
             Some(report) = ledger.recv() => task.take_ledger_report(report),
-            Some(news) = sockets.recv() => task.take_socket_news(news),
+            1.. = sockets.recv_many(&mut heard, MAX_SOCKET_NEWS) => {
+                for news in heard.drain(..) {
+                    task.take_socket_news(news);
+                }
+            }
             Some(ended) = task.requests.next() => task.take_answer(ended),
             Some(answer) = shop.recv() => task.take_shop_answer(answer),
             () = task.clock.sleep_until(deadline) => task.machine.tick(task.clock.now()),

@@ -276,33 +276,45 @@ impl Machine {
         self.close_order(order_id, &user);
     }
 
+    /// When an order's time for news is over. What an order from the ledger has waited before counts
+    /// until it is paid.
+    fn give_up_at(&self, order_id: OrderId) -> Option<Duration> {
+        let (config, order) = (self.config.as_ref()?, self.orders.get(&order_id)?);
+        let waited = match order.is_paid() {
+            true => Duration::ZERO,
+            false => order.age,
+        };
+        let patience = config.tracking_timeout.saturating_sub(waited);
+        (order.phase == Phase::Open).then(|| order.last_news + patience)
+    }
+
     pub(super) fn schedule_give_up(&mut self, order_id: OrderId, now: Duration) {
-        if let Some(config) = &self.config
-            && let Some(order) = self.orders.get_mut(&order_id)
-            && order.phase == Phase::Open
-        {
-            // What an order from the ledger has waited before counts until it is paid.
-            let waited = if order.is_paid() {
-                Duration::ZERO
-            } else {
-                order.age
-            };
-            let patience = config.tracking_timeout.saturating_sub(waited);
+        let Some(at) = self.give_up_at(order_id) else {
+            return;
+        };
+        if let Some(order) = self.orders.get_mut(&order_id) {
             order.is_overdue = false;
-            let at = (order.last_news + patience).max(now);
-            self.timers.set(Timer::GiveUp(order_id), at);
+        }
+        // A timer that goes off sooner looks again. News comes far more often.
+        let (timer, at) = (Timer::GiveUp(order_id), at.max(now));
+        if self.timers.get(&timer).is_none_or(|set| set > at) {
+            self.timers.set(timer, at);
         }
     }
 
     /// The time for news is over. An order is given up by an answer, though, and not by a clock: the
     /// machine may have slept since it was last asked for, or the clock been set.
     pub(super) fn give_up(&mut self, order_id: OrderId, now: Duration) {
-        let Some(config) = self.config.clone() else {
+        let Some(at) = self.give_up_at(order_id) else {
             return;
         };
-        let Some(order) = self.orders.get_mut(&order_id) else {
+        let (Some(config), Some(order)) = (self.config.clone(), self.orders.get_mut(&order_id))
+        else {
             return;
         };
+        if at > now && !order.is_overdue {
+            return self.timers.set(Timer::GiveUp(order_id), at);
+        }
         let waits_for_a_token = self
             .users
             .get(&order.user)
