@@ -52,7 +52,11 @@ impl Plugin for XsollaOrderPlugin {
             .add_message::<AuthorizationRequired>()
             .add_systems(
                 PreUpdate,
-                (pass_settings_on, deliver_news.run_if(has_news))
+                // `deliver_news` takes the whole world, and may do so before or after what others do here.
+                (
+                    pass_settings_on,
+                    deliver_news.run_if(has_news).ambiguous_with_all(),
+                )
                     .chain()
                     .in_set(XsollaOrderSystems),
             )
