@@ -43,7 +43,11 @@ impl Plugin for XsollaOrderPlugin {
             .add_message::<AuthorizationRequired>()
             .add_systems(
                 PreUpdate,
-                deliver_news.run_if(has_work).in_set(XsollaOrderSystems),
+                // It takes the whole world, and may do so before or after what others do here.
+                deliver_news
+                    .run_if(has_work)
+                    .ambiguous_with_all()
+                    .in_set(XsollaOrderSystems),
             )
             .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
         #[cfg(feature = "store")]

@@ -9,6 +9,7 @@
 //! scheduler as well, so a seed repeats the plan, not the run.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test that cannot go on is to stop"

@@ -1,6 +1,10 @@
 //! A million publications: memory stays as it is, and the one that matters is not lost among them.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on is to stop"
+)]
 
 mod support;
 

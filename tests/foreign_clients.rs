@@ -8,7 +8,12 @@
 //! Needs `tests/interop/setup.sh`. Without it the tests are skipped, and say so; with
 //! `BEVY_XSOLLA_REQUIRE_INTEROP=1` they fail.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 #[path = "support/tap.rs"]
 mod tap;

@@ -6,7 +6,12 @@
 //!
 //! With `PAYMENT_PAGE_SCREENSHOTS=/a/folder`, pictures of the page are put there.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 mod emulator_client;
 mod support;

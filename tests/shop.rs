@@ -1,5 +1,10 @@
 //! From the catalogue to the unlocked item, in one call.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on is to stop"
+)]
+
 mod support;
 
 use std::time::Duration;

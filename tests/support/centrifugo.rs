@@ -403,7 +403,7 @@ fn read_http(stream: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
         if stream.read_line(&mut head)? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        let line = head[start..].trim();
+        let line = head.split_at(start).1.trim();
         if line.is_empty() {
             break;
         }

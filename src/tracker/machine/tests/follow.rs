@@ -216,7 +216,7 @@ fn an_untracked_order_is_neither_asked_for_nor_told_of() {
 }
 
 #[test]
-fn one_players_socket_has_no_say_in_anothers_order() {
+fn one_players_socket_has_no_say_in_another_players_order() {
     let mut sim = Sim::new();
     let bob = UserId::new('s', "bob");
     sim.machine.log_in(&bob, None, sim.now);
