@@ -2,43 +2,89 @@
 //! with orders that are followed.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a benchmark that cannot go on is to stop"
 )]
 
 use std::time::{Duration, Instant};
 
+use bevy::ecs::schedule::SingleThreadedExecutor;
 use bevy::prelude::*;
 use bevy_tokio_tasks::TokioTasksPlugin;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
-fn frames(criterion: &mut Criterion) {
+const ORDERS: [usize; 4] = [0, 1, 1_000, 10_000];
+
+/// The whole frame of an app that does nothing else.
+fn frame(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
-    group
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(3));
+    group.measurement_time(Duration::from_secs(3));
 
-    let mut bevy = App::new();
-    bevy.add_plugins(MinimalPlugins);
-    group.bench_function("MinimalPlugins", |bencher| bencher.iter(|| bevy.update()));
-    drop(bevy);
+    let mut app = minimal();
+    group.bench_function("Bevy", |bencher| bencher.iter(|| app.update()));
 
-    let mut tokio = App::new();
-    tokio.add_plugins((MinimalPlugins, TokioTasksPlugin::default()));
-    group.bench_function("TokioTasksPlugin", |bencher| {
-        bencher.iter(|| tokio.update());
+    let mut app = minimal();
+    app.add_plugins(TokioTasksPlugin::default());
+    group.bench_function("with TokioTasksPlugin", |bencher| {
+        bencher.iter(|| app.update());
     });
-    drop(tokio);
 
-    for count in [0, 1, 1_000, 10_000] {
+    for count in ORDERS {
         let emulator = XsollaEmulator::start();
         let mut app = following(&emulator, count);
-        let id = BenchmarkId::new("XsollaOrderPlugin, orders", count);
+        let id = BenchmarkId::new("with XsollaOrderPlugin, orders", count);
         group.bench_function(id, |bencher| bencher.iter(|| app.update()));
     }
     group.finish();
+}
+
+/// The schedules that the plugin has systems in, and nothing else: as many systems that never run, and
+/// then ours. Bevy's executor for many threads takes microseconds for any schedule, and is left out.
+fn systems(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("systems");
+    group.measurement_time(Duration::from_secs(3));
+
+    let mut app = minimal();
+    app.add_systems(PreUpdate, (|| {}).run_if(|| false))
+        .add_systems(Last, (|| {}).run_if(|| false));
+    on_one_thread(&mut app);
+    group.bench_function("two that never run", |bencher| {
+        bencher.iter(|| run_ours(&mut app));
+    });
+
+    for count in ORDERS {
+        let emulator = XsollaEmulator::start();
+        let mut app = following(&emulator, count);
+        on_one_thread(&mut app);
+        group.bench_function(BenchmarkId::new("ours, orders", count), |bencher| {
+            bencher.iter(|| run_ours(&mut app));
+        });
+    }
+    group.finish();
+}
+
+fn minimal() -> App {
+    let mut app = App::new();
+    app.add_plugins(MinimalPlugins);
+    app
+}
+
+fn on_one_thread(app: &mut App) {
+    app.edit_schedule(PreUpdate, |schedule| {
+        schedule.set_executor(SingleThreadedExecutor::new());
+    });
+    app.edit_schedule(Last, |schedule| {
+        schedule.set_executor(SingleThreadedExecutor::new());
+    });
+    app.update();
+}
+
+fn run_ours(app: &mut App) {
+    app.world_mut().run_schedule(PreUpdate);
+    app.world_mut().run_schedule(Last);
 }
 
 /// An app that follows as many orders, all of which the servers have told of.
@@ -47,8 +93,8 @@ fn following(emulator: &XsollaEmulator, count: usize) -> App {
     let orders: Vec<OrderId> = (0..count)
         .map(|_| emulator.create_order(&alice, &[("sword", 1)]))
         .collect();
-    let mut app = App::new();
-    app.add_plugins((MinimalPlugins, XsollaOrderPlugin))
+    let mut app = minimal();
+    app.add_plugins(XsollaOrderPlugin)
         .insert_resource(emulator.config())
         .insert_resource(alice);
     for order in orders {
@@ -69,5 +115,5 @@ fn following(emulator: &XsollaEmulator, count: usize) -> App {
     app
 }
 
-criterion_group!(benches, frames);
+criterion_group!(benches, frame, systems);
 criterion_main!(benches);

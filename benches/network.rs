@@ -4,6 +4,7 @@
 //! `BEVY_XSOLLA_BENCH_SECONDS=30 cargo bench --bench network` for a shorter one.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a benchmark that cannot go on is to stop"
 )]

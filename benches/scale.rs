@@ -4,6 +4,7 @@
 //! Each line is a process of its own, so that nothing of one is left in the next.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a benchmark that cannot go on is to stop"
 )]

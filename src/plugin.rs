@@ -4,6 +4,8 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bevy::app::MainScheduleOrder;
+use bevy::ecs::schedule::{InternedScheduleLabel, ScheduleLabel, SingleThreadedExecutor};
 use bevy::prelude::*;
 use bevy_tokio_tasks::{TokioTasksPlugin, TokioTasksRuntime};
 use tokio::runtime::{Builder, Runtime};
@@ -57,9 +59,10 @@ impl Plugin for XsollaOrderPlugin {
         if !app.world().contains_resource::<TokioTasksRuntime>() {
             match small_runtime() {
                 Ok(runtime) => {
+                    let schedule_label = a_schedule_beside_update(app);
                     app.add_plugins(TokioTasksPlugin {
                         make_runtime: hand_over(runtime),
-                        ..default()
+                        schedule_label,
                     });
                 }
                 Err(error) => {
@@ -71,6 +74,23 @@ impl Plugin for XsollaOrderPlugin {
         let tracker = Tracker::start(app.world().resource::<TokioTasksRuntime>());
         add_tracker(app, tracker);
     }
+}
+
+/// Where a `TokioTasksPlugin` that the game did not add does its work: not in `Update`, because its system
+/// takes the whole world, and no other could run beside it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, ScheduleLabel)]
+struct TokioTasks;
+
+fn a_schedule_beside_update(app: &mut App) -> InternedScheduleLabel {
+    let Some(mut order) = app.world_mut().get_resource_mut::<MainScheduleOrder>() else {
+        return Update.intern();
+    };
+    order.insert_before(Update, TokioTasks);
+    app.init_schedule(TokioTasks);
+    app.edit_schedule(TokioTasks, |schedule| {
+        schedule.set_executor(SingleThreadedExecutor::new());
+    });
+    TokioTasks.intern()
 }
 
 fn add_tracker(app: &mut App, tracker: Tracker) {
