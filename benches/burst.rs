@@ -313,6 +313,8 @@ struct Score {
     /// The plugin's: until the last `OrderDone`.
     granted: Times,
     frames: Vec<Value>,
+    /// On the processor, all threads together.
+    cpu: Times,
     failures: Vec<String>,
 }
 
@@ -356,6 +358,7 @@ fn turn(
     server.publish_warm_up();
     peer.hear("warm")?;
     std::thread::sleep(Duration::from_millis(300));
+    let cpu = peer.cpu();
     let start = match burst {
         Burst::Live => {
             let start = Instant::now();
@@ -376,6 +379,9 @@ fn turn(
         score.granted.add(peer.hear("granted")? - start);
     }
     let seen = peer.hear("seen")? - start;
+    if let Some((before, after)) = cpu.zip(peer.cpu()) {
+        score.cpu.add(after - before);
+    }
     score.seen.add(seen);
     if contestant.is_plugin {
         peer.hear("frames")?;
@@ -434,6 +440,18 @@ impl Peer {
         Ok(at - Duration::from_micros(self.rest.as_u64().unwrap_or(0)))
     }
 
+    /// How long it was on a processor so far, where the system (Linux) tells.
+    fn cpu(&self) -> Option<Duration> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).ok()?;
+        let mut nanos = 0;
+        for thread in threads {
+            let times = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            let running: u64 = times.split_whitespace().next()?.parse().ok()?;
+            nanos += running;
+        }
+        Some(Duration::from_nanos(nanos))
+    }
+
     fn signal(&self, name: &str) {
         let pid = self.process.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
@@ -456,13 +474,14 @@ fn report(server: &Server, burst: Burst, contestants: &[Contestant], scores: &[S
     println!();
     println!("Burst of {BURST}, {}, {sort}", server.name());
     println!();
-    println!("| contestant | median, ms | lowest | highest | rounds |");
-    println!("|---|---|---|---|---|");
+    println!("| contestant | median, ms | lowest | highest | rounds | CPU time, median, ms |");
+    println!("|---|---|---|---|---|---|");
     for (contestant, score) in contestants.iter().zip(scores) {
         let seen = &score.seen;
         let [median, min, max] = [seen.median(), seen.min(), seen.max()].map(millis);
         let (name, count) = (contestant.name, seen.count());
-        println!("| {name} | {median} | {min} | {max} | {count} |");
+        let cpu = millis(score.cpu.median());
+        println!("| {name} | {median} | {min} | {max} | {count} | {cpu} |");
     }
     println!();
     println!(
