@@ -41,6 +41,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let _ = std::io::stdin().lock().read_until(0, &mut rest);
         std::process::exit(0);
     });
+    // By handlers, which the crate calls on a thread of its own: its streams hand over one by one, too,
+    // and took longer.
     let seen = AtomicU64::new(0);
     let client = Client::builder(url)
         .protocol(Protocol::Json)
