@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use support::{Servers, cpu_time, game, percentile, resident, run_until};
+use support::{Servers, Times, cpu_time, game, resident, run_until};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -112,12 +112,12 @@ fn measure(players: usize, orders_each: usize) {
 
     let (start, cpu) = (Instant::now(), cpu_time());
     servers.deliver_all();
-    let mut frames = Vec::new();
+    let mut frames = Times::default();
     let mut next = Instant::now();
     loop {
         let frame = Instant::now();
         app.update();
-        frames.push(frame.elapsed());
+        frames.add(frame.elapsed());
         let orders = app.world().resource::<Orders>();
         if orders.iter().all(|order| order.is_acknowledged) {
             break;
@@ -130,13 +130,12 @@ fn measure(players: usize, orders_each: usize) {
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     let (to_grant, grant_cpu) = (start.elapsed(), cpu_time() - cpu);
-    frames.sort();
     println!(
         "| {players} | {} | {heap_each} | {resident_each} | {to_follow:.2?} | {follow_cpu:.2?} \
          | {:.1} % | {to_grant:.2?} | {grant_cpu:.2?} | {:.2?} |",
         players * orders_each,
         idle * 100.0,
-        percentile(&frames, 0.99),
+        frames.quantile(0.99),
     );
     std::io::stdout().flush().unwrap();
     drop(app);

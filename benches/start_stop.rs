@@ -12,23 +12,23 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
-use support::{Servers, game, is_settled, percentile, run_until};
+use support::{Servers, Times, game, is_settled, micros, run_until};
 
 fn main() {
     support::serve_if_asked();
     let mut servers = Servers::start();
 
-    let mut adding = Vec::new();
+    let mut adding = Times::default();
     for _ in 0..200 {
         let mut app = App::new();
         app.add_plugins(MinimalPlugins);
-        adding.push(time(|| {
+        adding.add(time(|| {
             app.add_plugins(XsollaOrderPlugin);
         }));
     }
-    println!("| the main thread is held by | p50 | p99 | worst |");
+    println!("| the main thread is held by, µs | p50 | p99 | worst |");
     println!("|---|---|---|---|");
-    line("adding the plugin", adding);
+    line("adding the plugin", &adding);
 
     let folder = std::env::temp_dir().join(format!("bevy_xsolla-bench-{}", std::process::id()));
     for (name, ledger, acknowledges) in [
@@ -37,8 +37,8 @@ fn main() {
         ("an order open, in the ledger", true, false),
         ("an acknowledgement in the last frame", true, true),
     ] {
-        let mut exits = Vec::new();
-        let mut drops = Vec::new();
+        let mut exits = Times::default();
+        let mut drops = Times::default();
         for round in 0..50 {
             let mut config = servers.config.clone();
             if ledger {
@@ -68,11 +68,11 @@ fn main() {
                 app.world_mut().flush();
             }
             app.world_mut().write_message(AppExit::Success);
-            exits.push(time(|| app.update()));
-            drops.push(time(|| drop(app)));
+            exits.add(time(|| app.update()));
+            drops.add(time(|| drop(app)));
         }
-        line(&format!("the frame of `AppExit`, {name}"), exits);
-        line(&format!("dropping the app, {name}"), drops);
+        line(&format!("the frame of `AppExit`, {name}"), &exits);
+        line(&format!("dropping the app, {name}"), &drops);
     }
     let _ = std::fs::remove_dir_all(folder);
 }
@@ -83,12 +83,7 @@ fn time(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-fn line(name: &str, mut times: Vec<Duration>) {
-    times.sort();
-    println!(
-        "| {name} | {:.0?} | {:.0?} | {:.0?} |",
-        percentile(&times, 0.5),
-        percentile(&times, 0.99),
-        percentile(&times, 1.0)
-    );
+fn line(name: &str, times: &Times) {
+    let [p50, p99, worst] = [times.median(), times.quantile(0.99), times.max()].map(micros);
+    println!("| {name} | {p50} | {p99} | {worst} |");
 }

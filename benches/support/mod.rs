@@ -1,12 +1,15 @@
 //! What the benchmarks share.
-#![allow(dead_code, reason = "each benchmark uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each benchmark uses a part of it")]
 #![allow(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     reason = "a benchmark that cannot go on is to stop"
 )]
+
+mod times;
+
+pub use times::{Times, micros, millis};
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -146,12 +149,6 @@ pub fn run_until(app: &mut App, what: &str, mut condition: impl FnMut(&World) ->
 pub fn is_settled(world: &World) -> bool {
     let orders = world.resource::<Orders>();
     orders.iter().all(|order| order.items.is_some()) && world.resource::<TrackerState>().is_live()
-}
-
-/// The value below which this share of them lies.
-pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
-    let index = (sorted.len() as f64 * share) as usize;
-    sorted[index.min(sorted.len() - 1)]
 }
 
 /// Processor time that this process has used.

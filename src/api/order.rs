@@ -27,16 +27,28 @@ impl OrderNews {
     /// Reads `{"order_id": 59614241, "status": "new"}`; `None` where it says neither or one only.
     pub(crate) fn read(json: &str) -> Option<Self> {
         #[derive(Deserialize)]
+        struct Documented<'a> {
+            order_id: u64,
+            status: &'a str,
+        }
+        #[derive(Deserialize)]
         struct Body {
             #[serde(default, deserialize_with = "lenient::unsigned")]
             order_id: Option<u64>,
             #[serde(default, deserialize_with = "lenient::text")]
             status: Option<String>,
         }
+        // As it is documented: read without a copy, because many may come at once.
+        if let Ok(news) = object::<Documented>(json.as_bytes()) {
+            return Some(Self {
+                order_id: OrderId(news.order_id),
+                status: read_status(news.status)?,
+            });
+        }
         let body: Body = object(json.as_bytes()).ok()?;
         Some(Self {
             order_id: OrderId(body.order_id?),
-            status: read_status(body.status?)?,
+            status: read_status(&body.status?)?,
         })
     }
 }
@@ -66,7 +78,7 @@ impl OrderReport {
                 .ok()
         });
         Ok(Self {
-            status: body.status.and_then(read_status),
+            status: body.status.as_deref().and_then(read_status),
             items,
             price: content.price.and_then(PriceBody::read),
         })
@@ -83,8 +95,8 @@ pub(super) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Str
         .map_err(|error| format!("{:?} error in column {}", error.classify(), error.column()))
 }
 
-fn read_status(text: String) -> Option<OrderStatus> {
-    (!text.trim().is_empty()).then(|| OrderStatus::parse(&text))
+fn read_status(text: &str) -> Option<OrderStatus> {
+    (!text.trim().is_empty()).then(|| OrderStatus::parse(text))
 }
 
 #[derive(Deserialize)]

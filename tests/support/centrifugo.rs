@@ -38,7 +38,7 @@ pub struct Player {
 }
 
 /// The binary: `CENTRIFUGO_BIN`, or what `tests/interop/setup.sh` built, or one on `PATH`.
-fn binary() -> Option<PathBuf> {
+pub fn binary() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("CENTRIFUGO_BIN") {
         return Some(PathBuf::from(named));
     }
@@ -76,6 +76,8 @@ pub struct Centrifugo {
     port: u16,
     key: String,
     folder: PathBuf,
+    /// Whether clients may be slow.
+    is_patient: bool,
     backend: Backend,
     process: Option<Process>,
 }
@@ -83,6 +85,15 @@ pub struct Centrifugo {
 impl Centrifugo {
     /// Starts a server that lets this player in.
     pub fn start(binary: &Path, player: &Player) -> Self {
+        Self::start_as(binary, player, false)
+    }
+
+    /// The same, for clients that may have much to read, and be slow at it.
+    pub fn start_patient(binary: &Path, player: &Player) -> Self {
+        Self::start_as(binary, player, true)
+    }
+
+    fn start_as(binary: &Path, player: &Player, is_patient: bool) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("centrifugo-{}-{number}", std::process::id());
@@ -94,6 +105,7 @@ impl Centrifugo {
             // Nobody else's, so that an answer to it shows that the port is ours.
             key: name,
             folder,
+            is_patient,
             backend: Backend::start(player.clone()),
             process: None,
         };
@@ -118,13 +130,19 @@ impl Centrifugo {
     }
 
     fn spawn(&self) -> Process {
+        // Otherwise the shortest that the protocol can announce: a test waits for them.
+        let (ping_interval, pong_timeout) = match self.is_patient {
+            true => ("25s", "8s"),
+            false => ("1s", "500ms"),
+        };
+        let queue_mib = if self.is_patient { 64 } else { 1 };
         let config = json!({
             "http_server": {"address": "127.0.0.1", "port": self.port},
             "http_api": {"key": self.key},
             "client": {
-                // The shortest that the protocol can announce: a test waits for them.
-                "ping_interval": "1s",
-                "pong_timeout": "500ms",
+                "ping_interval": ping_interval,
+                "pong_timeout": pong_timeout,
+                "queue_max_size": queue_mib * 1024 * 1024,
                 "proxy": {"connect": {
                     "enabled": true,
                     "endpoint": format!("http://{}/connect", self.backend.address),
@@ -167,7 +185,7 @@ impl Centrifugo {
                 return false;
             }
             // Whoever else has the port may answer too, but not with a Centrifugo's nodes.
-            let info = self.call("info", &json!({}));
+            let info = self.call("info", "{}");
             if info.is_ok_and(|info| info["result"]["nodes"].is_array()) {
                 return true;
             }
@@ -198,13 +216,24 @@ impl Centrifugo {
 
     /// Publishes all of them at once, in no particular order.
     pub fn publish_all(&self, all: impl IntoIterator<Item = Value>) {
+        self.publish_batch(&self.batch(all, true));
+    }
+
+    /// A request that publishes all of these; in their order, unless it is `parallel`.
+    pub fn batch(&self, all: impl IntoIterator<Item = Value>, parallel: bool) -> String {
         let channel = &self.backend.player.channel;
         let commands: Vec<_> = all
             .into_iter()
             .map(|data| json!({"publish": {"channel": channel, "data": data}}))
             .collect();
-        let batch = json!({"commands": commands, "parallel": true});
-        self.api("batch", &batch);
+        json!({"commands": commands, "parallel": parallel}).to_string()
+    }
+
+    /// Publishes what [`batch`](Self::batch) put together.
+    #[track_caller]
+    pub fn publish_batch(&self, batch: &str) {
+        let reply = self.call("batch", batch).unwrap();
+        assert!(reply.get("error").is_none(), "{reply}");
     }
 
     /// Throws the player out, with this close code.
@@ -248,15 +277,14 @@ impl Centrifugo {
 
     #[track_caller]
     fn api(&self, method: &str, request: &Value) -> Value {
-        let reply = self.call(method, request).unwrap();
+        let reply = self.call(method, &request.to_string()).unwrap();
         assert!(reply.get("error").is_none(), "{method}: {reply}");
         reply["result"].clone()
     }
 
-    fn call(&self, method: &str, request: &Value) -> std::io::Result<Value> {
+    fn call(&self, method: &str, body: &str) -> std::io::Result<Value> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(DEADLINE))?;
-        let body = request.to_string();
         write!(
             stream,
             "POST /api/{method} HTTP/1.0\r\nX-API-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",

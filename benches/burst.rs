@@ -1,0 +1,705 @@
+//! A burst: 20,000 status changes of 5,000 orders, published at once to one player, until all are seen.
+//! The plugin beside three bare clients of the same protocol, which count publications and know nothing
+//! of orders, all against the same emulator, and all against the same Centrifugo.
+//!
+//! Each contestant is a process of its own, the plugin too, and new in each round. It says `ready` when
+//! it is subscribed, `warm` when it has read a few thousand publications that are of no concern, and
+//! `seen` when it has read the burst; this process publishes, and takes the times of both. There are
+//! two sorts of burst:
+//!
+//! - *live*: from the first publication on. The server's own work is a part of it.
+//! - *waiting*: the contestant's process is stopped while the server publishes, and the time runs from
+//!   its going on: what is left is the contestant's own work, for the most part.
+//!
+//! Contestants whose software is not there are passed over: `benches/compare/run.sh` gets all of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot go on is to stop"
+)]
+
+#[path = "../tests/support/centrifugo.rs"]
+mod centrifugo;
+mod support;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::prelude::*;
+use serde_json::{Value, json};
+
+use centrifugo::{Centrifugo, Player};
+use support::{Times, millis};
+
+const ORDERS: u64 = 5_000;
+/// What each order goes through: of the second the plugin does not know what it means.
+const STATUSES: [&str; 4] = ["paid", "on_hold", "paid", "done"];
+const BURST: u64 = ORDERS * STATUSES.len() as u64;
+/// How many orders move on side by side, so that final statuses come all through the burst.
+const SIDE_BY_SIDE: u64 = 50;
+/// Publications before the burst, so that the contestants' code and buffers are warm.
+const WARM_UP: u64 = 5_000;
+/// How many publications Centrifuge's writer puts in a frame at most.
+const A_FRAME: usize = 16;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+/// When nothing has come for this long, nothing more will.
+const QUIET: Duration = Duration::from_secs(1);
+/// Has this process be a contestant: the plugin.
+const CONTESTANT: &str = "BEVY_XSOLLA_BENCH_CONTESTANT";
+
+fn main() {
+    if std::env::var_os(CONTESTANT).is_some() {
+        return game::run();
+    }
+    let rounds = std::env::var("BURST_ROUNDS").ok();
+    let rounds = rounds.map_or(5, |rounds| rounds.parse().unwrap());
+    let stage = Stage::new();
+    let contestants = contestants();
+    let mut servers = vec![Server::emulator(&stage)];
+    match centrifugo::binary() {
+        Some(binary) => servers.push(Server::centrifugo(&binary, &stage)),
+        None => println!("skipped: there is no Centrifugo (benches/compare/run.sh gets it)"),
+    }
+    for server in &servers {
+        for burst in [Burst::Live, Burst::Waiting] {
+            compete(&stage, server, burst, &contestants, rounds);
+        }
+    }
+}
+
+/// The orders, and the player that they are of.
+struct Stage {
+    emulator: XsollaEmulator,
+    alice: XsollaUser,
+    token: String,
+    first: u64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let emulator = XsollaEmulator::start();
+        let token = emulator.token("alice");
+        let alice = XsollaUser::new(&token);
+        let first = emulator.create_order(&alice, &[("sword", 1)]).0;
+        // One more than the burst's, for the warm-up.
+        for _ in 0..ORDERS {
+            emulator.create_order(&alice, &[("sword", 1)]);
+        }
+        Self {
+            emulator,
+            alice,
+            token,
+            first,
+        }
+    }
+
+    /// News of orders that nobody tracks, and at its end of one that the plugin does.
+    fn warm_up(&self) -> Vec<Value> {
+        let strangers = (1..WARM_UP).map(|id| publication(id, "paid"));
+        let own = publication(self.first + ORDERS, "paid");
+        strangers.chain([own]).collect()
+    }
+
+    fn burst(&self) -> Vec<Value> {
+        let orders: Vec<u64> = (self.first..self.first + ORDERS).collect();
+        orders
+            .chunks(SIDE_BY_SIDE as usize)
+            .flat_map(|orders| {
+                STATUSES
+                    .iter()
+                    .flat_map(|status| orders.iter().map(|id| publication(*id, status)))
+            })
+            .collect()
+    }
+
+    /// What a contestant is told, in one line.
+    fn task(&self, url: &str, hz: u64) -> String {
+        let data = json!({
+            "user_external_id": "player-1",
+            "auth": self.token,
+            "project_id": self.emulator.project_id(),
+        });
+        let task = json!({
+            "url": url, "data": data, "warm_up": WARM_UP, "count": BURST,
+            // For the plugin.
+            "store_url": self.emulator.store_url(), "first_order": self.first, "hz": hz,
+        });
+        task.to_string()
+    }
+}
+
+fn publication(order: u64, status: &str) -> Value {
+    json!({"order_id": order, "status": status})
+}
+
+enum Server<'a> {
+    Emulator {
+        stage: &'a Stage,
+        warm_up: Vec<String>,
+        burst: Vec<String>,
+    },
+    Centrifugo {
+        server: Box<Centrifugo>,
+        warm_up: String,
+        burst: String,
+    },
+}
+
+impl<'a> Server<'a> {
+    fn emulator(stage: &'a Stage) -> Self {
+        // It published each order's `new`, and the stream goes on from there.
+        let top = ORDERS + 1;
+        let channel = stage.emulator.channel(&stage.alice);
+        Self::Emulator {
+            stage,
+            warm_up: frames(&channel, stage.warm_up(), top),
+            burst: frames(&channel, stage.burst(), top + WARM_UP),
+        }
+    }
+
+    fn centrifugo(binary: &Path, stage: &Stage) -> Self {
+        let player = Player {
+            token: stage.token.clone(),
+            id: "alice".to_owned(),
+            channel: format!("{}:alice", centrifugo::ORDERS),
+        };
+        let server = Centrifugo::start_patient(binary, &player);
+        Self::Centrifugo {
+            warm_up: server.batch(stage.warm_up(), false),
+            burst: server.batch(stage.burst(), false),
+            server: Box::new(server),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Emulator { .. } => "the emulator",
+            Self::Centrifugo { .. } => "Centrifugo",
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Emulator { stage, .. } => stage.emulator.socket_url(),
+            Self::Centrifugo { server, .. } => server.url(),
+        }
+    }
+
+    fn publish_warm_up(&self) {
+        match self {
+            Self::Emulator { stage, warm_up, .. } => stage.send(warm_up),
+            Self::Centrifugo {
+                server, warm_up, ..
+            } => server.publish_batch(warm_up),
+        }
+    }
+
+    fn publish_burst(&self) {
+        match self {
+            Self::Emulator { stage, burst, .. } => stage.send(burst),
+            Self::Centrifugo { server, burst, .. } => server.publish_batch(burst),
+        }
+    }
+
+    /// Has the channel forget the burst, so that the next contestant hears nothing of it beforehand.
+    fn clean_up(&self) {
+        if let Self::Centrifugo { server, .. } = self {
+            // More than its history keeps.
+            server.publish_all((1..=200).map(|id| publication(id, "paid")));
+        }
+    }
+}
+
+impl Stage {
+    fn send(&self, frames: &[String]) {
+        for frame in frames {
+            self.emulator.send_frame(&self.alice, frame.as_str());
+        }
+    }
+}
+
+/// Frames as Centrifuge's writer makes them of publications that wait. Not by the emulator's
+/// `publish_many`, which makes one frame of all that waits: of two megabytes and more, here.
+fn frames(channel: &str, publications: Vec<Value>, top: u64) -> Vec<String> {
+    let channel = Value::from(channel);
+    let mut offset = top;
+    publications
+        .chunks(A_FRAME)
+        .map(|publications| {
+            let mut frame = String::new();
+            for data in publications {
+                offset += 1;
+                let _ = writeln!(
+                    frame,
+                    r#"{{"push":{{"channel":{channel},"pub":{{"data":{data},"offset":{offset}}}}}}}"#,
+                );
+            }
+            frame
+        })
+        .collect()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Burst {
+    Live,
+    Waiting,
+}
+
+struct Contestant {
+    name: &'static str,
+    command: Vec<PathBuf>,
+    /// Frames a second, of the plugin's; 0 is as many as there can be.
+    hz: u64,
+    is_plugin: bool,
+}
+
+/// All whose software is there.
+fn contestants() -> Vec<Contestant> {
+    let plugin = |name, hz| Contestant {
+        name,
+        command: vec![std::env::current_exe().unwrap()],
+        hz,
+        is_plugin: true,
+    };
+    let mut all = vec![
+        plugin("bevy_xsolla, updating without waiting", 0),
+        plugin("bevy_xsolla, 60 frames a second", 60),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cache = std::env::var_os("COMPARE_CACHE");
+    let cache = cache.map_or_else(|| root.join("target/compare"), PathBuf::from);
+    let rust = format!(
+        "centrifuge-client/release/counter{}",
+        std::env::consts::EXE_SUFFIX
+    );
+    let peers = [
+        ("crate centrifuge-client", vec![cache.join(rust)]),
+        (
+            "npm centrifuge, Node and ws",
+            vec![PathBuf::from("node"), cache.join("npm/counter.mjs")],
+        ),
+        (
+            "PyPI centrifuge-python",
+            vec![
+                cache.join("pypi/bin/python"),
+                root.join("benches/compare/pypi/counter.py"),
+            ],
+        ),
+    ];
+    for (name, command) in peers {
+        let is_there = |file: &PathBuf| file.is_file() || file.as_os_str() == "node";
+        if command.iter().all(is_there) {
+            all.push(Contestant {
+                name,
+                command,
+                hz: 0,
+                is_plugin: false,
+            });
+        } else {
+            println!("skipped: there is no {name} (benches/compare/run.sh gets it)");
+        }
+    }
+    all
+}
+
+/// What came of a contestant's rounds.
+#[derive(Default)]
+struct Score {
+    seen: Times,
+    /// The plugin's: until the last `OrderDone`.
+    granted: Times,
+    frames: Vec<Value>,
+    /// On the processor, all threads together.
+    cpu: Times,
+    failures: Vec<String>,
+}
+
+fn compete(
+    stage: &Stage,
+    server: &Server,
+    burst: Burst,
+    contestants: &[Contestant],
+    rounds: usize,
+) {
+    let mut scores: Vec<Score> = contestants.iter().map(|_| Score::default()).collect();
+    for round in 1..=rounds {
+        for (contestant, score) in contestants.iter().zip(&mut scores) {
+            match turn(stage, server, burst, contestant, score) {
+                Ok(seen) => eprintln!(
+                    "burst: {}, round {round} of {rounds}, {}: {} ms",
+                    server.name(),
+                    contestant.name,
+                    millis(seen)
+                ),
+                Err(failure) => {
+                    eprintln!("burst: {}: {failure}", contestant.name);
+                    score.failures.push(failure);
+                }
+            }
+            server.clean_up();
+        }
+    }
+    report(server, burst, contestants, &scores);
+}
+
+fn turn(
+    stage: &Stage,
+    server: &Server,
+    burst: Burst,
+    contestant: &Contestant,
+    score: &mut Score,
+) -> Result<Duration, String> {
+    let mut peer = Peer::start(contestant, &stage.task(&server.url(), contestant.hz));
+    peer.hear("ready")?;
+    server.publish_warm_up();
+    peer.hear("warm")?;
+    std::thread::sleep(Duration::from_millis(300));
+    let cpu = peer.cpu();
+    let start = match burst {
+        Burst::Live => {
+            let start = Instant::now();
+            server.publish_burst();
+            start
+        }
+        Burst::Waiting => {
+            peer.signal("STOP");
+            server.publish_burst();
+            // Until it lies in the server's queue and the system's buffers.
+            std::thread::sleep(Duration::from_millis(300));
+            let start = Instant::now();
+            peer.signal("CONT");
+            start
+        }
+    };
+    if contestant.is_plugin {
+        score.granted.add(peer.hear("granted")? - start);
+    }
+    let seen = peer.hear("seen")? - start;
+    if let Some((before, after)) = cpu.zip(peer.cpu()) {
+        score.cpu.add(after - before);
+    }
+    score.seen.add(seen);
+    if contestant.is_plugin {
+        peer.hear("frames")?;
+        score.frames.push(peer.rest.clone());
+    }
+    Ok(seen)
+}
+
+/// A running contestant.
+struct Peer {
+    process: Child,
+    lines: Receiver<(Instant, String)>,
+    /// What the last line said after its first word.
+    rest: Value,
+}
+
+impl Peer {
+    fn start(contestant: &Contestant, task: &str) -> Self {
+        let (program, arguments) = contestant.command.split_first().unwrap();
+        let mut process = Command::new(program)
+            .args(arguments)
+            .env(CONTESTANT, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(process.stdin.as_mut().unwrap(), "{task}").unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let (sender, lines) = channel();
+        // Ends with the process, whose end closes the pipe.
+        std::thread::spawn(move || {
+            for line in output.map_while(Result::ok) {
+                if sender.send((Instant::now(), line)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            process,
+            lines,
+            rest: Value::Null,
+        }
+    }
+
+    /// When it said this. Some words are said late, and how many microseconds late comes with them.
+    fn hear(&mut self, word: &str) -> Result<Instant, String> {
+        let (at, line) = self
+            .lines
+            .recv_timeout(DEADLINE)
+            .map_err(|_| format!("did not say {word:?}"))?;
+        let (first, rest) = line.split_once(' ').unwrap_or((&line, "null"));
+        if first != word {
+            return Err(format!("said {line:?} instead of {word:?}"));
+        }
+        self.rest = serde_json::from_str(rest).map_err(|error| error.to_string())?;
+        Ok(at - Duration::from_micros(self.rest.as_u64().unwrap_or(0)))
+    }
+
+    /// How long it was on a processor so far, where the system (Linux) tells.
+    fn cpu(&self) -> Option<Duration> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).ok()?;
+        let mut nanos = 0;
+        for thread in threads {
+            let times = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            let running: u64 = times.split_whitespace().next()?.parse().ok()?;
+            nanos += running;
+        }
+        Some(Duration::from_nanos(nanos))
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success(), "kill -s {name}");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn report(server: &Server, burst: Burst, contestants: &[Contestant], scores: &[Score]) {
+    let sort = match burst {
+        Burst::Live => "live: from the first publication until all were seen",
+        Burst::Waiting => "waiting: from the contestant's going on until all were seen",
+    };
+    println!();
+    println!("Burst of {BURST}, {}, {sort}", server.name());
+    println!();
+    println!("| contestant | median, ms | lowest | highest | rounds | CPU time, median, ms |");
+    println!("|---|---|---|---|---|---|");
+    for (contestant, score) in contestants.iter().zip(scores) {
+        let seen = &score.seen;
+        let [median, min, max] = [seen.median(), seen.min(), seen.max()].map(millis);
+        let (name, count) = (contestant.name, seen.count());
+        let cpu = millis(score.cpu.median());
+        println!("| {name} | {median} | {min} | {max} | {count} | {cpu} |");
+    }
+    println!();
+    println!(
+        "| the plugin | last `OrderDone`, ms | last of all, ms | changes told | frames with news | \
+         p50, ms | p99, ms | max, ms | of all frames: p99, ms |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (contestant, score) in contestants.iter().zip(scores) {
+        if !contestant.is_plugin {
+            continue;
+        }
+        let [granted, seen] = [&score.granted, &score.seen].map(|times| millis(times.median()));
+        let of = |name: &str| median(score.frames.iter().map(|frames| &frames[name]));
+        let [p50, p99, max, all_p99] = ["p50_us", "p99_us", "max_us", "all_p99_us"]
+            .map(|name| format!("{:.2}", of(name) / 1e3));
+        println!(
+            "| {} | {granted} | {seen} | {} | {} | {p50} | {p99} | {max} | {all_p99} |",
+            contestant.name,
+            of("changes"),
+            of("count"),
+        );
+    }
+    for (contestant, score) in contestants.iter().zip(scores) {
+        for failure in &score.failures {
+            println!();
+            println!("{}: {failure}", contestant.name);
+        }
+    }
+}
+
+fn median<'a>(values: impl Iterator<Item = &'a Value>) -> f64 {
+    let mut values: Vec<f64> = values.filter_map(Value::as_f64).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// The plugin as a contestant.
+mod game {
+    use super::*;
+
+    pub fn run() {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        let task: Value = serde_json::from_str(&line).unwrap();
+        let number = |name: &str| task[name].as_u64().unwrap();
+        let hz = number("hz");
+        let frame = Duration::from_nanos(1_000_000_000_u64.checked_div(hz).unwrap_or(0));
+        let mut app = app(&task);
+        let warm_up = OrderId(number("first_order") + ORDERS);
+        settle(&mut app);
+        app.world_mut().resource_mut::<Tally>().warm_up = Some(warm_up);
+        println!("ready");
+
+        let mut frames = Frames::default();
+        let mut next = Instant::now();
+        loop {
+            let begin = Instant::now();
+            app.update();
+            let took = begin.elapsed();
+            let mut tally = app.world_mut().resource_mut::<Tally>();
+            frames.note(took, &mut tally);
+            if tally.has_ended() {
+                break;
+            }
+            if hz > 0 {
+                next += frame;
+                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            }
+        }
+        let tally = app.world().resource::<Tally>();
+        if !tally.has_all() {
+            println!("seen {}", tally.last.elapsed().as_micros());
+        }
+        println!("frames {}", frames.report(tally));
+        // Until this process is ended.
+        std::thread::sleep(DEADLINE);
+    }
+
+    fn app(task: &Value) -> App {
+        let number = |name: &str| task[name].as_u64().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let mut config = XsollaConfig::new(task["data"]["project_id"].as_u64().unwrap());
+        config.store_url = text(&task["store_url"]);
+        config.socket_url = text(&task["url"]);
+        config.ledger = Ledger::Disabled;
+        let user = XsollaUser::new(text(&task["data"]["auth"]));
+        let external_id = text(&task["data"]["user_external_id"]);
+        let mut app = App::new();
+        app.add_plugins((MinimalPlugins, XsollaOrderPlugin))
+            .insert_resource(config)
+            .insert_resource(user.with_external_id(external_id))
+            .init_resource::<Tally>()
+            .add_systems(Update, count);
+        let first = number("first_order");
+        for order in first..=first + ORDERS {
+            app.world_mut().commands().track_order(OrderId(order));
+        }
+        app
+    }
+
+    /// Until the items of all orders are known, the socket is live, and no more is said.
+    fn settle(app: &mut App) {
+        let deadline = Instant::now() + DEADLINE;
+        let is_settled = |world: &World| {
+            let mut orders = world.resource::<Orders>().iter();
+            let is_live = world.resource::<TrackerState>().is_live();
+            let is_quiet = world.resource::<Tally>().last.elapsed() > QUIET / 4;
+            is_quiet && is_live && orders.all(|order| order.items.is_some())
+        };
+        while !is_settled(app.world()) {
+            assert!(Instant::now() < deadline, "the orders are not followed");
+            app.update();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        *app.world_mut().resource_mut::<Tally>() = Tally::default();
+    }
+
+    /// What the game was told.
+    #[derive(Resource)]
+    struct Tally {
+        warm_up: Option<OrderId>,
+        changes: u64,
+        done: u64,
+        /// When it was last told anything.
+        last: Instant,
+        is_news: bool,
+    }
+
+    impl Default for Tally {
+        fn default() -> Self {
+            Self {
+                warm_up: None,
+                changes: 0,
+                done: 0,
+                last: Instant::now(),
+                is_news: false,
+            }
+        }
+    }
+
+    impl Tally {
+        fn has_all(&self) -> bool {
+            self.changes == BURST && self.done == ORDERS
+        }
+
+        /// A status that is overtaken by a later one need not be told: then there are fewer.
+        fn has_ended(&self) -> bool {
+            self.has_all() || self.done == ORDERS && self.last.elapsed() > QUIET
+        }
+    }
+
+    fn count(
+        mut changes: MessageReader<OrderStatusChanged>,
+        mut done: MessageReader<OrderDone>,
+        mut tally: ResMut<Tally>,
+    ) {
+        if changes.is_empty() && done.is_empty() {
+            return;
+        }
+        let had_all = tally.has_all();
+        for change in changes.read() {
+            if Some(change.order_id) == tally.warm_up {
+                println!("warm");
+            } else {
+                tally.changes += 1;
+                tally.is_news = true;
+            }
+        }
+        let before = tally.done;
+        tally.done += done.read().count() as u64;
+        tally.is_news |= tally.done > before;
+        tally.last = Instant::now();
+        if tally.done == ORDERS && before < ORDERS {
+            println!("granted");
+        }
+        if tally.has_all() && !had_all {
+            println!("seen");
+        }
+    }
+
+    /// How long frames took during the burst.
+    #[derive(Default)]
+    struct Frames {
+        with_news: Times,
+        all: Times,
+        /// Those since the last news, which are in the burst if there is more.
+        idle: Vec<Duration>,
+    }
+
+    impl Frames {
+        fn note(&mut self, took: Duration, tally: &mut Tally) {
+            if std::mem::take(&mut tally.is_news) {
+                self.with_news.add(took);
+                for idle in self.idle.drain(..) {
+                    self.all.add(idle);
+                }
+                self.all.add(took);
+            } else if self.with_news.count() > 0 {
+                self.idle.push(took);
+            }
+        }
+
+        fn report(&self, tally: &Tally) -> Value {
+            let micros = |times: &Times, share| times.quantile(share).as_secs_f64() * 1e6;
+            json!({
+                "changes": tally.changes,
+                "count": self.with_news.count(),
+                "p50_us": micros(&self.with_news, 0.5),
+                "p99_us": micros(&self.with_news, 0.99),
+                "max_us": micros(&self.with_news, 1.0),
+                "all_p99_us": micros(&self.all, 0.99),
+            })
+        }
+    }
+}
