@@ -41,11 +41,14 @@ fn frame(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The schedules that the plugin has systems in, and nothing else: as many systems that never run, and
-/// then ours. Bevy's executor for many threads takes microseconds for any schedule, and is left out.
+/// The schedules that the plugin has systems in, and nothing else: empty, then with ours. Bevy's executor for many threads takes microseconds for any schedule, and is left out.
 fn systems(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("systems");
     group.measurement_time(Duration::from_secs(3));
+
+    let mut app = minimal();
+    on_one_thread(&mut app);
+    group.bench_function("none", |bencher| bencher.iter(|| run_ours(&mut app)));
 
     let mut app = minimal();
     app.add_systems(PreUpdate, (|| {}).run_if(|| false))
@@ -64,6 +67,44 @@ fn systems(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// What the plugin adds, from pairs of batches run one right after the other: what the machine is doing
+/// otherwise is the same for both.
+fn differences(_: &mut Criterion) {
+    println!("\n| orders | all our systems, ns a frame | the whole frame, ns |\n|---|---|---|");
+    for count in ORDERS {
+        let emulator = XsollaEmulator::start();
+        let mut ours = following(&emulator, count);
+        let mut tokio = minimal();
+        tokio.add_plugins(TokioTasksPlugin::default());
+        let frame = difference(&mut tokio, &mut ours, App::update);
+        let mut none = minimal();
+        on_one_thread(&mut none);
+        on_one_thread(&mut ours);
+        let systems = difference(&mut none, &mut ours, run_ours);
+        println!("| {count} | {systems:.0} | {frame:.0} |");
+    }
+}
+
+/// The median of how much longer `work` takes on the second app.
+fn difference(one: &mut App, other: &mut App, work: impl Fn(&mut App)) -> f64 {
+    const BATCH: u32 = 100;
+    let time = |app: &mut App| {
+        let start = Instant::now();
+        for _ in 0..BATCH {
+            work(app);
+        }
+        start.elapsed().as_secs_f64() * 1e9 / f64::from(BATCH)
+    };
+    let mut differences: Vec<f64> = (0..2_000)
+        .map(|_| {
+            let before = time(one);
+            time(other) - before
+        })
+        .collect();
+    differences.sort_by(f64::total_cmp);
+    differences[differences.len() / 2]
 }
 
 fn minimal() -> App {
@@ -115,5 +156,5 @@ fn following(emulator: &XsollaEmulator, count: usize) -> App {
     app
 }
 
-criterion_group!(benches, frame, systems);
+criterion_group!(benches, frame, systems, differences);
 criterion_main!(benches);

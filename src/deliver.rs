@@ -37,8 +37,12 @@ pub(crate) fn deliver_news(world: &mut World) {
     });
     let config = world.get_resource::<XsollaConfig>();
     let budget = config.map_or(Duration::MAX, |config| config.frame_budget);
-    while let Some(notice) = world.resource_mut::<Tracker>().next_notice() {
-        if let Some(notice) = admit(world, notice) {
+    while let Some((notice, is_clear)) = world.resource_mut::<Tracker>().next_notice() {
+        let admitted = match is_clear {
+            true => Some(notice),
+            false => admit(world, notice),
+        };
+        if let Some(notice) = admitted {
             deliver(world, notice);
         }
         if began.elapsed() >= budget {
@@ -59,9 +63,6 @@ pub(crate) fn deliver_news(world: &mut World) {
 }
 
 fn admit(world: &mut World, notice: Notice) -> Option<Notice> {
-    if world.resource::<Tracker>().admits_all() {
-        return Some(notice);
-    }
     with_tracker(world, |world, tracker| {
         tracker.admit(notice, &world.get_resource_or_init::<Orders>())
     })
@@ -204,7 +205,10 @@ fn deliver(world: &mut World, notice: Notice) {
 }
 
 fn update(world: &mut World, order_id: OrderId, change: impl FnOnce(&mut Order)) {
-    // Made where it is missing: a game may have put other `Orders` in place.
+    if let Some(mut orders) = world.get_resource_mut::<Orders>() {
+        return change(orders.entry(order_id));
+    }
+    // A game may have taken them away.
     change(world.get_resource_or_init::<Orders>().entry(order_id));
 }
 

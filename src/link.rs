@@ -18,6 +18,9 @@ use crate::tracker::{self, Command, Link, Notice};
 use crate::user::{UserId, XsollaUser};
 use crate::wake::Bell;
 
+/// After how many notices the task is told that there is room for more.
+const REFILL: u32 = 256;
+
 /// The game's side of the tracker task.
 #[derive(Resource)]
 pub(crate) struct Tracker {
@@ -25,6 +28,8 @@ pub(crate) struct Tracker {
     notices: crossbeam_channel::Receiver<Notice>,
     /// Where the task hears that notices were taken out.
     room: Arc<Notify>,
+    /// How many there were.
+    taken: u32,
     pub(crate) bell: Bell,
     task: Option<JoinHandle<()>>,
     /// What the task was last told.
@@ -84,6 +89,7 @@ impl Tracker {
             commands,
             notices,
             room: Arc::default(),
+            taken: 0,
             bell: Bell::default(),
             task: None,
             config: None,
@@ -109,10 +115,21 @@ impl Tracker {
         !self.released.is_empty() || !self.notices.is_empty()
     }
 
-    pub(crate) fn next_notice(&mut self) -> Option<Notice> {
-        self.released
-            .pop_front()
-            .or_else(|| self.notices.try_recv().ok())
+    /// The next notice, and whether it is for the game for sure: the usual case.
+    pub(crate) fn next_notice(&mut self) -> Option<(Notice, bool)> {
+        let notice = match self.released.pop_front() {
+            Some(notice) => notice,
+            None => self.notices.try_recv().ok()?,
+        };
+        // The task refills the channel while the frame goes on.
+        self.taken = self.taken.wrapping_add(1);
+        if self.taken.is_multiple_of(REFILL) {
+            self.make_room();
+        }
+        Some((
+            notice,
+            self.untracking.is_empty() && self.logged_out.is_empty(),
+        ))
     }
 
     /// Notices were taken out of the channel.
@@ -154,11 +171,6 @@ impl Tracker {
                 error: TrackingError::TrackerFailed(reason.clone()),
             });
         }
-    }
-
-    /// Whether every notice is for the game, now: the usual case.
-    pub(crate) fn admits_all(&self) -> bool {
-        self.untracking.is_empty() && self.logged_out.is_empty()
     }
 
     /// Whether this notice is for the game, now. What is for a player who has logged out is kept for

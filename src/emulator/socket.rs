@@ -22,6 +22,8 @@ use super::frames::{
 use super::state::{Denied, Outgoing, PROJECT_ID, Shared, Socket, State, Subscription};
 use super::token;
 
+/// How many messages Centrifuge's writer puts into one frame.
+const MAX_LINES: usize = 16;
 /// Close codes of Centrifuge.
 const BAD_REQUEST: (u16, &str) = (3501, "bad request");
 const NOT_AVAILABLE: (u16, &str) = (3508, "not available");
@@ -214,9 +216,9 @@ impl Connection {
             match next {
                 Some(Outgoing::Lines(more)) => lines.extend(more),
                 other => {
-                    if !lines.is_empty() {
-                        let frame = std::mem::take(&mut lines).join("\n");
-                        if socket.send(Message::text(frame)).await.is_err() {
+                    for lines in std::mem::take(&mut lines).chunks(MAX_LINES) {
+                        let frame = Message::text(lines.join("\n"));
+                        if socket.send(frame).await.is_err() {
                             return Some(End::Client);
                         }
                     }

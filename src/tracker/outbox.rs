@@ -7,9 +7,9 @@ use crossbeam_channel::{SendError, Sender};
 use super::notice::Notice;
 use crate::order::OrderId;
 
-/// How much news lies ready for the game's next frame: more than a frame's time is enough for, and
-/// little enough that the end of an order behind it is told in the frame after.
-const READY_MAX: usize = 512;
+/// How much news lies ready for the game: enough to go on with while more is put in, and little enough
+/// that the end of an order behind it is told within the frame, or in the next.
+const READY_MAX: usize = 1024;
 
 /// A burst waits here and not in the channel, so that what ends an order overtakes what does not. An
 /// order's own news keeps its order.

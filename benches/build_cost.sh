@@ -1,0 +1,82 @@
+#!/bin/sh
+# What the crate adds to the build of a game: crates, seconds, and bytes of a stripped release binary, for
+# each set of features. The game is a Bevy app of default features for the crates, and one of
+# `MinimalPlugins` for the rest: its own parts are built first, and only what comes on top is counted.
+#
+#     benches/build_cost.sh          ten minutes or so, in a folder of its own below the target folder
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+folder=${CARGO_TARGET_DIR:-$root/target}/build_cost
+rm -rf "$folder"
+mkdir -p "$folder"
+export CARGO_TARGET_DIR="$folder/target" CARGO_INCREMENTAL=0
+
+# name, features of bevy, the dependency on this crate, what the app does with it
+app() {
+    mkdir -p "$folder/$1/src"
+    cat >"$folder/$1/Cargo.toml" <<END
+[package]
+name = "app"
+version = "0.1.0"
+edition = "2024"
+[dependencies]
+bevy = { version = "0.19.1"$2 }
+$3
+[profile.release]
+strip = true
+[profile.dev]
+debug = "line-tables-only"
+END
+    cat >"$folder/$1/src/main.rs" <<END
+use bevy::prelude::*;
+fn main() {
+    let mut app = App::new();
+    app.add_plugins(MinimalPlugins);
+    $4
+    app.update();
+}
+END
+    cp "$root/Cargo.lock" "$folder/$1/Cargo.lock"
+}
+
+crates() { # app
+    (cd "$folder/$1" && cargo tree --quiet --edges normal,build --prefix none --format '{p}' | sed 's/ (.*//' | sort -u)
+}
+
+build() { # app, profile: the seconds it takes
+    start=$(date +%s.%N)
+    (cd "$folder/$1" && cargo build --quiet --profile "$2" >&2)
+    echo "$start $(date +%s.%N)" | awk '{ printf "%.0f", $2 - $1 }'
+}
+
+size() { stat -c %s "$folder/target/release/app"; }
+
+plugin='app.add_plugins(bevy_xsolla::XsollaOrderPlugin).insert_resource(bevy_xsolla::XsollaConfig::new(1));'
+emulator="$plugin let _ = bevy_xsolla::emulator::XsollaEmulator::start();"
+bare=', default-features = false, features = ["std"]'
+dependency() { echo "bevy_xsolla = { path = \"$root\"$1 }"; }
+
+app full '' '' ''
+crates full >"$folder/of_bevy"
+app without "$bare" '' ''
+echo "building the app without the crate (release: $(build without release) s, dev: $(build without dev) s) …" >&2
+without=$(size)
+
+echo "| features | crates added | s, dev | s, release | bytes, stripped |"
+echo "|---|---|---|---|---|"
+mv "$folder/target" "$folder/base"
+row() { # label, features in the manifest, code
+    app full '' "$(dependency "$2")" ''
+    added=$(crates full | comm -13 "$folder/of_bevy" - | wc -l)
+    app with "$bare" "$(dependency "$2")" "$3"
+    # On top of what the app without the crate has built, and of nothing else.
+    rm -rf "$folder/target"
+    cp -a "$folder/base" "$folder/target"
+    dev=$(build with dev)
+    release=$(build with release)
+    echo "| $1 | $added | $dev | $release | $(($(size) - without)) |"
+}
+row 'none' ', default-features = false' "$plugin"
+row '`store` and `browser`, the default' '' "$plugin"
+row 'default and `emulator`' ', features = ["emulator"]' "$emulator"
+rm -rf "$folder"
