@@ -8,6 +8,7 @@ use bevy::prelude::*;
 use bevy_tokio_tasks::{TokioTasksPlugin, TokioTasksRuntime};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::config::XsollaConfig;
 use crate::deliver::{deliver_news, has_work};
 use crate::link::Tracker;
 use crate::message::{
@@ -15,6 +16,7 @@ use crate::message::{
     OrderTrackingFailed,
 };
 use crate::orders::Orders;
+use crate::state::TrackerState;
 use crate::tracker::Command;
 
 /// How long a game's end waits for the ledger.
@@ -46,6 +48,7 @@ impl Plugin for XsollaOrderPlugin {
                 deliver_news.run_if(has_work).in_set(XsollaOrderSystems),
             )
             .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
+        register_types(app);
         #[cfg(feature = "store")]
         crate::store::build(app);
         #[cfg(feature = "winit")]
@@ -67,6 +70,22 @@ impl Plugin for XsollaOrderPlugin {
         let tracker = Tracker::start(app.world().resource::<TokioTasksRuntime>());
         add_tracker(app, tracker);
     }
+}
+
+/// What tools that inspect a game may look at, and what that is made of.
+///
+/// Neither `XsollaUser`, which holds the token, nor `ReflectMessage` and `ReflectEvent`, with which a tool
+/// could make an `OrderDone` of its own.
+fn register_types(app: &mut App) {
+    app.register_type::<Orders>()
+        .register_type::<TrackerState>()
+        .register_type::<XsollaConfig>()
+        .register_type::<OrderStatusChanged>()
+        .register_type::<OrderDone>()
+        .register_type::<OrderCanceled>()
+        .register_type::<OrderExpired>()
+        .register_type::<OrderTrackingFailed>()
+        .register_type::<AuthorizationRequired>();
 }
 
 fn add_tracker(app: &mut App, tracker: Tracker) {
