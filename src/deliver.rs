@@ -31,9 +31,12 @@ pub(crate) fn has_work(
 /// it. Exclusive, so that observers see each piece of news with the resources as they were made by it.
 pub(crate) fn deliver_news(world: &mut World) {
     let began = Instant::now();
-    with_tracker(world, |world, tracker| {
+    let news_age = with_tracker(world, |world, tracker| {
         tracker.confirm_told();
         tracker.pass_settings_on(world);
+        let age = tracker.counters.take_news_age();
+        tracker.news_latency = age.or(tracker.news_latency);
+        age
     });
     let config = world.get_resource::<XsollaConfig>();
     let budget = config.map_or(Duration::MAX, |config| config.frame_budget);
@@ -48,6 +51,9 @@ pub(crate) fn deliver_news(world: &mut World) {
     with_tracker(world, |world, tracker| {
         tracker.make_room();
         if tracker.has_notices() {
+            if let Some(age) = news_age {
+                tracker.counters.return_news(age + began.elapsed());
+            }
             // A game that sleeps until there is news is to go on.
             tracker.bell.ring();
         } else if tracker.has_died() {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bevy::prelude::{DetectChangesMut, Resource, World};
 use bevy_tokio_tasks::TokioTasksRuntime;
@@ -14,7 +15,7 @@ use crate::ledger::LedgerError;
 use crate::order::OrderId;
 use crate::orders::{Order, Orders, Tracking};
 use crate::state::TrackerState;
-use crate::tracker::{self, Command, Link, Notice};
+use crate::tracker::{self, Command, Counters, Link, Notice};
 use crate::user::{UserId, XsollaUser};
 use crate::wake::Bell;
 
@@ -26,6 +27,10 @@ pub(crate) struct Tracker {
     /// Where the task hears that notices were taken out.
     room: Arc<Notify>,
     pub(crate) bell: Bell,
+    /// What the task counts.
+    pub(crate) counters: Arc<Counters>,
+    /// How old the oldest of the last news was when it was delivered, until that is measured.
+    pub(crate) news_latency: Option<Duration>,
     task: Option<JoinHandle<()>>,
     /// What the task was last told.
     config: Option<XsollaConfig>,
@@ -58,6 +63,7 @@ impl Tracker {
             notices: notice_sender,
             room: tracker.room.clone(),
             bell: tracker.bell.clone(),
+            counters: tracker.counters.clone(),
         };
         let task = runtime.spawn_background_task(|_| tracker::run(link));
         Self {
@@ -85,6 +91,8 @@ impl Tracker {
             notices,
             room: Arc::default(),
             bell: Bell::default(),
+            counters: Arc::default(),
+            news_latency: None,
             task: None,
             config: None,
             user: None,
