@@ -78,7 +78,7 @@ fn with_tracker<T>(world: &mut World, work: impl FnOnce(&mut World, &mut Tracker
     world.resource_scope(|world, mut tracker: Mut<Tracker>| work(world, &mut tracker))
 }
 
-fn deliver(world: &mut World, notice: Notice) {
+pub(crate) fn deliver(world: &mut World, notice: Notice) {
     match notice {
         Notice::State(state) => world.resource_mut::<Tracker>().state = state,
         Notice::Ledger(error) => world.resource_mut::<Tracker>().ledger_error = error,

@@ -28,6 +28,8 @@ pub mod emulator;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "test_util")]
+pub mod test_util;
 
 pub use commands::OrderCommands;
 pub use conditions::{order_is, tracker_is_live};

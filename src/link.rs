@@ -81,6 +81,14 @@ impl Tracker {
         )
     }
 
+    /// Without a task: what the game asks of it comes back.
+    #[cfg(feature = "test_util")]
+    pub(crate) fn alone() -> (Self, mpsc::UnboundedReceiver<Command>) {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let notices = crossbeam_channel::never();
+        (Self::new(commands, notices, TrackerState::Idle), receiver)
+    }
+
     fn new(
         commands: mpsc::UnboundedSender<Command>,
         notices: crossbeam_channel::Receiver<Notice>,
@@ -123,6 +131,12 @@ impl Tracker {
             .or_else(|| self.notices.try_recv().ok())
     }
 
+    /// To be delivered in the next frame.
+    #[cfg(feature = "test_util")]
+    pub(crate) fn release(&mut self, notice: Notice) {
+        self.released.push_back(notice);
+    }
+
     /// Notices were taken out of the channel.
     pub(crate) fn make_room(&self) {
         self.room.notify_one();
@@ -135,6 +149,11 @@ impl Tracker {
 
     pub(crate) fn has_user(&self) -> bool {
         self.user.is_some()
+    }
+
+    /// Whether there is a task that could still write.
+    pub(crate) fn has_task(&self) -> bool {
+        self.task.is_some()
     }
 
     /// Whether the task has ended, which it does while the game runs only if it panicked.

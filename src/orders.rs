@@ -122,7 +122,7 @@ pub struct Order {
 }
 
 impl Order {
-    fn new(order_id: OrderId) -> Self {
+    pub(crate) fn new(order_id: OrderId) -> Self {
         Self {
             order_id,
             user: None,

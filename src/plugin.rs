@@ -36,23 +36,7 @@ pub struct XsollaOrderSystems;
 
 impl Plugin for XsollaOrderPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Orders>()
-            .add_message::<OrderStatusChanged>()
-            .add_message::<OrderDone>()
-            .add_message::<OrderCanceled>()
-            .add_message::<OrderExpired>()
-            .add_message::<OrderTrackingFailed>()
-            .add_message::<AuthorizationRequired>()
-            .add_systems(
-                PreUpdate,
-                deliver_news.run_if(has_work).in_set(XsollaOrderSystems),
-            )
-            .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
-        register_types(app);
-        #[cfg(feature = "store")]
-        crate::store::build(app);
-        #[cfg(feature = "winit")]
-        app.add_systems(PreStartup, crate::wake::connect_to_winit);
+        add_game_side(app);
         if !app.world().contains_resource::<TokioTasksRuntime>() {
             match small_runtime() {
                 Ok(runtime) => {
@@ -72,6 +56,27 @@ impl Plugin for XsollaOrderPlugin {
     }
 }
 
+/// All but the background task.
+pub(crate) fn add_game_side(app: &mut App) {
+    app.init_resource::<Orders>()
+        .add_message::<OrderStatusChanged>()
+        .add_message::<OrderDone>()
+        .add_message::<OrderCanceled>()
+        .add_message::<OrderExpired>()
+        .add_message::<OrderTrackingFailed>()
+        .add_message::<AuthorizationRequired>()
+        .add_systems(
+            PreUpdate,
+            deliver_news.run_if(has_work).in_set(XsollaOrderSystems),
+        )
+        .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
+    register_types(app);
+    #[cfg(feature = "store")]
+    crate::store::build(app);
+    #[cfg(feature = "winit")]
+    app.add_systems(PreStartup, crate::wake::connect_to_winit);
+}
+
 /// What tools that inspect a game may look at, and what that is made of.
 ///
 /// Neither `XsollaUser`, which holds the token, nor `ReflectMessage` and `ReflectEvent`, with which a tool
@@ -88,7 +93,7 @@ fn register_types(app: &mut App) {
         .register_type::<AuthorizationRequired>();
 }
 
-fn add_tracker(app: &mut App, tracker: Tracker) {
+pub(crate) fn add_tracker(app: &mut App, tracker: Tracker) {
     app.insert_resource(tracker.overall_state(app.world().resource()))
         .insert_resource(tracker);
 }
@@ -123,6 +128,9 @@ fn hand_over(runtime: Runtime) -> Box<dyn Fn() -> Runtime + Send + Sync> {
 fn finish_writing(mut tracker: ResMut<Tracker>) {
     // Of the last frame's news every system has heard by now.
     tracker.confirm_told();
+    if !tracker.has_task() {
+        return;
+    }
     let (done, is_done) = crossbeam_channel::bounded(1);
     tracker.tell(Command::Flush(done));
     let _ = is_done.recv_timeout(EXIT_PATIENCE);
