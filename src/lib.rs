@@ -28,6 +28,9 @@ pub mod emulator;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 #[cfg(feature = "test_util")]
 pub mod test_util;
 
