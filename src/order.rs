@@ -65,7 +65,7 @@ impl OrderStatus {
             _ if text.eq_ignore_ascii_case("expired") => Self::Expired,
             _ => {
                 let end = text.floor_char_boundary(Self::MAX_OTHER_BYTES);
-                Self::Other(text.get(..end).unwrap_or_default().into())
+                Self::Other(text.get(..end).unwrap_or_default().to_owned())
             }
         }
     }

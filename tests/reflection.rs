@@ -1,4 +1,9 @@
 //! What a tool that inspects a game sees of the plugin, and what it does not.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on is to stop"
+)]
 
 mod support;
 

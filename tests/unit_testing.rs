@@ -19,7 +19,8 @@ where
     M: Message + std::fmt::Debug,
     M: for<'a> Event<Trigger<'a>: Default>,
 {
-    let name = std::any::type_name::<M>().rsplit("::").next().unwrap();
+    let name = std::any::type_name::<M>().rsplit("::").next();
+    let name = name.unwrap_or_default();
     app.add_systems(
         Update,
         move |mut messages: MessageReader<M>, mut heard: ResMut<Heard>| {

@@ -152,7 +152,7 @@ mod tests {
         Notice::Status {
             order_id: OrderId(order),
             previous: None,
-            status: OrderStatus::Other(count.to_string().into()),
+            status: OrderStatus::Other(count.to_string()),
             source: NewsSource::Socket,
         }
     }
