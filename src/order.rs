@@ -22,7 +22,8 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// Where an order stands, in Xsolla's words.
+/// Where an order stands, in the words of Xsolla's [Set up order status
+/// tracking](https://developers.xsolla.com/solutions/payments/client-side-token-generation/set-up-order-tracking).
 ///
 /// An order moves forward only: [`New`](Self::New), [`Paid`](Self::Paid), [`Done`](Self::Done).
 /// [`Canceled`](Self::Canceled) and [`Expired`](Self::Expired) end it; a `Done` order that becomes

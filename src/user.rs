@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize, Serializer};
 ///
 /// Insert it at login, replace it to refresh the token, remove it at log-out.
 ///
-/// The token is the player's JWT from Xsolla Login; Get Order also takes a Pay Station token.
+/// The token is the player's JWT from [Xsolla Login](https://developers.xsolla.com/login-api/authentication/);
+/// Get Order also takes a Pay Station token.
 /// It never appears in `Debug`, logs, errors, reflection or files. The type itself is not reflected, so that
 /// no tool can read the token from the world.
 ///

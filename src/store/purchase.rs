@@ -123,7 +123,9 @@ impl Purchase {
         self
     }
 
-    /// Makes it a test payment, in Xsolla's sandbox: no money moves, and test cards are taken.
+    /// Makes it a test payment, in [Xsolla's
+    /// sandbox](https://developers.xsolla.com/doc/pay-station/testing/general-info): no money moves, and test cards
+    /// are taken.
     #[must_use]
     pub fn sandbox(mut self, sandbox: bool) -> Self {
         self.sandbox = sandbox;
