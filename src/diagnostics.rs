@@ -57,8 +57,24 @@ impl Plugin for XsollaDiagnosticsPlugin {
             .register_diagnostic(Diagnostic::new(Self::NEWS_LATENCY).with_suffix(" ms"))
             .register_diagnostic(Diagnostic::new(Self::POLLS))
             .register_diagnostic(Diagnostic::new(Self::RECONNECTS))
-            .add_systems(PreUpdate, measure.after(XsollaOrderSystems));
+            .add_systems(
+                PreUpdate,
+                measure.run_if(has_moved).after(XsollaOrderSystems),
+            );
     }
+}
+
+/// Whether there is anything to measure. A condition, because Bevy allocates for each system that runs.
+fn has_moved(
+    tracker: Option<Res<Tracker>>,
+    orders: Option<Res<Orders>>,
+    mut last: Local<Option<Counts>>,
+) -> bool {
+    let (Some(tracker), Some(orders)) = (tracker, orders) else {
+        return false;
+    };
+    let counts = tracker.counters.counts();
+    last.replace(counts) != Some(counts) || orders.is_changed() || tracker.news_latency.is_some()
 }
 
 fn measure(
