@@ -63,7 +63,10 @@ impl OrderCommands for Commands<'_, '_> {
 }
 
 /// Runs `work` with the tracker and the orders, if the plugin is there.
-fn with_tracker(world: &mut World, work: impl FnOnce(&mut World, &mut Tracker, &mut Orders)) {
+pub(crate) fn with_tracker(
+    world: &mut World,
+    work: impl FnOnce(&mut World, &mut Tracker, &mut Orders),
+) {
     if !world.contains_resource::<Tracker>() || !world.contains_resource::<Orders>() {
         log::error!("no order can be tracked: XsollaOrderPlugin is not added");
         return;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bevy::prelude::Resource;
+use bevy::prelude::{Reflect, ReflectResource, Resource};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -24,7 +24,8 @@ pub const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 /// config.tracking_timeout = Duration::from_secs(60 * 60);
 /// assert!(config.validate().is_ok());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Resource)]
+#[derive(Clone, Debug, PartialEq, Eq, Resource, Reflect)]
+#[reflect(Resource, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct XsollaConfig {
     /// The project's id in Xsolla Publisher Account.
@@ -253,7 +254,8 @@ fn endpoint(
 }
 
 /// Why an [`XsollaConfig`] cannot be used.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The environment names no project.
@@ -268,6 +270,7 @@ pub enum ConfigError {
         /// The field of [`XsollaConfig`].
         field: &'static str,
         /// What the parser says.
+        #[reflect(ignore, default = "any_parse_error")]
         source: url::ParseError,
     },
     /// An address would send the player's token in plain text to another machine.
@@ -294,6 +297,11 @@ pub enum ConfigError {
         /// The field of [`XsollaConfig`].
         field: &'static str,
     },
+}
+
+/// For reflection, which does not know the parser's type.
+fn any_parse_error() -> url::ParseError {
+    url::ParseError::EmptyHost
 }
 
 #[cfg(test)]

@@ -31,9 +31,12 @@ pub(crate) fn has_work(
 /// it. Exclusive, so that observers see each piece of news with the resources as they were made by it.
 pub(crate) fn deliver_news(world: &mut World) {
     let began = Instant::now();
-    with_tracker(world, |world, tracker| {
+    let news_age = with_tracker(world, |world, tracker| {
         tracker.confirm_told();
         tracker.pass_settings_on(world);
+        let age = tracker.counters.take_news_age();
+        tracker.news_latency = age.or(tracker.news_latency);
+        age
     });
     let config = world.get_resource::<XsollaConfig>();
     let budget = config.map_or(Duration::MAX, |config| config.frame_budget);
@@ -52,6 +55,9 @@ pub(crate) fn deliver_news(world: &mut World) {
     with_tracker(world, |world, tracker| {
         tracker.make_room();
         if tracker.has_notices() {
+            if let Some(age) = news_age {
+                tracker.counters.return_news(age + began.elapsed());
+            }
             // A game that sleeps until there is news is to go on.
             tracker.bell.ring();
         } else if tracker.has_died() {
@@ -73,7 +79,7 @@ fn with_tracker<T>(world: &mut World, work: impl FnOnce(&mut World, &mut Tracker
     world.resource_scope(|world, mut tracker: Mut<Tracker>| work(world, &mut tracker))
 }
 
-fn deliver(world: &mut World, notice: Notice) {
+pub(crate) fn deliver(world: &mut World, notice: Notice) {
     match notice {
         Notice::State(state) => world.resource_mut::<Tracker>().state = state,
         Notice::Ledger(error) => world.resource_mut::<Tracker>().ledger_error = error,

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use bevy::prelude::Reflect;
 use thiserror::Error;
 
 /// Why an order-status socket could not be opened, or ended.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SocketError {
     /// The server's name cannot be resolved.
@@ -101,7 +103,8 @@ impl fmt::Display for Status {
 }
 
 /// A step of opening the socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ConnectStep {
     /// Looking the host up and opening the TCP connection.
@@ -126,7 +129,8 @@ impl fmt::Display for ConnectStep {
 }
 
 /// Why a request to Xsolla's store failed.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The server was not reached, or the connection broke.
@@ -213,7 +217,8 @@ impl fmt::Display for Text<'_> {
 /// Why the tracking of an order ended without a final status.
 ///
 /// Nothing is lost by it: [`track_order`](crate::OrderCommands::track_order) begins anew.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TrackingError {
     /// The server refused to tell of the order, again and again: it does not exist, or belongs to
@@ -232,7 +237,8 @@ pub enum TrackingError {
 }
 
 /// Why a new token is needed.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AuthorizationError {
     /// The token's own `exp` claim comes up.

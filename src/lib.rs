@@ -4,8 +4,10 @@ mod api;
 mod centrifuge;
 mod clock;
 mod commands;
+mod conditions;
 mod config;
 mod deliver;
+mod diagnostics;
 mod error;
 mod ledger;
 mod link;
@@ -26,9 +28,16 @@ pub mod emulator;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("guide.md")]
+pub mod guide {}
+#[cfg(feature = "test_util")]
+pub mod test_util;
 
 pub use commands::OrderCommands;
+pub use conditions::{order_is, tracker_is_live};
 pub use config::{ConfigError, XsollaConfig};
+pub use diagnostics::XsollaDiagnosticsPlugin;
 pub use error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
 pub use ledger::{Ledger, LedgerError};
 pub use message::{
@@ -52,7 +61,8 @@ pub mod prelude {
     pub use crate::{
         AuthorizationRequired, Ledger, OrderCanceled, OrderCommands, OrderDone, OrderExpired,
         OrderId, OrderItem, OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders,
-        TrackerState, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
+        TrackerState, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser, order_is,
+        tracker_is_live,
     };
     #[cfg(feature = "store")]
     pub use crate::{

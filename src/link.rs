@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bevy::prelude::{DetectChangesMut, Resource, World};
 use bevy_tokio_tasks::TokioTasksRuntime;
@@ -14,7 +15,7 @@ use crate::ledger::LedgerError;
 use crate::order::OrderId;
 use crate::orders::{Order, Orders, Tracking};
 use crate::state::TrackerState;
-use crate::tracker::{self, Command, Link, Notice};
+use crate::tracker::{self, Command, Counters, Link, Notice};
 use crate::user::{UserId, XsollaUser};
 use crate::wake::Bell;
 
@@ -31,6 +32,10 @@ pub(crate) struct Tracker {
     /// How many there were.
     taken: u32,
     pub(crate) bell: Bell,
+    /// What the task counts.
+    pub(crate) counters: Arc<Counters>,
+    /// How old the oldest of the last news was when it was delivered, until that is measured.
+    pub(crate) news_latency: Option<Duration>,
     task: Option<JoinHandle<()>>,
     /// What the task was last told.
     config: Option<XsollaConfig>,
@@ -63,6 +68,7 @@ impl Tracker {
             notices: notice_sender,
             room: tracker.room.clone(),
             bell: tracker.bell.clone(),
+            counters: tracker.counters.clone(),
         };
         let task = runtime.spawn_background_task(|_| tracker::run(link));
         Self {
@@ -80,6 +86,14 @@ impl Tracker {
         )
     }
 
+    /// Without a task: what the game asks of it comes back.
+    #[cfg(feature = "test_util")]
+    pub(crate) fn alone() -> (Self, mpsc::UnboundedReceiver<Command>) {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let notices = crossbeam_channel::never();
+        (Self::new(commands, notices, TrackerState::Idle), receiver)
+    }
+
     fn new(
         commands: mpsc::UnboundedSender<Command>,
         notices: crossbeam_channel::Receiver<Notice>,
@@ -91,6 +105,8 @@ impl Tracker {
             room: Arc::default(),
             taken: 0,
             bell: Bell::default(),
+            counters: Arc::default(),
+            news_latency: None,
             task: None,
             config: None,
             user: None,
@@ -132,6 +148,12 @@ impl Tracker {
         ))
     }
 
+    /// To be delivered in the next frame.
+    #[cfg(feature = "test_util")]
+    pub(crate) fn release(&mut self, notice: Notice) {
+        self.released.push_back(notice);
+    }
+
     /// Notices were taken out of the channel.
     pub(crate) fn make_room(&self) {
         self.room.notify_one();
@@ -144,6 +166,11 @@ impl Tracker {
 
     pub(crate) fn has_user(&self) -> bool {
         self.user.is_some()
+    }
+
+    /// Whether there is a task that could still write.
+    pub(crate) fn has_task(&self) -> bool {
+        self.task.is_some()
     }
 
     /// Whether the task has ended, which it does while the game runs only if it panicked.

@@ -3,14 +3,15 @@
 //! Each of these is sent both as a [`Message`] (for `MessageReader`) and as an [`Event`] (for
 //! observers). Use one of the two for each effect: a game that grants in both grants twice.
 
-use bevy::prelude::{Event, Message};
+use bevy::prelude::{Event, Message, Reflect};
 
 use crate::error::{AuthorizationError, TrackingError};
 use crate::order::{OrderId, OrderItem, OrderStatus, Price};
 use crate::user::UserId;
 
 /// An order moved on. For the user interface: grant on [`OrderDone`].
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrderStatusChanged {
     /// The order.
@@ -27,7 +28,8 @@ pub struct OrderStatusChanged {
 /// [acknowledge](crate::OrderCommands::acknowledge_order) it.
 ///
 /// Sent once for an order while the game runs.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrderDone {
     /// The order.
@@ -41,7 +43,8 @@ pub struct OrderDone {
 }
 
 /// An order was canceled: it will not be paid, or it was refunded.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrderCanceled {
     /// The order.
@@ -59,7 +62,8 @@ pub struct OrderCanceled {
 }
 
 /// The time to pay an order has passed.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrderExpired {
     /// The order.
@@ -69,7 +73,8 @@ pub struct OrderExpired {
 }
 
 /// An order is not followed any more, though it has no final status.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrderTrackingFailed {
     /// The order.
@@ -82,7 +87,8 @@ pub struct OrderTrackingFailed {
 
 /// A player's token is refused or has expired: insert a new [`XsollaUser`](crate::XsollaUser).
 /// Their orders wait for it. Sent once for each token.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AuthorizationRequired {
     /// Whose token.
@@ -92,7 +98,8 @@ pub struct AuthorizationRequired {
 }
 
 /// How news of an order came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NewsSource {
     /// Over the order-status socket.

@@ -2,14 +2,18 @@
 
 use std::fmt;
 
+use bevy::prelude::{Reflect, ReflectDefault, ReflectDeserialize, ReflectSerialize};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 /// The id of an order, as Xsolla gives it when the order is created.
 ///
 /// Xsolla's ids exceed 32 bits. An id is unique within an Xsolla project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Reflect,
+)]
 #[serde(transparent)]
+#[reflect(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct OrderId(pub u64);
 
 impl fmt::Display for OrderId {
@@ -18,12 +22,14 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// Where an order stands, in Xsolla's words.
+/// Where an order stands, in the words of Xsolla's [Set up order status
+/// tracking](https://developers.xsolla.com/solutions/payments/client-side-token-generation/set-up-order-tracking).
 ///
 /// An order moves forward only: [`New`](Self::New), [`Paid`](Self::Paid), [`Done`](Self::Done).
 /// [`Canceled`](Self::Canceled) and [`Expired`](Self::Expired) end it; a `Done` order that becomes
 /// `Canceled` was refunded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Reflect)]
+#[reflect(Clone, Debug, Default, PartialEq, Hash)]
 pub enum OrderStatus {
     /// Created and not paid.
     #[default]
@@ -37,7 +43,7 @@ pub enum OrderStatus {
     /// The time to pay has passed. Xsolla's newer kit names it; the documentation does not.
     Expired,
     /// A status that this version of the crate does not know. Tracking goes on.
-    Other(Box<str>),
+    Other(String),
 }
 
 impl OrderStatus {
@@ -60,7 +66,7 @@ impl OrderStatus {
             _ if text.eq_ignore_ascii_case("expired") => Self::Expired,
             _ => {
                 let end = text.floor_char_boundary(Self::MAX_OTHER_BYTES);
-                Self::Other(text.get(..end).unwrap_or_default().into())
+                Self::Other(text.get(..end).unwrap_or_default().to_owned())
             }
         }
     }
@@ -90,7 +96,9 @@ impl fmt::Display for OrderStatus {
 }
 
 /// An amount of real money, exact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Reflect)]
+// Opaque, because Bevy does not reflect a `Decimal`.
+#[reflect(opaque, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Price {
     /// What the player pays.
     pub amount: Decimal,
@@ -107,7 +115,8 @@ impl fmt::Display for Price {
 }
 
 /// An item of an order: what to grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 pub struct OrderItem {
     /// The item's SKU in the Xsolla catalogue.
     pub sku: String,

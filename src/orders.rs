@@ -1,9 +1,11 @@
 //! The orders that the game knows of.
 
+mod reflect;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 
-use bevy::prelude::Resource;
+use bevy::prelude::{Reflect, Resource, TypePath};
 
 use crate::error::TrackingError;
 use crate::message::NewsSource;
@@ -14,7 +16,7 @@ use crate::user::UserId;
 /// is known of it: for the user interface, and for systems that missed a message.
 ///
 /// It is updated before the messages are sent.
-#[derive(Debug, Default, Resource)]
+#[derive(Debug, Default, Resource, TypePath)]
 pub struct Orders {
     /// Boxed, because a map keeps room to spare for each of its values.
     orders: BTreeMap<OrderId, Box<Order>>,
@@ -94,7 +96,8 @@ impl DoubleEndedIterator for OrdersIter<'_> {
 impl ExactSizeIterator for OrdersIter<'_> {}
 
 /// What is known of an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Order {
     /// Its id.
@@ -119,7 +122,7 @@ pub struct Order {
 }
 
 impl Order {
-    fn new(order_id: OrderId) -> Self {
+    pub(crate) fn new(order_id: OrderId) -> Self {
         Self {
             order_id,
             user: None,
@@ -135,7 +138,8 @@ impl Order {
 }
 
 /// Whether an order is being followed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Tracking {
     /// It is, or will be as soon as its player is logged in.

@@ -10,6 +10,7 @@ use bevy::prelude::*;
 use bevy_tokio_tasks::{TokioTasksPlugin, TokioTasksRuntime};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::config::XsollaConfig;
 use crate::deliver::{deliver_news, has_work};
 use crate::link::Tracker;
 use crate::message::{
@@ -17,6 +18,7 @@ use crate::message::{
     OrderTrackingFailed,
 };
 use crate::orders::Orders;
+use crate::state::TrackerState;
 use crate::tracker::Command;
 
 /// How long a game's end waits for the ledger.
@@ -36,26 +38,7 @@ pub struct XsollaOrderSystems;
 
 impl Plugin for XsollaOrderPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Orders>()
-            .add_message::<OrderStatusChanged>()
-            .add_message::<OrderDone>()
-            .add_message::<OrderCanceled>()
-            .add_message::<OrderExpired>()
-            .add_message::<OrderTrackingFailed>()
-            .add_message::<AuthorizationRequired>()
-            .add_systems(
-                PreUpdate,
-                // It takes the whole world, and may do so before or after what others do here.
-                deliver_news
-                    .run_if(has_work)
-                    .ambiguous_with_all()
-                    .in_set(XsollaOrderSystems),
-            )
-            .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
-        #[cfg(feature = "store")]
-        crate::store::build(app);
-        #[cfg(feature = "winit")]
-        app.add_systems(PreStartup, crate::wake::connect_to_winit);
+        add_game_side(app);
         if !app.world().contains_resource::<TokioTasksRuntime>() {
             match small_runtime() {
                 Ok(runtime) => {
@@ -93,7 +76,48 @@ fn a_schedule_beside_update(app: &mut App) -> InternedScheduleLabel {
     TokioTasks.intern()
 }
 
-fn add_tracker(app: &mut App, tracker: Tracker) {
+/// All but the background task.
+pub(crate) fn add_game_side(app: &mut App) {
+    app.init_resource::<Orders>()
+        .add_message::<OrderStatusChanged>()
+        .add_message::<OrderDone>()
+        .add_message::<OrderCanceled>()
+        .add_message::<OrderExpired>()
+        .add_message::<OrderTrackingFailed>()
+        .add_message::<AuthorizationRequired>()
+        .add_systems(
+            PreUpdate,
+            // It takes the whole world, and may do so before or after what others do here.
+            deliver_news
+                .run_if(has_work)
+                .ambiguous_with_all()
+                .in_set(XsollaOrderSystems),
+        )
+        .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
+    register_types(app);
+    #[cfg(feature = "store")]
+    crate::store::build(app);
+    #[cfg(feature = "winit")]
+    app.add_systems(PreStartup, crate::wake::connect_to_winit);
+}
+
+/// What tools that inspect a game may look at, and what that is made of.
+///
+/// Neither `XsollaUser`, which holds the token, nor `ReflectMessage` and `ReflectEvent`, with which a tool
+/// could make an `OrderDone` of its own.
+fn register_types(app: &mut App) {
+    app.register_type::<Orders>()
+        .register_type::<TrackerState>()
+        .register_type::<XsollaConfig>()
+        .register_type::<OrderStatusChanged>()
+        .register_type::<OrderDone>()
+        .register_type::<OrderCanceled>()
+        .register_type::<OrderExpired>()
+        .register_type::<OrderTrackingFailed>()
+        .register_type::<AuthorizationRequired>();
+}
+
+pub(crate) fn add_tracker(app: &mut App, tracker: Tracker) {
     app.insert_resource(tracker.overall_state(app.world().resource()))
         .insert_resource(tracker);
 }
@@ -128,6 +152,9 @@ fn hand_over(runtime: Runtime) -> Box<dyn Fn() -> Runtime + Send + Sync> {
 fn finish_writing(mut tracker: ResMut<Tracker>) {
     // Of the last frame's news every system has heard by now.
     tracker.confirm_told();
+    if !tracker.has_task() {
+        return;
+    }
     let (done, is_done) = crossbeam_channel::bounded(1);
     tracker.tell(Command::Flush(done));
     let _ = is_done.recv_timeout(EXIT_PATIENCE);

@@ -1,6 +1,6 @@
 //! How tracking is doing.
 
-use bevy::prelude::Resource;
+use bevy::prelude::{Reflect, ReflectDefault, ReflectResource, Resource};
 
 use crate::config::ConfigError;
 use crate::error::{AuthorizationError, SocketError};
@@ -10,7 +10,8 @@ use crate::ledger::LedgerError;
 ///
 /// Every state that is not as it should be carries its reason. With
 /// [many users](crate::OrderCommands::track_order_as) it is the worst of theirs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Resource)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Resource, Reflect)]
+#[reflect(Resource, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum TrackerState {
     /// No order is open: no connection, no request, no timer.
@@ -46,7 +47,9 @@ pub enum TrackerState {
     LedgerTrouble {
         /// What is wrong with the ledger.
         reason: LedgerError,
-        /// How tracking is doing otherwise.
+        /// How tracking is doing otherwise. (Reflection shows it in `Debug` only.)
+        // Bevy does not reflect a `Box`.
+        #[reflect(ignore)]
         state: Box<TrackerState>,
     },
     /// The background task cannot run.

@@ -7,15 +7,17 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bevy::prelude::Resource;
-use serde::Deserialize;
+use bevy::prelude::{Reflect, ReflectSerialize, Resource};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The logged-in player whose orders are tracked.
 ///
 /// Insert it at login, replace it to refresh the token, remove it at log-out.
 ///
-/// The token is the player's JWT from Xsolla Login; Get Order also takes a Pay Station token.
-/// It never appears in `Debug`, logs, errors, reflection or files.
+/// The token is the player's JWT from [Xsolla Login](https://developers.xsolla.com/login-api/authentication/);
+/// Get Order also takes a Pay Station token.
+/// It never appears in `Debug`, logs, errors, reflection or files. The type itself is not reflected, so that
+/// no tool can read the token from the world.
 ///
 /// Two values are the same player when their tokens have the same `sub` claim, or, where the token
 /// is no readable JWT, the same [external id](Self::with_external_id). A token with neither is a
@@ -120,7 +122,8 @@ impl fmt::Debug for Secret {
 ///
 /// Its text is `s:` and the token's `sub` claim, or `e:` and the external id, or `o:` and a hash of a
 /// token that cannot be read.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Reflect)]
+#[reflect(opaque, Clone, Debug, PartialEq, Hash, Serialize)]
 pub struct UserId(Arc<str>);
 
 impl UserId {
@@ -143,6 +146,12 @@ impl UserId {
 
     fn is_subject(&self) -> bool {
         self.0.starts_with("s:")
+    }
+}
+
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -11,6 +11,7 @@ mod worker;
 
 use std::path::PathBuf;
 
+use bevy::prelude::{Reflect, ReflectDefault};
 use thiserror::Error;
 
 pub(crate) use record::{Entry, Restored};
@@ -21,7 +22,8 @@ pub(crate) use worker::{Job, Report, Worker};
 /// They are found again by their user. A player whose token cannot be read (a Pay Station token) and who
 /// has no [external id](crate::XsollaUser::with_external_id) is another one with every token, so what
 /// was kept for them is not found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Ledger {
     /// In the user's data directory, in a file for each Xsolla project and user:
@@ -38,7 +40,8 @@ pub enum Ledger {
 /// Why orders are not kept while the game is not running, or that some were lost.
 ///
 /// Tracking goes on all the same.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// Another instance of the game uses the file.

@@ -1,14 +1,18 @@
 //! What is for sale.
 
-use bevy::prelude::Resource;
+use bevy::prelude::{
+    Reflect, ReflectDefault, ReflectDeserialize, ReflectResource, ReflectSerialize, Resource,
+};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::error::RequestError;
 use crate::order::Price;
 
 /// The virtual items that the project sells, filled by
 /// [`fetch_catalog`](crate::StoreCommands::fetch_catalog).
-#[derive(Clone, Debug, Default, Resource)]
+#[derive(Clone, Debug, Default, Resource, Reflect)]
+#[reflect(Resource, Clone, Debug, Default)]
 pub struct Catalog {
     pub(crate) items: Vec<CatalogItem>,
     pub(crate) state: CatalogState,
@@ -33,7 +37,8 @@ impl Catalog {
 }
 
 /// Whether the [`Catalog`] is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum CatalogState {
     /// Nobody has asked for it.
@@ -48,7 +53,8 @@ pub enum CatalogState {
 }
 
 /// Something for sale.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CatalogItem {
     /// What it is bought by.
@@ -76,7 +82,9 @@ pub struct CatalogItem {
 }
 
 /// A price in a virtual currency.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Reflect)]
+// Opaque, because Bevy does not reflect a `Decimal`.
+#[reflect(opaque, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VirtualPrice {
     /// The currency's SKU.
@@ -92,7 +100,8 @@ pub struct VirtualPrice {
 }
 
 /// An attribute of an item: a name and its values.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ItemAttribute {
     /// Its id in the project.

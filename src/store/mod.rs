@@ -23,7 +23,11 @@ pub(crate) fn build(app: &mut App) {
         .init_resource::<Checkout>()
         .add_message::<PurchaseStarted>()
         .add_message::<PurchaseFailed>()
-        .add_message::<PaymentPageFailed>();
+        .add_message::<PaymentPageFailed>()
+        .register_type::<Catalog>()
+        .register_type::<PurchaseStarted>()
+        .register_type::<PurchaseFailed>()
+        .register_type::<PaymentPageFailed>();
 }
 
 /// Purchases that are being made, so that a double click does not make two orders.

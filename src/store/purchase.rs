@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bevy::prelude::{Event, Message};
+use bevy::prelude::{Event, Message, Reflect, ReflectDefault};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -20,7 +20,8 @@ use crate::user::UserId;
 /// let gems = Purchase::item("torch").with_virtual_currency("gem");
 /// # let _ = (potions, cart, gems);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 pub struct Purchase {
     pub(crate) items: Vec<(String, u64)>,
     pub(crate) is_cart: bool,
@@ -32,11 +33,13 @@ pub struct Purchase {
     pub(crate) external_id: Option<String>,
     pub(crate) return_url: Option<String>,
     pub(crate) theme: Option<String>,
+    #[reflect(ignore)]
     pub(crate) custom_parameters: Map<String, Value>,
 }
 
 /// What is paid with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Payment {
     /// Real money, on the payment page.
@@ -120,7 +123,9 @@ impl Purchase {
         self
     }
 
-    /// Makes it a test payment, in Xsolla's sandbox: no money moves, and test cards are taken.
+    /// Makes it a test payment, in [Xsolla's
+    /// sandbox](https://developers.xsolla.com/doc/pay-station/testing/general-info): no money moves, and test cards
+    /// are taken.
     #[must_use]
     pub fn sandbox(mut self, sandbox: bool) -> Self {
         self.sandbox = sandbox;
@@ -175,7 +180,8 @@ impl From<String> for Purchase {
 
 /// An order was created and is tracked. The payment page is being opened now, where there is one and
 /// [`open_payment_page`](crate::XsollaConfig::open_payment_page) says so.
-#[derive(Clone, PartialEq, Message, Event)]
+#[derive(Clone, PartialEq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PurchaseStarted {
     /// The order.
@@ -185,7 +191,8 @@ pub struct PurchaseStarted {
     /// What is bought.
     pub purchase: Purchase,
     /// The payment page, for games that show it in an overlay of their own; `None` where nothing is to
-    /// be paid there. Whoever has it can pay: keep it out of logs, as `Debug` does.
+    /// be paid there. Whoever has it can pay: keep it out of logs, as `Debug` and reflection do.
+    #[reflect(ignore)]
     pub payment_url: Option<String>,
 }
 
@@ -204,7 +211,8 @@ impl fmt::Debug for PurchaseStarted {
 }
 
 /// No order was created.
-#[derive(Clone, Debug, PartialEq, Message, Event)]
+#[derive(Clone, Debug, PartialEq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PurchaseFailed {
     /// The SKU of the first item.
@@ -216,7 +224,8 @@ pub struct PurchaseFailed {
 }
 
 /// An order's payment page was not opened. The order is followed all the same.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PaymentPageFailed {
     /// The order.
@@ -226,7 +235,8 @@ pub struct PaymentPageFailed {
 }
 
 /// Why a payment page was not opened.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PaymentPageError {
     /// There is none any more: the order has ended, or was made in an earlier run, of which no token is
@@ -239,7 +249,8 @@ pub enum PaymentPageError {
 }
 
 /// Why an order was not created.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PurchaseError {
     /// Nobody is logged in, or there is no config.

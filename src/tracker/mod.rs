@@ -1,6 +1,7 @@
 //! The background task that follows orders.
 
 mod backoff;
+mod counters;
 mod machine;
 mod notice;
 mod outbox;
@@ -16,6 +17,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use counters::{Counters, Counts};
 pub(crate) use notice::Notice;
 #[cfg(feature = "store")]
 pub(crate) use shop::StoreCommand;

@@ -1,9 +1,11 @@
 //! News on its way to the game.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use crossbeam_channel::{SendError, Sender};
 
+use super::counters::Counters;
 use super::notice::Notice;
 use crate::order::OrderId;
 
@@ -17,6 +19,7 @@ const READY_MAX: usize = 1024;
 /// Its length is bounded by the orders: each one's statuses move forward only.
 pub(super) struct Outbox {
     ready: Sender<Notice>,
+    counters: Arc<Counters>,
     /// What goes first: the news of these orders, and news that is about no order.
     urgent: VecDeque<Next>,
     rest: VecDeque<OrderId>,
@@ -35,9 +38,10 @@ struct Waiting {
 }
 
 impl Outbox {
-    pub(super) fn new(ready: Sender<Notice>) -> Self {
+    pub(super) fn new(ready: Sender<Notice>, counters: Arc<Counters>) -> Self {
         Self {
             ready,
+            counters,
             urgent: VecDeque::new(),
             rest: VecDeque::new(),
             waiting: HashMap::new(),
@@ -51,6 +55,7 @@ impl Outbox {
 
     /// Sends the notice, now or as soon as there is room. Fails when the game is gone.
     pub(super) fn push(&mut self, notice: Notice) -> Result<(), SendError<()>> {
+        self.counters.news_came();
         if !self.is_waiting() && self.has_room() {
             return self.send(notice);
         }
@@ -140,14 +145,14 @@ mod tests {
 
     fn outbox() -> (Outbox, Receiver<Notice>) {
         let (sender, receiver) = unbounded();
-        (Outbox::new(sender), receiver)
+        (Outbox::new(sender, Arc::default()), receiver)
     }
 
     fn status(order: u64, count: u64) -> Notice {
         Notice::Status {
             order_id: OrderId(order),
             previous: None,
-            status: OrderStatus::Other(count.to_string().into()),
+            status: OrderStatus::Other(count.to_string()),
             source: NewsSource::Socket,
         }
     }

@@ -9,6 +9,7 @@ use crossbeam_channel::SendError;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
 
+use super::counters::{Counters, UpSocket};
 use super::machine::{Machine, Output};
 use super::notice::Notice;
 use super::outbox::Outbox;
@@ -67,6 +68,7 @@ pub(crate) struct Link {
     pub(crate) room: Arc<Notify>,
     /// Rung when there are notices, for a game that sleeps until something happens.
     pub(crate) bell: Bell,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// Runs until the game's side lets go of its ends of the channels.
@@ -92,10 +94,11 @@ pub(crate) async fn run(mut link: Link) {
         ledger_error: None,
         is_ledger_silent: false,
         ledger_news: false,
+        counters: link.counters.clone(),
         #[cfg(feature = "store")]
         shop: Shop::new(shop_answers),
     };
-    let mut outbox = Outbox::new(link.notices);
+    let mut outbox = Outbox::new(link.notices, link.counters);
     let mut heard = Vec::new();
     loop {
         let deadline = task.machine.deadline();
@@ -140,6 +143,7 @@ struct Task {
     is_ledger_silent: bool,
     /// Whether the game is to be told of that.
     ledger_news: bool,
+    counters: Arc<Counters>,
     #[cfg(feature = "store")]
     shop: Shop,
 }
@@ -149,6 +153,20 @@ struct Member {
     user: XsollaUser,
     /// Where connections are asked for; dropping it closes the socket.
     socket: Option<mpsc::UnboundedSender<Open>>,
+    /// The connection that was asked for last, if the socket was not closed since.
+    connection: Option<u64>,
+    up: Option<UpSocket>,
+}
+
+impl Member {
+    fn new(user: XsollaUser) -> Self {
+        Self {
+            user,
+            socket: None,
+            connection: None,
+            up: None,
+        }
+    }
 }
 
 impl Task {
@@ -232,7 +250,7 @@ impl Task {
             match self.users.get_mut(&id) {
                 Some(member) => member.user = user,
                 None => {
-                    let member = Member { user, socket: None };
+                    let member = Member::new(user);
                     self.users.insert(id.clone(), member);
                 }
             }
@@ -258,14 +276,28 @@ impl Task {
                 user,
                 connection,
                 gapless,
-            } => self
-                .machine
-                .socket_caught_up(&user, connection, gapless, now),
+            } => {
+                self.count_socket(&user, connection, true);
+                self.machine
+                    .socket_caught_up(&user, connection, gapless, now);
+            }
             SocketNews::Ended {
                 user,
                 connection,
                 reason,
-            } => self.machine.socket_ended(&user, connection, reason, now),
+            } => {
+                self.count_socket(&user, connection, false);
+                self.machine.socket_ended(&user, connection, reason, now);
+            }
+        }
+    }
+
+    fn count_socket(&mut self, user: &UserId, connection: u64, is_up: bool) {
+        // What an earlier connection says does not count: another was asked for.
+        if let Some(member) = self.users.get_mut(user)
+            && member.connection == Some(connection)
+        {
+            member.up = is_up.then(|| UpSocket::new(&self.counters));
         }
     }
 
@@ -333,6 +365,7 @@ impl Task {
             let (config, user) = (config.clone(), member.user.clone());
             let servers = self.servers.clone();
             let order_id = request.order_id;
+            self.counters.request_sent();
             self.requests.send(request, async move {
                 servers.get_order(&config, &user, order_id).await
             });
@@ -378,6 +411,8 @@ impl Task {
             Output::CloseSocket { user } => {
                 if let Some(member) = self.users.get_mut(&user) {
                     member.socket = None;
+                    member.connection = None;
+                    member.up = None;
                 }
             }
             Output::GetOrder {
@@ -441,6 +476,10 @@ impl Task {
         let (Some(config), Some(member)) = (self.config.clone(), self.users.get_mut(user)) else {
             return;
         };
+        member.up = None;
+        if member.connection.replace(connection).is_some() {
+            self.counters.socket_opened_again();
+        }
         let open = Open {
             connection,
             user: member.user.clone(),

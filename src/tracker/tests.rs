@@ -38,6 +38,7 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
         notices: sender,
         room: Arc::default(),
         bell: Bell::default(),
+        counters: Arc::default(),
     }));
     let (alice, bob) = (
         XsollaUser::new("a").with_external_id("alice"),

@@ -1,0 +1,160 @@
+//! A game's systems are tested without any server.
+
+use bevy::prelude::*;
+use bevy_xsolla::prelude::*;
+use bevy_xsolla::test_util::{self, XsollaTestPlugin};
+use bevy_xsolla::{
+    AuthorizationError, LedgerError, PaymentPageError, PurchaseError, SocketError, Tracking,
+    TrackingError,
+};
+
+const ORDER: OrderId = OrderId(1);
+
+/// What was heard, as a message and as an event.
+#[derive(Resource, Default)]
+struct Heard(Vec<String>);
+
+fn note<M>(app: &mut App)
+where
+    M: Message + std::fmt::Debug,
+    M: for<'a> Event<Trigger<'a>: Default>,
+{
+    let name = std::any::type_name::<M>().rsplit("::").next();
+    let name = name.unwrap_or_default();
+    app.add_systems(
+        Update,
+        move |mut messages: MessageReader<M>, mut heard: ResMut<Heard>| {
+            let messages = messages.read().map(|_| format!("message {name}"));
+            heard.0.extend(messages);
+        },
+    )
+    .add_observer(move |_: On<M>, mut heard: ResMut<Heard>| {
+        heard.0.push(format!("event {name}"));
+    });
+}
+
+fn app() -> App {
+    let mut app = App::new();
+    app.add_plugins((MinimalPlugins, XsollaTestPlugin))
+        .init_resource::<Heard>();
+    note::<OrderStatusChanged>(&mut app);
+    note::<OrderDone>(&mut app);
+    note::<OrderCanceled>(&mut app);
+    note::<OrderExpired>(&mut app);
+    note::<OrderTrackingFailed>(&mut app);
+    note::<AuthorizationRequired>(&mut app);
+    note::<PurchaseStarted>(&mut app);
+    note::<PurchaseFailed>(&mut app);
+    note::<PaymentPageFailed>(&mut app);
+    app
+}
+
+/// What is heard of this news.
+fn heard(app: &mut App, news: impl Into<test_util::News>) -> Vec<String> {
+    test_util::deliver(app.world_mut(), news);
+    app.update();
+    let mut heard = std::mem::take(&mut app.world_mut().resource_mut::<Heard>().0);
+    heard.sort();
+    heard
+}
+
+fn both(names: &[&str]) -> Vec<String> {
+    let kinds = ["event", "message"];
+    let names = kinds.iter().flat_map(|kind| {
+        let names = names.iter();
+        names.map(move |name| format!("{kind} {name}"))
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_message_comes_as_message_and_event_and_orders_knows() {
+    let mut app = app();
+    let app = &mut app;
+    let order = |app: &App| app.world().resource::<Orders>().get(ORDER).cloned();
+
+    let paid = test_util::order_status_changed(ORDER, None, OrderStatus::Paid);
+    assert_eq!(heard(app, paid), both(&["OrderStatusChanged"]));
+    assert_eq!(order(app).unwrap().status, OrderStatus::Paid);
+
+    let done = test_util::order_done(ORDER, &[("sword", 2)]);
+    assert_eq!(heard(app, done), both(&["OrderDone", "OrderStatusChanged"]));
+    let expected = test_util::order(ORDER, OrderStatus::Done, &[("sword", 2)]);
+    assert_eq!(order(app), Some(expected));
+
+    let refund = test_util::order_canceled(ORDER, true, &[("sword", 2)]);
+    let told = heard(app, refund);
+    assert_eq!(told, both(&["OrderCanceled", "OrderStatusChanged"]));
+    assert_eq!(order(app).unwrap().tracking, Tracking::Ended);
+
+    let expired = test_util::order_expired(OrderId(2));
+    let told = heard(app, expired);
+    assert_eq!(told, both(&["OrderExpired", "OrderStatusChanged"]));
+
+    let failed = test_util::order_tracking_failed(OrderId(3), TrackingError::TooManyOrders);
+    assert_eq!(heard(app, failed), both(&["OrderTrackingFailed"]));
+    let required = test_util::authorization_required(AuthorizationError::Expired);
+    assert_eq!(heard(app, required), both(&["AuthorizationRequired"]));
+
+    let started = test_util::purchase_started(OrderId(4), "sword");
+    assert_eq!(heard(app, started), both(&["PurchaseStarted"]));
+    let failed = test_util::purchase_failed("sword", PurchaseError::NotLoggedIn);
+    assert_eq!(heard(app, failed), both(&["PurchaseFailed"]));
+    let failed = test_util::payment_page_failed(OrderId(4), PaymentPageError::NoPage);
+    assert_eq!(heard(app, failed), both(&["PaymentPageFailed"]));
+    assert_eq!(app.world().resource::<Orders>().len(), 4);
+}
+
+#[test]
+fn an_acknowledgement_is_taken_in_and_the_order_forgotten_at_will() {
+    let mut app = app();
+    app.add_systems(
+        Update,
+        |mut done: MessageReader<OrderDone>, mut commands: Commands| {
+            for done in done.read() {
+                commands.acknowledge_order(done.order_id);
+            }
+        },
+    );
+    app.world_mut().commands().track_order(ORDER);
+    test_util::deliver(app.world_mut(), test_util::order_done(ORDER, &[]));
+    app.update();
+    app.update();
+    let acknowledged =
+        |app: &App| Some(app.world().resource::<Orders>().get(ORDER)?.is_acknowledged);
+    assert_eq!(acknowledged(&app), Some(true));
+    app.world_mut().commands().untrack_order(ORDER);
+    app.update();
+    assert_eq!(acknowledged(&app), None);
+}
+
+#[test]
+fn every_state_can_be_shown_and_the_catalogue_filled() {
+    let mut app = app();
+    let state = |app: &App| app.world().resource::<TrackerState>().clone();
+    assert_eq!(state(&app), TrackerState::Idle);
+    let reason = SocketError::PingMissing;
+    for shown in [
+        TrackerState::Live,
+        TrackerState::NoUser,
+        TrackerState::Polling {
+            reason: Some(reason),
+        },
+        TrackerState::LedgerTrouble {
+            reason: LedgerError::NoAnswer,
+            state: Box::new(TrackerState::Live),
+        },
+        TrackerState::Idle,
+    ] {
+        test_util::deliver(app.world_mut(), shown.clone());
+        assert_eq!(state(&app), shown);
+        app.update();
+        assert_eq!(state(&app), shown);
+    }
+    let items = vec![test_util::catalog_item("sword", "The Sword")];
+    test_util::deliver(app.world_mut(), items);
+    let catalog = app.world().resource::<Catalog>();
+    assert_eq!(catalog.get("sword").unwrap().name, "The Sword");
+}
