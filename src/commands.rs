@@ -67,10 +67,12 @@ pub(crate) fn with_tracker(
     world: &mut World,
     work: impl FnOnce(&mut World, &mut Tracker, &mut Orders),
 ) {
-    if !world.contains_resource::<Tracker>() || !world.contains_resource::<Orders>() {
+    if !world.contains_resource::<Tracker>() {
         log::error!("no order can be tracked: XsollaOrderPlugin is not added");
         return;
     }
+    // A game may have taken them away.
+    world.init_resource::<Orders>();
     world.resource_scope(|world, mut tracker: Mut<Tracker>| {
         // What was inserted in this frame counts in this frame: games set up and buy in `Startup`.
         tracker.pass_settings_on(world);
@@ -122,6 +124,19 @@ fn acknowledge(world: &mut World, order_id: OrderId) {
 #[cfg(feature = "store")]
 pub(crate) fn tell(world: &mut World, command: Command) {
     with_tracker(world, |_, tracker, _| tracker.tell(command));
+}
+
+/// Nobody answers purchases where the background task has ended.
+pub(crate) fn fail_purchases_if_dead(world: &mut World) {
+    #[cfg(feature = "store")]
+    if let Some(state) = world.get_resource::<crate::TrackerState>()
+        && let crate::TrackerState::Failed { reason } = state.tracking()
+    {
+        let reason = reason.clone();
+        crate::store::fail_all(world, &reason);
+    }
+    #[cfg(not(feature = "store"))]
+    let _ = world;
 }
 
 fn untrack(world: &mut World, order_id: OrderId) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bevy::prelude::{Reflect, ReflectResource, Resource};
+use bevy::prelude::{Reflect, Resource};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -25,7 +25,8 @@ pub const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 /// assert!(config.validate().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Resource, Reflect)]
-#[reflect(Resource, Clone, Debug, PartialEq)]
+// Not as a resource: whoever can write it can have the token sent elsewhere, and grants come back.
+#[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct XsollaConfig {
     /// The project's id in Xsolla Publisher Account.
@@ -104,8 +105,9 @@ pub struct XsollaConfig {
     pub refund_window: Duration,
 
     /// How long the delivery of news may hold up one frame, with the observers that it runs. 1 ms, of the
-    /// 16 that a frame has at 60 Hz. What is left waits for the next frame, the ends of orders first; a
-    /// frame delivers one piece of news at least.
+    /// 16 that a frame has at 60 Hz; a frame delivers one piece of news at least. What is left waits for the
+    /// next frame. The end of an order overtakes what is for the user interface alone, but for some thousand
+    /// pieces that lie ready.
     pub frame_budget: Duration,
 }
 

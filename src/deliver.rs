@@ -22,8 +22,14 @@ pub(crate) fn has_work(
     user: Option<Res<XsollaUser>>,
     tracker: Res<Tracker>,
 ) -> bool {
-    let config_moved = config.map_or(tracker.has_config(), |config| config.is_changed());
-    let user_moved = user.map_or(tracker.has_user(), |user| user.is_changed());
+    // The tick besides, because a game's own condition on the set may have swallowed the change.
+    let [config_tick, user_tick] = tracker.ticks;
+    let config_moved = config.map_or(tracker.has_config(), |config| {
+        config.is_changed() || Some(config.last_changed()) != config_tick
+    });
+    let user_moved = user.map_or(tracker.has_user(), |user| {
+        user.is_changed() || Some(user.last_changed()) != user_tick
+    });
     config_moved || user_moved || tracker.has_news()
 }
 
@@ -52,20 +58,27 @@ pub(crate) fn deliver_news(world: &mut World) {
             break;
         }
     }
-    with_tracker(world, |world, tracker| {
+    let is_buried = with_tracker(world, |world, tracker| {
+        // Looked at before the channel: what it said last is in there.
+        let has_died = tracker.has_died();
         tracker.make_room();
-        if tracker.has_notices() {
+        let is_left = tracker.has_notices();
+        if is_left {
             if let Some(age) = news_age {
                 tracker.counters.return_news(age + began.elapsed());
             }
             // A game that sleeps until there is news is to go on.
             tracker.bell.ring();
-        } else if tracker.has_died() {
+        } else if has_died {
             // After all that it has said.
             tracker.bury(&world.get_resource_or_init::<Orders>());
         }
         tracker.tell_state(world);
+        has_died && !is_left
     });
+    if is_buried {
+        crate::commands::fail_purchases_if_dead(world);
+    }
 }
 
 fn admit(world: &mut World, notice: Notice) -> Option<Notice> {

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bevy::prelude::{DetectChangesMut, Resource, World};
+use bevy::ecs::change_detection::Tick;
+use bevy::prelude::{DetectChanges, DetectChangesMut, Resource, World};
 use bevy_tokio_tasks::TokioTasksRuntime;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -41,6 +42,8 @@ pub(crate) struct Tracker {
     config: Option<XsollaConfig>,
     user: Option<XsollaUser>,
     config_error: Option<ConfigError>,
+    /// When the config and the user had changed that the task was told of.
+    pub(crate) ticks: [Option<Tick>; 2],
     /// Whether there are orders that were tracked while nobody was logged in.
     pub(crate) waits_for_user: bool,
     /// How the task is doing.
@@ -111,6 +114,7 @@ impl Tracker {
             config: None,
             user: None,
             config_error: None,
+            ticks: [None; 2],
             waits_for_user: false,
             state,
             ledger_error: None,
@@ -181,10 +185,19 @@ impl Tracker {
     /// Tells the game that none of its orders is followed any more.
     pub(crate) fn bury(&mut self, orders: &Orders) {
         let reason = "the background task has ended: does the runtime have IO and time enabled?";
-        *self = Self::failed(reason.to_owned());
+        let failed = Self::failed(reason.to_owned());
+        let dead = std::mem::replace(self, failed);
+        // What was heard for a player who is away is theirs all the same.
+        self.held = dead.held;
+        self.logged_out = dead.logged_out;
+        self.user = dead.user;
+        self.config = dead.config;
+        self.ticks = dead.ticks;
+        self.bell = dead.bell;
         for order in orders {
             self.fail_if_dead(order);
         }
+        self.bell.ring();
     }
 
     pub(crate) fn fail_if_dead(&mut self, order: &Order) {
@@ -308,6 +321,10 @@ impl Tracker {
 
     /// Passes the config and the user on when they come, change, or go.
     pub(crate) fn pass_settings_on(&mut self, world: &mut World) {
+        self.ticks = [
+            (world.get_resource_ref::<XsollaConfig>()).map(|config| config.last_changed()),
+            (world.get_resource_ref::<XsollaUser>()).map(|user| user.last_changed()),
+        ];
         self.set_config(world.get_resource());
         // Writing the same value anew is no log-in.
         if world.get_resource::<XsollaUser>() != self.user.as_ref() {
@@ -359,6 +376,7 @@ impl Tracker {
                     user: user.id().clone(),
                     order_id: order.order_id,
                 });
+                self.fail_if_dead(order);
             }
         }
     }

@@ -77,6 +77,10 @@ pub struct XsollaTestPlugin;
 
 impl Plugin for XsollaTestPlugin {
     fn build(&self, app: &mut App) {
+        if app.world().contains_resource::<Tracker>() {
+            log::error!("XsollaTestPlugin takes the place of XsollaOrderPlugin, which is there");
+            return;
+        }
         add_game_side(app);
         if !app.world().contains_resource::<XsollaConfig>() {
             app.insert_resource(XsollaConfig::new(1));
@@ -120,7 +124,7 @@ pub struct News(Notice);
 /// Observers run at once; systems that read messages run in the next [`App::update`]. The app has the
 /// [`XsollaTestPlugin`], or everything is in vain.
 pub fn deliver(world: &mut World, news: impl Into<News>) {
-    if !world.contains_resource::<Tracker>() {
+    if !world.contains_resource::<Commanded>() {
         log::error!("nothing can be delivered: XsollaTestPlugin is not added");
         return;
     }
@@ -408,6 +412,7 @@ impl From<PurchaseStarted> for News {
 impl From<PurchaseFailed> for News {
     fn from(failed: PurchaseFailed) -> Self {
         Self::from(StoreNotice::Failed {
+            user: anybody().id().clone(),
             purchase: failed.purchase,
             error: failed.error,
         })

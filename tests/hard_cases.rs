@@ -215,3 +215,79 @@ fn a_game_whose_time_stands_still_is_told_all_the_same() {
     emulator.deliver(order);
     game.wait_until_granted(order);
 }
+
+#[test]
+fn an_order_that_was_granted_can_be_acknowledged_after_the_game_has_made_its_orders_anew() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    emulator.deliver(order);
+    let mut game = Game::new(emulator.config());
+    game.log_in(&alice);
+    game.track(order);
+    game.wait_until_granted(order);
+    game.app.insert_resource(Orders::default());
+    game.track(order);
+    game.wait_until("it is known to be granted", |world| {
+        let order = world.resource::<Orders>().get(order);
+        order.is_some_and(|order| order.is_granted)
+    });
+    game.commands(|commands| commands.acknowledge_order(order));
+    game.wait_until("it is acknowledged", |world| {
+        let order = world.resource::<Orders>().get(order);
+        order.is_some_and(|order| order.is_acknowledged)
+    });
+    assert_eq!(game.grants(order), 1);
+}
+
+#[test]
+fn a_log_in_is_noticed_although_the_plugin_was_not_to_run_in_that_state() {
+    #[derive(Resource)]
+    struct Menu;
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    emulator.deliver(order);
+    let mut game = Game::new(emulator.config());
+    game.app.insert_resource(Menu).configure_sets(
+        PreUpdate,
+        XsollaOrderSystems.run_if(not(resource_exists::<Menu>)),
+    );
+    game.track(order);
+    game.log_in(&alice);
+    game.update();
+    game.update();
+    game.app.world_mut().remove_resource::<Menu>();
+    game.wait_until_granted(order);
+}
+
+#[test]
+fn a_purchase_that_nobody_can_make_fails_and_so_does_the_next() {
+    #[derive(Resource, Default)]
+    struct Failures(usize);
+    let emulator = XsollaEmulator::start();
+    let mut app = App::new();
+    // A runtime without IO: the background task ends at once.
+    app.add_plugins((
+        MinimalPlugins,
+        bevy_tokio_tasks::TokioTasksPlugin {
+            make_runtime: Box::new(|| {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                builder.worker_threads(1).build().unwrap()
+            }),
+            ..default()
+        },
+        XsollaOrderPlugin,
+    ))
+    .insert_resource(emulator.config())
+    .insert_resource(emulator.user("alice"))
+    .init_resource::<Failures>()
+    .add_observer(|_: On<PurchaseFailed>, mut failures: ResMut<Failures>| failures.0 += 1);
+    let mut game = Game::of(app);
+    for count in 1..=2 {
+        game.commands(|commands| commands.purchase("sword"));
+        game.wait_until("it has failed", |world| {
+            world.resource::<Failures>().0 == count
+        });
+    }
+}

@@ -142,7 +142,6 @@ fn the_token_is_not_reflected_and_no_tool_can_make_a_grant() {
     resources.sort_unstable();
     // Each of these is looked through by `an_inspector_sees_the_orders_and_never_a_token`.
     let inspected = [
-        "config::XsollaConfig",
         "orders::Orders",
         "state::TrackerState",
         "store::catalog::Catalog",

@@ -61,13 +61,14 @@ impl Map for Orders {
         value: Box<dyn PartialReflect>,
     ) -> Option<Box<dyn PartialReflect>> {
         // Bevy's own maps panic at a value of another type. A shop's does not.
-        let (Ok(id), Ok(order)) = (
+        let (Ok(id), Ok(mut order)) = (
             OrderId::take_from_reflect(key),
             Order::take_from_reflect(value),
         ) else {
             log::error!("what was to be put into Orders by reflection is no order");
             return None;
         };
+        order.order_id = id;
         let old = self.orders.insert(id, Box::new(order))?;
         Some(old)
     }
@@ -172,8 +173,9 @@ impl FromReflect for Orders {
     fn from_reflect(reflect: &dyn PartialReflect) -> Option<Self> {
         let map = reflect.reflect_ref().as_map().ok()?;
         let read = |(id, order)| {
-            let order = Box::new(Order::from_reflect(order)?);
-            Some((OrderId::from_reflect(id)?, order))
+            let (id, mut order) = (OrderId::from_reflect(id)?, Order::from_reflect(order)?);
+            order.order_id = id;
+            Some((id, Box::new(order)))
         };
         let orders = map.iter().map(read).collect::<Option<_>>()?;
         Some(Self { orders })

@@ -5,7 +5,7 @@ use bevy::prelude::{Commands, World};
 use super::Checkout;
 use super::catalog::{Catalog, CatalogRequest, CatalogState};
 use super::purchase::{Purchase, PurchaseError, PurchaseFailed};
-use crate::commands::tell;
+use crate::commands::{fail_purchases_if_dead, tell};
 use crate::deliver::send;
 use crate::order::OrderId;
 use crate::tracker::{Command, StoreCommand};
@@ -53,6 +53,7 @@ impl StoreCommands for Commands<'_, '_> {
             if let Some(mut catalog) = world.get_resource_mut::<Catalog>() {
                 catalog.state = CatalogState::Loading;
             }
+            fail_purchases_if_dead(world);
         });
     }
 
@@ -99,12 +100,14 @@ fn make(world: &mut World, purchase: Purchase) {
             },
         );
     };
-    if !world.get_resource_or_init::<Checkout>().admits(&purchase) {
+    let mut checkout = world.get_resource_or_init::<Checkout>();
+    if !checkout.admits(&user, &purchase) {
         log::debug!("the same purchase is being made already");
         return;
     }
     let command = StoreCommand::Purchase { user, purchase };
     tell(world, Command::Store(command));
+    fail_purchases_if_dead(world);
 }
 
 fn abandon(world: &mut World, order_id: OrderId) {

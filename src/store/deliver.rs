@@ -23,6 +23,7 @@ pub(crate) enum StoreNotice {
         payment_url: Option<String>,
     },
     Failed {
+        user: UserId,
         purchase: Purchase,
         error: PurchaseError,
     },
@@ -30,6 +31,23 @@ pub(crate) enum StoreNotice {
         order_id: OrderId,
         error: PaymentPageError,
     },
+}
+
+impl StoreNotice {
+    /// The order that a purchase made: its beginning goes before its other news, and is its player's.
+    pub(crate) fn order_id(&self) -> Option<OrderId> {
+        match self {
+            Self::Started { order_id, .. } => Some(*order_id),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::Started { user, .. } => Some(user),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for StoreNotice {
@@ -62,7 +80,9 @@ pub(crate) fn deliver(world: &mut World, notice: StoreNotice) {
             purchase,
             payment_url,
         } => {
-            world.get_resource_or_init::<Checkout>().is_made(&purchase);
+            world
+                .get_resource_or_init::<Checkout>()
+                .is_made(&user, &purchase);
             plugin_order(world, order_id, &user);
             send(
                 world,
@@ -74,10 +94,14 @@ pub(crate) fn deliver(world: &mut World, notice: StoreNotice) {
                 },
             );
         }
-        StoreNotice::Failed { purchase, error } => {
+        StoreNotice::Failed {
+            user,
+            purchase,
+            error,
+        } => {
             world
                 .get_resource_or_init::<Checkout>()
-                .has_failed(&purchase);
+                .has_failed(&user, &purchase);
             let sku = purchase.items().first().map(|(sku, _)| sku.clone());
             send(
                 world,
@@ -91,6 +115,26 @@ pub(crate) fn deliver(world: &mut World, notice: StoreNotice) {
         StoreNotice::PageFailed { order_id, error } => {
             send(world, PaymentPageFailed { order_id, error });
         }
+    }
+}
+
+/// The background task has ended: what it was asked for fails.
+pub(crate) fn fail_all(world: &mut World, reason: &str) {
+    let error = RequestError::Network(reason.to_owned());
+    let under_way = std::mem::take(&mut world.get_resource_or_init::<Checkout>().under_way);
+    for (user, purchase) in under_way {
+        let error = error.clone().into();
+        deliver(
+            world,
+            StoreNotice::Failed {
+                user,
+                purchase,
+                error,
+            },
+        );
+    }
+    if world.get_resource_or_init::<Catalog>().state == CatalogState::Loading {
+        deliver(world, StoreNotice::Catalog(Err(error)));
     }
 }
 

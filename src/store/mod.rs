@@ -9,13 +9,15 @@ pub use catalog::{
     Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, VirtualPrice,
 };
 pub use commands::StoreCommands;
-pub(crate) use deliver::{StoreNotice, deliver};
+pub(crate) use deliver::{StoreNotice, deliver, fail_all};
 pub use purchase::{
     Payment, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
     PurchaseStarted,
 };
 
 use bevy::prelude::{App, Resource};
+
+use crate::user::UserId;
 
 /// What the store's part of the plugin adds to the app.
 pub(crate) fn build(app: &mut App) {
@@ -33,8 +35,8 @@ pub(crate) fn build(app: &mut App) {
 /// Purchases that are being made, so that a double click does not make two orders.
 #[derive(Default, Resource)]
 pub(crate) struct Checkout {
-    under_way: Vec<Purchase>,
-    last: Option<(Purchase, std::time::Instant)>,
+    under_way: Vec<(UserId, Purchase)>,
+    last: Option<(UserId, Purchase, std::time::Instant)>,
 }
 
 /// The second click of a double click comes within this time of the page's opening.
@@ -42,28 +44,29 @@ const DOUBLE_CLICK: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Checkout {
     /// Whether this purchase is to be made: not if it is being made, or was just now.
-    fn admits(&mut self, purchase: &Purchase) -> bool {
-        let is_repeated = self.under_way.contains(purchase)
+    fn admits(&mut self, user: &UserId, purchase: &Purchase) -> bool {
+        let is_this = |(other, last): (&UserId, &Purchase)| other == user && last == purchase;
+        let is_repeated = self.under_way.iter().any(|(u, p)| is_this((u, p)))
             || self
                 .last
                 .as_ref()
-                .is_some_and(|(last, at)| last == purchase && at.elapsed() < DOUBLE_CLICK);
+                .is_some_and(|(u, p, at)| is_this((u, p)) && at.elapsed() < DOUBLE_CLICK);
         if !is_repeated {
-            self.under_way.push(purchase.clone());
+            self.under_way.push((user.clone(), purchase.clone()));
         }
         !is_repeated
     }
 
-    fn is_made(&mut self, purchase: &Purchase) {
-        self.under_way.retain(|other| other != purchase);
-        self.last = Some((purchase.clone(), std::time::Instant::now()));
+    fn is_made(&mut self, user: &UserId, purchase: &Purchase) {
+        self.has_failed(user, purchase);
+        self.last = Some((user.clone(), purchase.clone(), std::time::Instant::now()));
     }
 
     pub(crate) fn forget_last(&mut self) {
         self.last = None;
     }
 
-    fn has_failed(&mut self, purchase: &Purchase) {
-        self.under_way.retain(|other| other != purchase);
+    fn has_failed(&mut self, user: &UserId, purchase: &Purchase) {
+        self.under_way.retain(|(u, p)| u != user || p != purchase);
     }
 }

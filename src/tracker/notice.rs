@@ -82,6 +82,8 @@ impl Notice {
             | Self::Canceled { user, .. }
             | Self::Expired { user, .. }
             | Self::Failed { user, .. } => Some(user),
+            #[cfg(feature = "store")]
+            Self::Store(notice) => notice.user(),
             _ => None,
         }
     }
@@ -125,7 +127,7 @@ impl Notice {
             #[cfg(feature = "store")]
             Self::Abandoned { order_id } => Some(*order_id),
             #[cfg(feature = "store")]
-            Self::Store(_) => None,
+            Self::Store(notice) => notice.order_id(),
             Self::State(_) | Self::Ledger(_) | Self::AuthorizationRequired { .. } => None,
         }
     }

@@ -86,13 +86,16 @@ impl Shop {
     pub(super) fn purchase(
         &mut self,
         config: Option<Arc<XsollaConfig>>,
-        user: Option<XsollaUser>,
+        (id, user): (UserId, Option<XsollaUser>),
         purchase: Purchase,
         servers: Arc<Servers>,
     ) {
         let (Some(config), Some(user)) = (config, user) else {
-            let error = PurchaseError::NotLoggedIn;
-            return self.notices.push(StoreNotice::Failed { purchase, error });
+            return self.notices.push(StoreNotice::Failed {
+                user: id,
+                purchase,
+                error: PurchaseError::NotLoggedIn,
+            });
         };
         let answers = self.answers.clone();
         tokio::spawn(async move {
@@ -139,6 +142,7 @@ impl Shop {
                 }
                 Err(error) => {
                     self.notices.push(StoreNotice::Failed {
+                        user,
                         purchase: *purchase,
                         error: error.into(),
                     });

@@ -358,7 +358,11 @@ impl Task {
 
     /// Sends as many of the requests that are wanted as may be under way.
     fn send_requests(&mut self) {
+        let now = self.clock.now();
         while let Some(request) = self.requests.next_to_send() {
+            if !(self.machine).may_send(request.order_id, request.number, now) {
+                continue;
+            }
             let (Some(config), Some(member)) = (&self.config, self.users.get(&request.user)) else {
                 continue;
             };
@@ -394,9 +398,9 @@ impl Task {
                 let user = user.map(|member| member.user.clone());
                 self.shop.fetch_catalog(config, user, request, servers);
             }
-            StoreCommand::Purchase { user, purchase } => {
-                let user = self.users.get(&user).map(|member| member.user.clone());
-                self.shop.purchase(config, user, purchase, servers);
+            StoreCommand::Purchase { user: id, purchase } => {
+                let user = self.users.get(&id).map(|member| member.user.clone());
+                self.shop.purchase(config, (id, user), purchase, servers);
             }
             StoreCommand::ResumePayment(order_id) => {
                 self.shop.open_page(order_id, config.as_deref());

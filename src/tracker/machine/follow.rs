@@ -58,9 +58,18 @@ impl Machine {
     }
 
     pub(super) fn tell_again(&mut self, order_id: OrderId) {
-        if let Some(order) = self.orders.get(&order_id)
-            && let Some(status) = &order.status
-        {
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        if order.phase == Phase::Granted {
+            // A game that has put other `Orders` in place is to be able to acknowledge it.
+            self.outputs.push_back(Output::Notice(Notice::Restored {
+                order_id,
+                user: order.user.clone(),
+                entry: Entry::Granted,
+            }));
+        }
+        if let Some(status) = &order.status {
             self.outputs.push_back(Output::Notice(Notice::Status {
                 order_id,
                 previous: Some(status.clone()),
@@ -243,7 +252,7 @@ impl Machine {
                 self.schedule_give_up(order_id, now);
                 self.want(order_id, now);
             }
-            // That an order is there is no news of it.
+            // That an order is there hurries nothing.
             OrderStatus::New => {}
             OrderStatus::Paid | OrderStatus::Other(_) => self.schedule_give_up(order_id, now),
         }

@@ -50,7 +50,7 @@ pub(super) struct Order {
     pub(super) refusals: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Details {
     pub(super) items: Vec<OrderItem>,
     pub(super) price: Option<Price>,

@@ -35,6 +35,26 @@ impl Machine {
         self.forget_user_if_unused(&user);
     }
 
+    /// Whether a request that has waited for its turn is still to be sent. While it waited the server may
+    /// have asked for quiet, or refused the token: then it is asked for at its time.
+    pub(crate) fn may_send(&mut self, order_id: OrderId, request: u64, now: Duration) -> bool {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return false;
+        };
+        if order.request != Some(request) {
+            return false;
+        }
+        let may_send = self.users.get(&order.user).is_some_and(|record| {
+            record.authorization == Authorization::Valid && record.hold_until <= now
+        });
+        if !may_send {
+            order.request = None;
+            order.is_wanted |= std::mem::take(&mut order.is_wanted_again);
+            self.ask_at(order_id, now);
+        }
+        may_send
+    }
+
     pub(super) fn take_report(&mut self, order_id: OrderId, report: OrderReport, now: Duration) {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
@@ -54,12 +74,15 @@ impl Machine {
                 items,
                 price: report.price,
             };
-            order.details = Some(Box::new(details.clone()));
-            self.outputs.push_back(Output::Notice(Notice::Details {
-                order_id,
-                items: details.items,
-                price: details.price,
-            }));
+            // Each poll says it again.
+            if order.details.as_deref() != Some(&details) {
+                order.details = Some(Box::new(details.clone()));
+                self.outputs.push_back(Output::Notice(Notice::Details {
+                    order_id,
+                    items: details.items,
+                    price: details.price,
+                }));
+            }
         }
         match report.status {
             Some(status) => self.hear(order_id, &status, NewsSource::Request, now),

@@ -188,3 +188,28 @@ fn an_order_that_the_socket_told_of_is_not_failed_by_not_found() {
     pass_without_sockets(&mut sim, seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);
 }
+
+#[test]
+fn requests_that_wait_for_their_turn_honour_what_the_server_says_meanwhile() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.track(OrderId(2));
+    sim.tick();
+    assert_eq!(sim.requests.len(), 2);
+    let wait = RequestError::Status {
+        status: 429,
+        code: None,
+        message: None,
+        retry_after: Some(seconds(90)),
+    };
+    sim.answer(Err(wait));
+    let (second, number) = sim.requests.pop_front().unwrap();
+    assert!(!sim.machine.may_send(second, number, sim.now));
+    // It is not lost by that: it has its turn when the server wants requests again.
+    let sent = sim.requests_sent();
+    pass_without_sockets(&mut sim, seconds(89), &Ok(report("new")));
+    assert_eq!(sim.requests_sent(), sent);
+    pass_without_sockets(&mut sim, seconds(5), &Ok(report("done")));
+    assert_eq!(sim.grants(second), 1);
+    assert_eq!(sim.grants(ORDER), 1);
+}
