@@ -6,7 +6,7 @@
 import re
 import sys
 
-WIDTH, HEIGHT, LEFT, TOP, GAP = 380, 240, 60, 36, 90
+WIDTH, HEIGHT, LEFT, TOP, GAP = 300, 240, 60, 44, 220
 COLOURS = {1: "#4c78a8", 10: "#e45756", 30: "#54a24b"}
 
 
@@ -29,7 +29,7 @@ def panel(x, title, points, unit):
     most = max(players for players, _, _ in points)
     left = lambda players: x + players / most * WIDTH
     down = lambda value: TOP + HEIGHT - value / top * HEIGHT
-    yield f'<text x="{x}" y="{TOP - 14}" font-weight="bold">{title}</text>'
+    yield f'<text x="{x}" y="{TOP - 22}" font-weight="bold">{title}</text>'
     yield f'<path d="M{x} {TOP}V{TOP + HEIGHT}H{x + WIDTH}" fill="none" stroke="#888"/>'
     for share in (0.25, 0.5, 0.75, 1):
         y = down(top * share)
@@ -46,7 +46,7 @@ def panel(x, title, points, unit):
             yield f'<circle cx="{left(players):.0f}" cy="{down(value):.0f}" r="3.5" fill="{COLOURS[each]}"/>'
         name = "1 order each" if each == 1 else f"{each} orders each"
         yield (
-            f'<text x="{left(players) - 8:.0f}" y="{down(value) - 8:.0f}" text-anchor="end" '
+            f'<text x="{left(players) + 10:.0f}" y="{down(value) + 4:.0f}" '
             f'fill="{COLOURS[each]}">{name}: {value:.1f} {unit}</text>'
         )
 
@@ -54,7 +54,7 @@ def panel(x, title, points, unit):
 table = list(rows())
 memory = [(players, each, heap) for players, each, heap, _ in table]
 work = [(players, each, spent) for players, each, _, spent in table]
-size = f'width="{2 * WIDTH + LEFT + GAP + 30}" height="{TOP + HEIGHT + 44}"'
+size = f'width="{2 * WIDTH + LEFT + GAP + 170}" height="{TOP + HEIGHT + 44}"'
 print(f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12" fill="#777">')
 print('<rect width="100%" height="100%" fill="#fff"/>')
 for line in panel(LEFT, "Heap, MiB, by players", memory, "MiB"):
