@@ -267,16 +267,9 @@ fn a_purchase_that_nobody_can_make_fails_and_so_does_the_next() {
     struct Failures(usize);
     let emulator = XsollaEmulator::start();
     let mut app = App::new();
-    // A runtime without IO: the background task ends at once.
     app.add_plugins((
         MinimalPlugins,
-        bevy_tokio_tasks::TokioTasksPlugin {
-            make_runtime: Box::new(|| {
-                let mut builder = tokio::runtime::Builder::new_multi_thread();
-                builder.worker_threads(1).build().unwrap()
-            }),
-            ..default()
-        },
+        support::runtime_without_io(),
         XsollaOrderPlugin,
     ))
     .insert_resource(emulator.config())

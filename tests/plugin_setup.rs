@@ -96,13 +96,7 @@ fn a_runtime_that_cannot_do_io_is_reported_and_nothing_panics() {
     let mut app = App::new();
     app.add_plugins((
         MinimalPlugins,
-        TokioTasksPlugin {
-            make_runtime: Box::new(|| {
-                let mut builder = tokio::runtime::Builder::new_multi_thread();
-                builder.worker_threads(1).build().unwrap()
-            }),
-            ..default()
-        },
+        support::runtime_without_io(),
         XsollaOrderPlugin,
     ))
     .insert_resource(emulator.config())

@@ -10,11 +10,23 @@
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
+use bevy_tokio_tasks::TokioTasksPlugin;
 use bevy_xsolla::prelude::*;
 
 /// How long anything may take before a test fails. Generous: the machines of CI are slow, and a
 /// condition that is met ends the wait at once.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Tokio that can open no socket: the plugin's background task ends at once.
+pub fn runtime_without_io() -> TokioTasksPlugin {
+    TokioTasksPlugin {
+        make_runtime: Box::new(|| {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(1).build().unwrap()
+        }),
+        ..default()
+    }
+}
 
 pub struct Game {
     pub app: App,

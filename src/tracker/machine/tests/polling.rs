@@ -140,13 +140,7 @@ fn retry_after_is_honoured_for_all_orders_of_the_user() {
     sim.track(ORDER);
     sim.track(OrderId(2));
     sim.tick();
-    let wait = RequestError::Status {
-        status: 429,
-        code: None,
-        message: None,
-        retry_after: Some(seconds(90)),
-    };
-    sim.answer(Err(wait));
+    sim.answer(Err(quiet_for(seconds(90))));
     sim.answer(Ok(report("new")));
     let asked_at = sim.now;
     pass_without_sockets(&mut sim, seconds(89), &Ok(report("new")));
@@ -196,13 +190,7 @@ fn requests_that_wait_for_their_turn_honour_what_the_server_says_meanwhile() {
     sim.track(OrderId(2));
     sim.tick();
     assert_eq!(sim.requests.len(), 2);
-    let wait = RequestError::Status {
-        status: 429,
-        code: None,
-        message: None,
-        retry_after: Some(seconds(90)),
-    };
-    sim.answer(Err(wait));
+    sim.answer(Err(quiet_for(seconds(90))));
     let (second, number) = sim.requests.pop_front().unwrap();
     assert!(!sim.machine.may_send(second, number, sim.now));
     // It is not lost by that: it has its turn when the server wants requests again.
@@ -212,4 +200,14 @@ fn requests_that_wait_for_their_turn_honour_what_the_server_says_meanwhile() {
     pass_without_sockets(&mut sim, seconds(5), &Ok(report("done")));
     assert_eq!(sim.grants(second), 1);
     assert_eq!(sim.grants(ORDER), 1);
+}
+
+/// Too many requests, says the server.
+fn quiet_for(time: Duration) -> RequestError {
+    RequestError::Status {
+        status: 429,
+        code: None,
+        message: None,
+        retry_after: Some(time),
+    }
 }
