@@ -138,6 +138,8 @@ impl Machine {
         }
         order.phase = Phase::Failed;
         order.keeps_entry = true;
+        // That it is there, a history may yet say: it is no news.
+        order.status.get_or_insert(OrderStatus::New);
         order.age += now.saturating_sub(order.begun);
         let user = order.user.clone();
         self.outputs

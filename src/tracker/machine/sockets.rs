@@ -20,8 +20,13 @@ impl Machine {
                     record.keep_stray(news.order_id, news.status);
                 }
             }
-            // Given up too early: it is there.
-            Some(order) if order.user == *user && order.phase == Phase::Failed => {
+            // Given up too early: it is there. What is known of it already, which a history repeats, is no
+            // news.
+            Some(order)
+                if order.user == *user
+                    && order.phase == Phase::Failed
+                    && order.status.as_ref() != Some(&news.status) =>
+            {
                 if let Some(record) = self.users.get_mut(user) {
                     record.keep_stray(news.order_id, news.status);
                 }

@@ -243,3 +243,21 @@ fn without_config_nothing_runs_and_with_it_everything_does() {
     assert_eq!(sim.requests_sent(), 1);
     assert_eq!(sim.socket, None);
 }
+
+#[cfg(feature = "store")]
+#[test]
+fn an_abandoned_order_is_followed_again_once_there_is_news_and_not_when_old_news_is_repeated() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.machine.abandon(ORDER, sim.now);
+    sim.collect();
+    let told = sim.notices.len();
+    sim.publish(ORDER, "new");
+    assert!(
+        !sim.notices[told..]
+            .iter()
+            .any(|notice| notice.order_id() == Some(ORDER))
+    );
+    sim.publish(ORDER, "paid");
+    assert_eq!(sim.statuses(), ["paid"]);
+}
