@@ -13,4 +13,3 @@ mod protocol;
 pub(crate) mod session;
 #[cfg(test)]
 mod tests;
-pub(crate) mod transport;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::error::SocketError;
+use crate::model::error::SocketError;
 
 /// Where a client stands in a channel's stream of publications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

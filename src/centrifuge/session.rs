@@ -12,7 +12,7 @@ use super::protocol::{
     Command, Connected, History, Message, Method, PONG, Position, Push, Recover, Since,
     Subscription, messages,
 };
-use crate::error::{ConnectStep, SocketError};
+use crate::model::error::{ConnectStep, SocketError, shorten};
 
 /// Time since a moment of the caller's choice.
 pub(crate) type Time = Duration;
@@ -459,7 +459,7 @@ impl Session {
         if let Some(disconnect) = push.disconnect {
             return Err(SocketError::Closed {
                 code: disconnect.code,
-                reason: cut(disconnect.reason.as_deref().unwrap_or_default()),
+                reason: shorten(disconnect.reason.as_deref().unwrap_or_default()),
             });
         }
         if let Some(subscription) = push.subscribe {
@@ -556,14 +556,8 @@ fn push_command(frames: &mut VecDeque<String>, id: u32, method: Method<'_>) {
 fn refusal(error: super::protocol::ErrorReply<'_>) -> SocketError {
     SocketError::Refused {
         code: error.code,
-        message: cut(error.message.as_deref().unwrap_or_default()),
+        message: shorten(error.message.as_deref().unwrap_or_default()),
         // 100 internal and 111 too many requests are temporary, whether or not the server says so.
         temporary: error.temporary || matches!(error.code, 100 | 111),
     }
-}
-
-/// A server's text, at a length that fits a log line.
-pub(super) fn cut(text: &str) -> String {
-    let end = text.floor_char_boundary(200);
-    text.get(..end).unwrap_or_default().to_owned()
 }

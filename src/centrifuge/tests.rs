@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::session::{Event, Session, Settings};
-use crate::error::{ConnectStep, SocketError};
+use crate::model::error::{ConnectStep, SocketError};
 
 pub(super) const NOW: Duration = Duration::from_secs(100);
 

@@ -7,8 +7,8 @@ use super::XsollaEmulator;
 use super::catalog::{Catalog, Offer};
 use super::order::Line;
 use super::state::State;
-use crate::order::{OrderId, OrderStatus};
-use crate::user::XsollaUser;
+use crate::model::order::{OrderId, OrderStatus};
+use crate::model::user::XsollaUser;
 
 /// Why the emulator cannot do what it was asked.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::XsollaEmulator;
-use crate::order::OrderId;
-use crate::user::XsollaUser;
+use crate::model::order::OrderId;
+use crate::model::user::XsollaUser;
 
 #[derive(Default)]
 pub(super) struct Counters {

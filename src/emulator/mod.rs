@@ -132,9 +132,9 @@ pub use control::EmulatorError;
 pub use counters::Connect;
 pub use faults::Fault;
 
-use crate::Ledger;
-use crate::config::XsollaConfig;
-use crate::user::XsollaUser;
+use crate::model::config::XsollaConfig;
+use crate::model::ledger::Ledger;
+use crate::model::user::XsollaUser;
 
 /// A local stand-in for Xsolla's servers. See the [module](self) for what it does and a worked
 /// example.

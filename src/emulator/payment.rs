@@ -12,8 +12,8 @@ use super::order::Order;
 use super::page;
 use super::state::{Denied, Shared, State};
 use super::token;
-use crate::order::OrderId;
-use crate::user::XsollaUser;
+use crate::model::order::OrderId;
+use crate::model::user::XsollaUser;
 
 /// How long what the payment page starts takes.
 pub(super) struct Delays {

@@ -4,42 +4,19 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::order::OrderId;
-
-/// Where an order stands with the game.
-///
-/// In this order: an entry is raised and never lowered, unless the order is forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Entry {
-    /// It is followed.
-    Open,
-    /// It is followed, and the game was told to grant it. That says nothing of whether it may be
-    /// granted again: only that its cancellation would be a refund.
-    Granted,
-    /// The game has acknowledged it: it is kept to notice a refund, and to never grant it again.
-    Acknowledged,
-}
-
-/// An order as the ledger had it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Restored {
-    pub(crate) order_id: OrderId,
-    pub(crate) entry: Entry,
-    /// How long ago the entry was made.
-    pub(crate) age: Duration,
-}
+use crate::model::ledger::{Entry, Restored};
+use crate::model::order::OrderId;
 
 /// An entry as it is stored. Fields may be added; none may change its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(crate) struct Record {
     entry: Entry,
     /// Seconds since 1970.
     at: u64,
 }
 
 impl Record {
-    pub(super) fn new(entry: Entry, at: SystemTime) -> Self {
+    pub(crate) fn new(entry: Entry, at: SystemTime) -> Self {
         let since = at.duration_since(SystemTime::UNIX_EPOCH);
         Self {
             entry,
@@ -48,23 +25,23 @@ impl Record {
     }
 
     /// The further of two entries of an order.
-    pub(super) fn raised(self, other: Self) -> Self {
+    pub(crate) fn raised(self, other: Self) -> Self {
         match self.entry >= other.entry {
             true => self,
             false => other,
         }
     }
 
-    pub(super) fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         // Strings and numbers always serialize.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
 
-    pub(super) fn restore(&self, order_id: OrderId, now: SystemTime) -> Restored {
+    pub(crate) fn restore(&self, order_id: OrderId, now: SystemTime) -> Restored {
         let now = now.duration_since(SystemTime::UNIX_EPOCH);
         // A clock that was set back makes entries of the future; they count as made now.
         let age = now.map_or(0, |now| now.as_secs().saturating_sub(self.at));

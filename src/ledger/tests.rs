@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::*;
-use crate::order::OrderId;
-use crate::user::UserId;
+use std::path::PathBuf;
+
+use super::writer::{Job, Report, Worker};
+use crate::model::ledger::{Entry, Ledger, LedgerError};
+use crate::model::order::OrderId;
+use crate::model::user::UserId;
 
 const ORDER: OrderId = OrderId(7);
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -33,10 +36,10 @@ impl Folder {
     }
 
     /// The file in the hands of another instance, once the thread before has let go of it.
-    fn in_use(&self) -> redb::Database {
+    fn in_use(&self) -> ::redb::Database {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            match redb::Database::create(self.0.join("ledger.redb")) {
+            match ::redb::Database::create(self.0.join("ledger.redb")) {
                 Ok(database) => return database,
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crossbeam_channel::{SendError, Sender};
 
 use super::counters::Counters;
-use super::notice::Notice;
-use crate::order::OrderId;
+use crate::machine::notice::Notice;
+use crate::model::order::OrderId;
 
 /// How much news lies ready for the game: enough to go on with while more is put in, and little enough
 /// that the end of an order behind it is told within the frame, or in the next.
@@ -138,10 +138,10 @@ mod tests {
     use crossbeam_channel::{Receiver, unbounded};
 
     use super::*;
-    use crate::message::NewsSource;
-    use crate::order::OrderStatus;
-    use crate::state::TrackerState;
-    use crate::user::UserId;
+    use crate::model::message::NewsSource;
+    use crate::model::order::OrderStatus;
+    use crate::model::state::TrackerState;
+    use crate::model::user::UserId;
 
     fn outbox() -> (Outbox, Receiver<Notice>) {
         let (sender, receiver) = unbounded();

@@ -4,10 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
-use crate::api::OrderReport;
-use crate::error::RequestError;
-use crate::order::OrderId;
-use crate::user::UserId;
+use crate::model::error::RequestError;
+use crate::model::order::OrderId;
+use crate::model::user::UserId;
+use crate::wire::order::OrderReport;
 
 /// How many requests are under way at a time.
 const MAX_UNDER_WAY: usize = 32;

@@ -6,16 +6,16 @@ use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 use url::Url;
 
-#[cfg(feature = "store")]
-use crate::api::CreatedOrder;
-use crate::api::{OrderReport, Store};
-use crate::config::XsollaConfig;
-use crate::error::RequestError;
-use crate::net::load_tls;
-use crate::order::OrderId;
-#[cfg(feature = "store")]
-use crate::store::{CatalogItem, CatalogRequest, Purchase};
-use crate::user::XsollaUser;
+use crate::model::catalog::{CatalogItem, CatalogRequest};
+use crate::model::config::XsollaConfig;
+use crate::model::error::RequestError;
+use crate::model::order::OrderId;
+use crate::model::purchase::Purchase;
+use crate::model::user::XsollaUser;
+use crate::platform::http::Store;
+use crate::platform::tls::load_tls;
+use crate::wire::order::OrderReport;
+use crate::wire::store::CreatedOrder;
 
 /// What it takes to reach the servers, made when it is first needed.
 #[derive(Default)]
@@ -63,7 +63,6 @@ impl Servers {
             .await
     }
 
-    #[cfg(feature = "store")]
     pub(super) async fn catalog(
         &self,
         config: &XsollaConfig,
@@ -78,7 +77,6 @@ impl Servers {
             .await
     }
 
-    #[cfg(feature = "store")]
     pub(super) async fn create_order(
         &self,
         config: &XsollaConfig,

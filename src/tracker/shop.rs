@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::servers::Servers;
-use crate::api::CreatedOrder;
-use crate::config::XsollaConfig;
-use crate::error::RequestError;
-use crate::order::OrderId;
-use crate::store::{
-    CatalogItem, CatalogRequest, PaymentPageError, Purchase, PurchaseError, StoreNotice,
-};
-use crate::user::{UserId, XsollaUser};
+use crate::machine::notice::StoreNotice;
+use crate::model::catalog::{CatalogItem, CatalogRequest};
+use crate::model::config::XsollaConfig;
+use crate::model::error::RequestError;
+use crate::model::order::OrderId;
+use crate::model::purchase::{PaymentPageError, Purchase, PurchaseError};
+use crate::model::user::{UserId, XsollaUser};
+use crate::wire::store::CreatedOrder;
 
 /// What the game's side asks of the store.
 #[derive(Debug)]

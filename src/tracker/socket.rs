@@ -7,13 +7,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::servers::Servers;
-use crate::api::OrderNews;
 use crate::centrifuge::session::{Event, Session, Settings};
-use crate::centrifuge::transport;
-use crate::clock::Clock;
-use crate::config::XsollaConfig;
-use crate::error::SocketError;
-use crate::user::{UserId, XsollaUser};
+use crate::model::config::XsollaConfig;
+use crate::model::error::SocketError;
+use crate::model::user::{UserId, XsollaUser};
+use crate::platform::clock::Clock;
+use crate::platform::websocket as transport;
+use crate::wire::order::OrderNews;
 
 /// What a user's socket has to say.
 #[derive(Debug)]

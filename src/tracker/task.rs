@@ -10,21 +10,20 @@ use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
 
 use super::counters::{Counters, UpSocket};
-use super::machine::{Machine, Output};
-use super::notice::Notice;
 use super::outbox::Outbox;
 use super::requests::{Ended, Request, Requests};
 use super::servers::Servers;
-use super::shop::StoreAnswer;
-#[cfg(feature = "store")]
-use super::shop::{Shop, StoreCommand};
+use super::shop::{Shop, StoreAnswer, StoreCommand};
 use super::socket::{Open, SocketNews, follow};
-use crate::clock::Clock;
-use crate::config::XsollaConfig;
-use crate::ledger::{Entry, Job, Ledger, LedgerError, Report, Worker};
-use crate::order::OrderId;
-use crate::user::{UserId, XsollaUser};
-use crate::wake::Bell;
+use crate::game::wake::Bell;
+use crate::ledger::writer::{Job, Report, Worker};
+use crate::machine::notice::Notice;
+use crate::machine::{Machine, Output};
+use crate::model::config::XsollaConfig;
+use crate::model::ledger::{Entry, Ledger, LedgerError};
+use crate::model::order::OrderId;
+use crate::model::user::{UserId, XsollaUser};
+use crate::platform::clock::Clock;
 
 /// How much socket news waits for the machine. When it is full the sockets are not read, so a flood
 /// waits at its sender.
@@ -52,9 +51,7 @@ pub(crate) enum Command {
     Told(OrderId),
     Untrack(OrderId),
     /// The player does not want to pay it now.
-    #[cfg(feature = "store")]
     Abandon(OrderId),
-    #[cfg(feature = "store")]
     Store(StoreCommand),
     /// Answer once all of the above is in the ledger.
     Flush(crossbeam_channel::Sender<()>),
@@ -79,8 +76,6 @@ pub(crate) async fn run(mut link: Link) {
     let (socket_news, mut sockets) = mpsc::channel(MAX_SOCKET_NEWS);
     let (ledger_reports, mut ledger) = mpsc::unbounded_channel();
     let (shop_answers, mut shop) = mpsc::unbounded_channel();
-    #[cfg(not(feature = "store"))]
-    drop(shop_answers);
     let mut task = Task {
         machine: Machine::new(fastrand::u64(..)),
         clock: Clock::new(),
@@ -95,7 +90,6 @@ pub(crate) async fn run(mut link: Link) {
         is_ledger_silent: false,
         ledger_news: false,
         counters: link.counters.clone(),
-        #[cfg(feature = "store")]
         shop: Shop::new(shop_answers),
     };
     let mut outbox = Outbox::new(link.notices, link.counters);
@@ -144,7 +138,6 @@ struct Task {
     /// Whether the game is to be told of that.
     ledger_news: bool,
     counters: Arc<Counters>,
-    #[cfg(feature = "store")]
     shop: Shop,
 }
 
@@ -181,7 +174,6 @@ impl Task {
                 outbox.push(notice)?;
             }
         }
-        #[cfg(feature = "store")]
         for notice in self.shop.notices() {
             is_news = true;
             outbox.push(Notice::Store(Box::new(notice)))?;
@@ -222,9 +214,7 @@ impl Task {
             }
             Command::Told(order_id) => self.machine.told(order_id),
             Command::Untrack(order_id) => self.machine.untrack(order_id),
-            #[cfg(feature = "store")]
             Command::Abandon(order_id) => self.machine.abandon(order_id, now),
-            #[cfg(feature = "store")]
             Command::Store(command) => self.obey_store(command),
             // What the commands before it have the machine put out was performed after each.
             Command::Flush(done) => match &self.ledger {
@@ -315,7 +305,6 @@ impl Task {
 
     fn written(&mut self, order_id: OrderId, entry: Entry) {
         self.machine.written(order_id, entry, self.clock.now());
-        #[cfg(feature = "store")]
         if entry == Entry::Open {
             self.shop.start(order_id, self.config.as_deref());
         }
@@ -376,19 +365,12 @@ impl Task {
         }
     }
 
-    #[cfg(not(feature = "store"))]
-    fn take_shop_answer(&mut self, answer: StoreAnswer) {
-        match answer {}
-    }
-
-    #[cfg(feature = "store")]
     fn take_shop_answer(&mut self, answer: StoreAnswer) {
         if let Some((user, order_id)) = self.shop.take(answer, self.config.as_deref()) {
             self.machine.track(&user, order_id, self.clock.now());
         }
     }
 
-    #[cfg(feature = "store")]
     fn obey_store(&mut self, command: StoreCommand) {
         let config = self.config.clone();
         let servers = self.servers.clone();
@@ -466,7 +448,6 @@ impl Task {
                 self.ledger_news = true;
             }
             Output::Notice(notice) => {
-                #[cfg(feature = "store")]
                 if let Some(order_id) = notice.ended() {
                     self.shop.close(order_id);
                 }

@@ -5,13 +5,13 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Command, Link, Notice};
-use crate::config::XsollaConfig;
-use crate::ledger::Ledger;
-use crate::order::OrderId;
-use crate::tracker;
-use crate::user::XsollaUser;
-use crate::wake::Bell;
+use super::task::{Command, Link, run};
+use crate::game::wake::Bell;
+use crate::machine::notice::Notice;
+use crate::model::config::XsollaConfig;
+use crate::model::ledger::Ledger;
+use crate::model::order::OrderId;
+use crate::model::user::XsollaUser;
 
 #[test]
 fn an_answer_is_taken_although_another_request_was_aborted() {
@@ -33,7 +33,7 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
         .unwrap();
     let (commands, receiver) = tokio::sync::mpsc::unbounded_channel();
     let (sender, notices) = crossbeam_channel::unbounded();
-    runtime.spawn(tracker::run(Link {
+    runtime.spawn(run(Link {
         commands: receiver,
         notices: sender,
         room: Arc::default(),

@@ -1,0 +1,113 @@
+//! Figures for Bevy's diagnostics.
+
+use bevy::diagnostic::{Diagnostic, DiagnosticPath, Diagnostics, RegisterDiagnostic};
+use bevy::prelude::*;
+
+use crate::game::orders::{Orders, Tracking};
+use crate::game::plugin::XsollaOrderSystems;
+use crate::game::tracking::Tracker;
+use crate::tracker::counters::Counts;
+
+/// Adds figures of the tracking to Bevy's [`DiagnosticsStore`](bevy::diagnostic::DiagnosticsStore), for a
+/// log (`LogDiagnosticsPlugin`) or a screen of the game's own. Add it beside
+/// [`XsollaOrderPlugin`](crate::XsollaOrderPlugin).
+///
+/// A figure is measured when it has changed, and once at the start; averages are of those measurements.
+/// A frame in which orders change costs a look at each order that the game knows, other frames next to
+/// nothing.
+///
+/// ```
+/// use bevy::diagnostic::DiagnosticsStore;
+/// use bevy::prelude::*;
+/// use bevy_xsolla::XsollaDiagnosticsPlugin;
+/// use bevy_xsolla::prelude::*;
+///
+/// let mut app = App::new();
+/// app.add_plugins((MinimalPlugins, XsollaOrderPlugin, XsollaDiagnosticsPlugin));
+/// app.update();
+/// let figures = app.world().resource::<DiagnosticsStore>();
+/// let sockets = figures.get(&XsollaDiagnosticsPlugin::SOCKETS);
+/// assert_eq!(sockets.and_then(|sockets| sockets.value()), Some(0.0));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct XsollaDiagnosticsPlugin;
+
+impl XsollaDiagnosticsPlugin {
+    /// How many orders the game knows of: `xsolla/orders`.
+    pub const ORDERS: DiagnosticPath = DiagnosticPath::const_new("xsolla/orders");
+    /// How many of them are followed: `xsolla/orders_open`.
+    pub const ORDERS_OPEN: DiagnosticPath = DiagnosticPath::const_new("xsolla/orders_open");
+    /// How many sockets are open and subscribed, one for a player at most: `xsolla/sockets`.
+    pub const SOCKETS: DiagnosticPath = DiagnosticPath::const_new("xsolla/sockets");
+    /// How long the oldest news that a frame delivered had waited since it came to the background task, in
+    /// milliseconds: `xsolla/news_latency`. Until the first news it has no value.
+    pub const NEWS_LATENCY: DiagnosticPath = DiagnosticPath::const_new("xsolla/news_latency");
+    /// How many Get Order requests were sent since the start: `xsolla/polls`.
+    pub const POLLS: DiagnosticPath = DiagnosticPath::const_new("xsolla/polls");
+    /// How often a socket was opened again since the start, whether it broke, could not be opened or was
+    /// renewed: `xsolla/reconnects`. A player's next purchase, after their socket was closed, does not count.
+    pub const RECONNECTS: DiagnosticPath = DiagnosticPath::const_new("xsolla/reconnects");
+}
+
+impl Plugin for XsollaDiagnosticsPlugin {
+    fn build(&self, app: &mut App) {
+        app.register_diagnostic(Diagnostic::new(Self::ORDERS))
+            .register_diagnostic(Diagnostic::new(Self::ORDERS_OPEN))
+            .register_diagnostic(Diagnostic::new(Self::SOCKETS))
+            .register_diagnostic(Diagnostic::new(Self::NEWS_LATENCY).with_suffix(" ms"))
+            .register_diagnostic(Diagnostic::new(Self::POLLS))
+            .register_diagnostic(Diagnostic::new(Self::RECONNECTS))
+            .add_systems(
+                PreUpdate,
+                measure.run_if(has_moved).after(XsollaOrderSystems),
+            );
+    }
+}
+
+/// Whether there is anything to measure. A condition, because Bevy allocates for each system that runs.
+fn has_moved(
+    tracker: Option<Res<Tracker>>,
+    orders: Option<Res<Orders>>,
+    mut last: Local<Option<Counts>>,
+) -> bool {
+    let (Some(tracker), Some(orders)) = (tracker, orders) else {
+        return false;
+    };
+    let counts = tracker.counters.counts();
+    last.replace(counts) != Some(counts) || orders.is_changed() || tracker.news_latency.is_some()
+}
+
+fn measure(
+    mut diagnostics: Diagnostics,
+    tracker: Option<ResMut<Tracker>>,
+    orders: Option<Res<Orders>>,
+    mut last: Local<Option<Counts>>,
+) {
+    let (Some(mut tracker), Some(orders)) = (tracker, orders) else {
+        return;
+    };
+    type Paths = XsollaDiagnosticsPlugin;
+    if orders.is_changed() {
+        diagnostics.add_measurement(&Paths::ORDERS, || orders.len() as f64);
+        diagnostics.add_measurement(&Paths::ORDERS_OPEN, || {
+            let is_open = |order: &&crate::Order| order.tracking == Tracking::Active;
+            orders.iter().filter(is_open).count() as f64
+        });
+    }
+    // Not through `ResMut`, which would mark the tracker as changed in each frame.
+    let latency = tracker.bypass_change_detection().news_latency.take();
+    if let Some(latency) = latency {
+        let milliseconds = latency.as_secs_f64() * 1000.0;
+        diagnostics.add_measurement(&Paths::NEWS_LATENCY, || milliseconds);
+    }
+    let counts = tracker.counters.counts();
+    let before = last.replace(counts);
+    let mut add_changed = |path: &DiagnosticPath, figure: fn(Counts) -> u64| {
+        if before.map(figure) != Some(figure(counts)) {
+            diagnostics.add_measurement(path, || figure(counts) as f64);
+        }
+    };
+    add_changed(&Paths::SOCKETS, |counts| counts.sockets);
+    add_changed(&Paths::POLLS, |counts| counts.requests);
+    add_changed(&Paths::RECONNECTS, |counts| counts.reconnects);
+}

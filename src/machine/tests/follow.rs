@@ -1,0 +1,262 @@
+//! How an order is followed, from the first request to the last connection's end.
+
+use super::*;
+
+#[test]
+fn tracking_asks_for_the_order_and_opens_the_socket_side_by_side() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    assert_eq!(sim.requests_sent(), 1);
+    assert_eq!(sim.sockets_opened, 1);
+    assert_eq!(*sim.state(), TrackerState::Connecting);
+}
+
+#[test]
+fn a_purchase_over_the_socket_takes_one_connection_and_one_request() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.pass(seconds(170));
+    sim.publish(ORDER, "paid");
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.statuses(), ["new", "paid", "done"]);
+    assert_eq!(sim.grants(ORDER), 1);
+    assert_eq!((sim.sockets_opened, sim.requests_sent()), (1, 1));
+    assert_eq!(sim.socket, None);
+    assert_eq!(*sim.state(), TrackerState::Idle);
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn no_request_stands_between_done_and_the_grant_where_the_items_are_known() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "done");
+    assert!(sim.requests.is_empty());
+    assert!(matches!(
+        sim.notices.iter().rfind(|n| !matches!(n, Notice::State(_))),
+        Some(Notice::Done { items, .. }) if *items == sword()
+    ));
+}
+
+#[test]
+fn done_without_known_items_is_told_at_once_and_granted_when_they_are_fetched() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Err(http(500)));
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.statuses(), ["done"]);
+    assert_eq!(sim.grants(ORDER), 0);
+    assert_eq!(sim.socket, None, "a done order needs no socket");
+    // The answers fail, then lag behind the socket.
+    sim.pass_answering(seconds(30), &Err(http(503)));
+    sim.pass_answering(seconds(60), &Ok(report("paid")));
+    assert_eq!(sim.grants(ORDER), 1);
+    assert_eq!(sim.failures(), Vec::<&TrackingError>::new());
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn an_answer_without_a_list_of_items_does_not_grant_an_empty_order() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    let bare = OrderReport {
+        items: None,
+        ..report("done")
+    };
+    sim.pass_answering(seconds(600), &Ok(bare));
+    assert_eq!(sim.grants(ORDER), 0);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn the_game_hears_of_a_cancellation_and_of_a_refund() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.track(OrderId(2));
+    sim.pass_answering(seconds(1), &Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "done");
+    sim.publish(ORDER, "canceled");
+    sim.publish(OrderId(2), "canceled");
+    let canceled: Vec<_> = sim
+        .notices
+        .iter()
+        .filter_map(|notice| match notice {
+            Notice::Canceled {
+                order_id, was_done, ..
+            } => Some((*order_id, *was_done)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(canceled, [(ORDER, true), (OrderId(2), false)]);
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn a_stale_done_after_a_cancellation_grants_nothing() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "canceled");
+    sim.publish(ORDER, "done");
+    sim.pass_answering(seconds(600), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+}
+
+#[test]
+fn an_expired_order_is_told_and_left() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("expired")));
+    assert!(matches!(
+        sim.notices.iter().rfind(|n| !matches!(n, Notice::State(_))),
+        Some(Notice::Expired { .. })
+    ));
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn an_order_is_granted_once_whatever_is_heard_twice() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.track(OrderId(2));
+    sim.tick();
+    sim.socket_is_live(true);
+    for _ in 0..3 {
+        sim.publish(ORDER, "done");
+        sim.answer_all(&Ok(report("done")));
+        sim.track(ORDER);
+    }
+    assert!(sim.acknowledge(ORDER));
+    sim.track(ORDER);
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn only_a_granted_order_can_be_acknowledged() {
+    let mut sim = Sim::new();
+    assert!(!sim.acknowledge(ORDER));
+    sim.track(ORDER);
+    assert!(!sim.acknowledge(ORDER));
+    sim.pass_answering(seconds(1), &Ok(report("done")));
+    assert!(sim.acknowledge(ORDER));
+    assert!(sim.acknowledge(ORDER), "a second time does no harm");
+}
+
+#[test]
+fn an_unknown_status_is_told_and_tracking_goes_on() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "in_review");
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.statuses(), ["new", "in_review", "done"]);
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn news_that_came_before_the_order_was_tracked_is_not_lost() {
+    let mut sim = Sim::new();
+    sim.track(OrderId(1));
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "paid");
+    sim.publish(ORDER, "done");
+    sim.track(ORDER);
+    sim.tick();
+    // Get Order lags behind the socket.
+    sim.answer(Ok(report("new")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn three_orders_share_a_socket_that_closes_after_the_last() {
+    let mut sim = Sim::new();
+    let orders = [OrderId(1), OrderId(2), OrderId(3)];
+    for order in orders {
+        sim.track(order);
+    }
+    sim.pass_answering(seconds(1), &Ok(report("new")));
+    sim.socket_is_live(true);
+    for order in orders {
+        assert!(sim.socket.is_some());
+        sim.publish(order, "done");
+        assert_eq!(sim.grants(order), 1);
+    }
+    assert_eq!((sim.sockets_opened, sim.socket), (1, None));
+}
+
+#[test]
+fn an_untracked_order_is_neither_asked_for_nor_told_of() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.machine.untrack(ORDER);
+    sim.collect();
+    sim.answer(Ok(report("done")));
+    sim.pass(seconds(600));
+    assert_eq!(sim.grants(ORDER), 0);
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn one_players_socket_has_no_say_in_another_players_order() {
+    let mut sim = Sim::new();
+    let bob = UserId::new('s', "bob");
+    sim.machine.log_in(&bob, None, sim.now);
+    sim.collect();
+    sim.machine.track(&bob, ORDER, sim.now);
+    sim.collect();
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.statuses(), Vec::<String>::new());
+}
+
+#[test]
+fn without_config_nothing_runs_and_with_it_everything_does() {
+    let mut sim = Sim::unconfigured();
+    sim.log_in();
+    sim.track(ORDER);
+    sim.pass(seconds(100));
+    assert_eq!((sim.requests_sent(), sim.sockets_opened), (0, 0));
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    sim.tick();
+    assert_eq!((sim.requests_sent(), sim.sockets_opened), (1, 1));
+    sim.configure(None);
+    sim.pass(seconds(100));
+    assert_eq!(sim.requests_sent(), 1);
+    assert_eq!(sim.socket, None);
+}
+
+#[test]
+fn an_abandoned_order_is_followed_again_once_there_is_news_and_not_when_old_news_is_repeated() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.machine.abandon(ORDER, sim.now);
+    sim.collect();
+    let told = sim.notices.len();
+    sim.publish(ORDER, "new");
+    assert!(
+        !sim.notices[told..]
+            .iter()
+            .any(|notice| notice.order_id() == Some(ORDER))
+    );
+    sim.publish(ORDER, "paid");
+    assert_eq!(sim.statuses(), ["paid"]);
+}

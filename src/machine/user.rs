@@ -1,0 +1,197 @@
+//! One player: their token's standing, their socket, their open orders.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::model::error::{AuthorizationError, SocketError};
+use crate::model::order::{OrderId, OrderStatus};
+use crate::model::state::TrackerState;
+
+/// How many pieces of news about orders that are not tracked (yet) are kept.
+const MAX_STRAYS: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) authorization: Authorization,
+    /// Whether they stay known while none of their orders is open.
+    pub(super) is_resident: bool,
+    /// Counts the tokens that this user has had.
+    pub(super) token: u64,
+    /// Which of them the socket was opened with.
+    pub(super) connection_token: u64,
+    /// Tokens that the socket refused since it took one.
+    pub(super) refusals: u32,
+    /// Whether the game was told that this token does not serve.
+    pub(super) is_token_reported: bool,
+    /// When the token expires, by its own word.
+    pub(super) token_expires: Option<Duration>,
+    pub(super) ledger: LedgerState,
+    /// Orders that are being written to the ledger.
+    pub(super) recording: BTreeSet<OrderId>,
+    /// Orders that were forgotten before the ledger was read.
+    pub(super) untracked: BTreeSet<OrderId>,
+    /// Orders to be followed once the ledger has been read.
+    pub(super) queued: BTreeSet<OrderId>,
+    /// Orders that were acknowledged in an earlier run, until it is known whether they were refunded.
+    pub(super) checking: BTreeSet<OrderId>,
+    /// The orders that are followed.
+    pub(super) open: BTreeSet<OrderId>,
+    /// Those of them that a socket can bring news of.
+    pub(super) awaiting: BTreeSet<OrderId>,
+    pub(super) socket: Socket,
+    /// Sockets that broke since one held.
+    pub(super) failures: u32,
+    /// What happened to the last socket; `None` while one is live.
+    pub(super) trouble: Option<SocketError>,
+    /// Before this moment the server wants no requests (429).
+    pub(super) hold_until: Duration,
+    /// Before this moment a socket that is being opened for the first time counts as on its way.
+    pub(super) grace_until: Duration,
+    /// Whether orders were asked for because there was no socket, since there was one.
+    pub(super) is_polling: bool,
+    /// The [`severity`] of the state that the machine's own was last made of; 0 is none.
+    pub(super) severity: u8,
+    strays: VecDeque<(OrderId, OrderStatus)>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Authorization {
+    /// Not logged in.
+    Absent,
+    Valid,
+    /// Requests are refused, so nothing is asked until there is a new token.
+    Refused(AuthorizationError),
+}
+
+/// Whether it is known what an earlier run left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LedgerState {
+    Unknown,
+    Loading,
+    Ready,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Socket {
+    Closed,
+    Opening {
+        connection: u64,
+    },
+    Live {
+        connection: u64,
+        since: Duration,
+    },
+    /// It broke; a timer opens it again.
+    Waiting,
+    /// The server does not take the token for a socket; a new token opens it again.
+    Refused,
+}
+
+impl User {
+    pub(super) fn new() -> Self {
+        Self {
+            authorization: Authorization::Absent,
+            is_resident: false,
+            token: 0,
+            connection_token: 0,
+            refusals: 0,
+            is_token_reported: false,
+            token_expires: None,
+            ledger: LedgerState::Unknown,
+            recording: BTreeSet::new(),
+            untracked: BTreeSet::new(),
+            queued: BTreeSet::new(),
+            checking: BTreeSet::new(),
+            open: BTreeSet::new(),
+            awaiting: BTreeSet::new(),
+            socket: Socket::Closed,
+            failures: 0,
+            trouble: None,
+            hold_until: Duration::ZERO,
+            grace_until: Duration::ZERO,
+            is_polling: false,
+            severity: 0,
+            strays: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.socket, Socket::Live { .. })
+    }
+
+    pub(super) fn connection(&self) -> Option<u64> {
+        match self.socket {
+            Socket::Opening { connection } | Socket::Live { connection, .. } => Some(connection),
+            Socket::Closed | Socket::Waiting | Socket::Refused => None,
+        }
+    }
+
+    /// Keeps news of an order that nobody tracks. The game may be about to.
+    pub(super) fn keep_stray(&mut self, order_id: OrderId, status: OrderStatus) {
+        if self.strays.len() >= MAX_STRAYS {
+            self.strays.pop_front();
+        }
+        self.strays.push_back((order_id, status));
+    }
+
+    /// Takes out what was kept for an order, oldest first.
+    pub(super) fn take_strays(&mut self, order_id: OrderId) -> Vec<OrderStatus> {
+        let (taken, kept) = std::mem::take(&mut self.strays)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(id, _)| *id == order_id);
+        self.strays = kept;
+        taken.into_iter().map(|(_, status)| status).collect()
+    }
+
+    pub(super) fn clear_strays(&mut self) {
+        self.strays.clear();
+    }
+
+    pub(super) fn state(&self) -> TrackerState {
+        let is_on_its_way = !self.queued.is_empty() || !self.recording.is_empty();
+        if self.open.is_empty() && !is_on_its_way {
+            return TrackerState::Idle;
+        }
+        match &self.authorization {
+            Authorization::Absent => return TrackerState::NoUser,
+            Authorization::Refused(reason) => {
+                return TrackerState::Unauthorized {
+                    reason: reason.clone(),
+                };
+            }
+            Authorization::Valid => {}
+        }
+        if self.is_live() {
+            return TrackerState::Live;
+        }
+        // Done orders whose items are still unknown need no socket.
+        let is_refused = self.socket == Socket::Refused;
+        if self.is_polling || is_refused || (self.awaiting.is_empty() && !is_on_its_way) {
+            return TrackerState::Polling {
+                reason: self.trouble.clone(),
+            };
+        }
+        match &self.trouble {
+            Some(reason) => TrackerState::Reconnecting {
+                reason: reason.clone(),
+            },
+            None => TrackerState::Connecting,
+        }
+    }
+}
+
+/// How bad a state is, where several players' states become one.
+pub(super) fn severity(state: &TrackerState) -> u8 {
+    match state {
+        TrackerState::Idle => 0,
+        TrackerState::Live => 1,
+        TrackerState::Connecting => 2,
+        TrackerState::Reconnecting { .. } => 3,
+        TrackerState::Polling { .. } => 4,
+        TrackerState::NoUser => 5,
+        TrackerState::Unauthorized { .. } => 6,
+        TrackerState::NoConfig | TrackerState::InvalidConfig(_) => 7,
+        TrackerState::Failed { .. } => 8,
+        TrackerState::LedgerTrouble { state, .. } => severity(state),
+    }
+}

@@ -1,0 +1,262 @@
+//! What can go wrong on the way to Xsolla's servers. None of it carries the user's token.
+
+use std::fmt;
+use std::time::Duration;
+
+use bevy::prelude::Reflect;
+use thiserror::Error;
+
+/// Why an order-status socket could not be opened, or ended.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// The server's name cannot be resolved.
+    #[error("cannot resolve the socket's host: {0}")]
+    Resolve(String),
+    /// The TCP connection was refused or failed.
+    #[error("cannot connect to the socket's host: {0}")]
+    Connect(String),
+    /// The encrypted connection cannot be made: the reason says whether the server's certificate or
+    /// this system's certificate store is the trouble.
+    #[error("no encrypted connection to the socket: {0}")]
+    Tls(String),
+    /// The server did not accept the WebSocket.
+    #[error("the server did not open a WebSocket: {message}{}", Status(*.status))]
+    Handshake {
+        /// The HTTP status, where the server answered.
+        status: Option<u16>,
+        /// What was wrong.
+        message: String,
+    },
+    /// A step took longer than [`connect_timeout`](crate::XsollaConfig::connect_timeout).
+    #[error("the socket timed out: {0}")]
+    TimedOut(ConnectStep),
+    /// The server answered `connect` with an error (Centrifuge error codes, below 1000).
+    #[error("the server refused the connection: {message} ({code})")]
+    Refused {
+        /// The Centrifuge error code, such as 101 for unauthorized.
+        code: u32,
+        /// The server's text.
+        message: String,
+        /// Whether the server says that trying again helps.
+        temporary: bool,
+    },
+    /// The server closed the socket (Centrifuge disconnect codes, WebSocket close codes).
+    #[error("the server closed the socket: {reason} ({code})")]
+    Closed {
+        /// The close code, such as 3501 for a bad request.
+        code: u32,
+        /// The server's text.
+        reason: String,
+    },
+    /// The connection broke without a word.
+    #[error("the socket broke: {0}")]
+    Lost(String),
+    /// The server's ping did not come in time.
+    #[error("the server went silent")]
+    PingMissing,
+    /// The server took the subscription back.
+    #[error("the server ended the subscription")]
+    Unsubscribed,
+    /// The server sent what is no Centrifuge protocol, or more than the limits allow.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(String),
+}
+
+impl SocketError {
+    /// Whether the token is at fault, so that only a new one helps.
+    pub fn is_unauthorized(&self) -> bool {
+        match self {
+            // 101 unauthorized, 103 permission denied, 109 token expired, 110 expired.
+            Self::Refused { code, .. } => matches!(code, 101 | 103 | 109 | 110),
+            // 3500 invalid token, 3507 permission denied.
+            Self::Closed { code, .. } => matches!(code, 3500 | 3507),
+            // A refused handshake is not: the token is sent after it.
+            _ => false,
+        }
+    }
+
+    /// Whether the server asks not to come back: Centrifuge's terminal codes.
+    pub fn is_terminal(&self) -> bool {
+        match self {
+            Self::Refused {
+                code, temporary, ..
+            } => !temporary && *code >= 100,
+            Self::Closed { code, .. } => {
+                matches!(code, 1009 | 3500..=3999 | 4500..=4999)
+            }
+            _ => false,
+        }
+    }
+}
+
+struct Status(Option<u16>);
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(status) => write!(f, " (HTTP {status})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A step of opening the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ConnectStep {
+    /// Looking the host up and opening the TCP connection.
+    Tcp,
+    /// TLS and the WebSocket handshake.
+    Handshake,
+    /// The server's answer to `connect`.
+    Connect,
+    /// The server-side subscription.
+    Subscribe,
+}
+
+impl fmt::Display for ConnectStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "no TCP connection",
+            Self::Handshake => "no WebSocket handshake",
+            Self::Connect => "no answer to connect",
+            Self::Subscribe => "no subscription",
+        })
+    }
+}
+
+/// Why a request to Xsolla's store failed.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The server was not reached, or the connection broke.
+    #[error("the store was not reached: {0}")]
+    Network(String),
+    /// The answer took longer than [`request_timeout`](crate::XsollaConfig::request_timeout).
+    #[error("the store did not answer in time")]
+    TimedOut,
+    /// The server answered with an error.
+    #[error("the store answered HTTP {status}{}", Text(.code, .message))]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// Xsolla's error code, such as `0401-9001`, where the body has one.
+        code: Option<String>,
+        /// Xsolla's text, where the body has one.
+        message: Option<String>,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The token has characters that no HTTP header can carry.
+    #[error("the token is no text that can be sent")]
+    BadToken,
+    /// The answer is not what the documentation says.
+    #[error("the store's answer cannot be read: {0}")]
+    Malformed(String),
+}
+
+impl RequestError {
+    /// Whether the token is at fault, so that only a new one helps: 401 and 403.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(
+            self,
+            Self::BadToken
+                | Self::Status {
+                    status: 401 | 403,
+                    ..
+                }
+        )
+    }
+
+    /// Whether the server refused this very request, so that repeating it hardly helps: what Xsolla's
+    /// store answers about orders (400, 404, 409, 410, 422). Other statuses may come from anybody on
+    /// the way, such as a proxy that wants a password (407).
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Status {
+                status: 400 | 404 | 409 | 410 | 422,
+                ..
+            }
+        )
+    }
+
+    /// Xsolla's error code, such as `0401-9001`, where the answer has one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Status { code, .. } => code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// How long the server asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+struct Text<'a>(&'a Option<String>, &'a Option<String>);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, self.1) {
+            (Some(code), Some(message)) => write!(f, ": [{code}] {message}"),
+            (None, Some(text)) | (Some(text), None) => write!(f, ": {text}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Why the tracking of an order ended without a final status.
+///
+/// Nothing is lost by it: [`track_order`](crate::OrderCommands::track_order) begins anew.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum TrackingError {
+    /// The server refused to tell of the order, again and again: it does not exist, or belongs to
+    /// another project or player.
+    #[error("the order is not to be had: {0}")]
+    Refused(RequestError),
+    /// No news for [`tracking_timeout`](crate::XsollaConfig::tracking_timeout).
+    #[error("no news of the order for {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The background task has ended.
+    #[error("tracking has ended: {0}")]
+    TrackerFailed(String),
+    /// More orders of one user are open than can be followed at a time: 100,000.
+    #[error("too many orders are open")]
+    TooManyOrders,
+}
+
+/// Why a new token is needed.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AuthorizationError {
+    /// The token's own `exp` claim comes up.
+    #[error("the token expires in {} s", .0.as_secs())]
+    ExpiresSoon(Duration),
+    /// The token's own `exp` claim has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// Get Order was refused.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The socket was refused.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+}
+
+/// Cuts a server's text to a length that fits a log line.
+pub(crate) fn shorten(text: &str) -> String {
+    let end = text.floor_char_boundary(200);
+    text.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,11 @@
+//! What everybody speaks of.
+
+pub(crate) mod catalog;
+pub(crate) mod config;
+pub(crate) mod error;
+pub(crate) mod ledger;
+pub(crate) mod message;
+pub(crate) mod order;
+pub(crate) mod purchase;
+pub(crate) mod state;
+pub(crate) mod user;

@@ -1,0 +1,282 @@
+//! Buying something.
+
+use std::fmt;
+
+use bevy::prelude::{Event, Message, Reflect, ReflectDefault};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::model::error::RequestError;
+use crate::model::order::OrderId;
+use crate::model::user::UserId;
+
+/// What is to be bought, and how.
+///
+/// ```
+/// use bevy_xsolla::Purchase;
+///
+/// let potions = Purchase::item("potion").quantity(3).currency("EUR").sandbox(true);
+/// let cart = Purchase::cart([("sword", 1), ("potion", 2)]).promo_code("SUMMER");
+/// let gems = Purchase::item("torch").with_virtual_currency("gem");
+/// # let _ = (potions, cart, gems);
+/// ```
+#[derive(Clone, Debug, PartialEq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+pub struct Purchase {
+    pub(crate) items: Vec<(String, u64)>,
+    pub(crate) is_cart: bool,
+    pub(crate) payment: Payment,
+    pub(crate) currency: Option<String>,
+    pub(crate) locale: Option<String>,
+    pub(crate) promo_code: Option<String>,
+    pub(crate) sandbox: bool,
+    pub(crate) external_id: Option<String>,
+    pub(crate) return_url: Option<String>,
+    pub(crate) theme: Option<String>,
+    #[reflect(ignore)]
+    pub(crate) custom_parameters: Map<String, Value>,
+}
+
+/// What is paid with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Payment {
+    /// Real money, on the payment page.
+    #[default]
+    Money,
+    /// The virtual currency with this SKU. There is no payment page.
+    VirtualCurrency(String),
+    /// Nothing: the items are free. There is no payment page.
+    Free,
+}
+
+impl Purchase {
+    /// One of an item.
+    pub fn item(sku: impl Into<String>) -> Self {
+        Self {
+            is_cart: false,
+            ..Self::cart([(sku, 1)])
+        }
+    }
+
+    /// Several items, each with how many of it, in one order.
+    pub fn cart<S: Into<String>>(items: impl IntoIterator<Item = (S, u64)>) -> Self {
+        let items = items.into_iter().map(|(sku, n)| (sku.into(), n));
+        Self {
+            items: items.collect(),
+            is_cart: true,
+            payment: Payment::Money,
+            currency: None,
+            locale: None,
+            promo_code: None,
+            sandbox: false,
+            external_id: None,
+            return_url: None,
+            theme: None,
+            custom_parameters: Map::new(),
+        }
+    }
+
+    /// How many of the item; of a cart's items, each.
+    #[must_use]
+    pub fn quantity(mut self, quantity: u64) -> Self {
+        for (_, of_item) in &mut self.items {
+            *of_item = quantity;
+        }
+        self
+    }
+
+    /// Pays with the virtual currency that has this SKU. For a single item.
+    #[must_use]
+    pub fn with_virtual_currency(mut self, sku: impl Into<String>) -> Self {
+        self.payment = Payment::VirtualCurrency(sku.into());
+        self
+    }
+
+    /// Takes what costs nothing.
+    #[must_use]
+    pub fn free(mut self) -> Self {
+        self.payment = Payment::Free;
+        self
+    }
+
+    /// The currency to pay in: ISO 4217, such as `EUR`. Xsolla chooses by the player's country
+    /// otherwise.
+    #[must_use]
+    pub fn currency(mut self, currency: impl Into<String>) -> Self {
+        self.currency = Some(currency.into());
+        self
+    }
+
+    /// The payment page's language: two letters of ISO 639-1, such as `de`.
+    #[must_use]
+    pub fn locale(mut self, locale: impl Into<String>) -> Self {
+        self.locale = Some(locale.into());
+        self
+    }
+
+    /// A promo code.
+    #[must_use]
+    pub fn promo_code(mut self, code: impl Into<String>) -> Self {
+        self.promo_code = Some(code.into());
+        self
+    }
+
+    /// Makes it a test payment, in [Xsolla's
+    /// sandbox](https://developers.xsolla.com/doc/pay-station/testing/general-info): no money moves, and test cards
+    /// are taken.
+    #[must_use]
+    pub fn sandbox(mut self, sandbox: bool) -> Self {
+        self.sandbox = sandbox;
+        self
+    }
+
+    /// The order's id in the game's own books.
+    #[must_use]
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.external_id = Some(id.into());
+        self
+    }
+
+    /// Where the payment page leads when it is done.
+    #[must_use]
+    pub fn return_url(mut self, url: impl Into<String>) -> Self {
+        self.return_url = Some(url.into());
+        self
+    }
+
+    /// The payment page's theme, by its id in Publisher Account.
+    #[must_use]
+    pub fn theme(mut self, theme: impl Into<String>) -> Self {
+        self.theme = Some(theme.into());
+        self
+    }
+
+    /// Something of the game's own that Xsolla passes on in its webhooks.
+    #[must_use]
+    pub fn custom_parameter(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.custom_parameters.insert(name.into(), value.into());
+        self
+    }
+
+    /// The SKUs, and how many of each.
+    pub fn items(&self) -> &[(String, u64)] {
+        &self.items
+    }
+}
+
+impl From<&str> for Purchase {
+    fn from(sku: &str) -> Self {
+        Self::item(sku)
+    }
+}
+
+impl From<String> for Purchase {
+    fn from(sku: String) -> Self {
+        Self::item(sku)
+    }
+}
+
+/// An order was created and is tracked. The payment page is being opened now, where there is one and
+/// [`open_payment_page`](crate::XsollaConfig::open_payment_page) says so.
+#[derive(Clone, PartialEq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PurchaseStarted {
+    /// The order.
+    pub order_id: OrderId,
+    /// Whose it is.
+    pub user: UserId,
+    /// What is bought.
+    pub purchase: Purchase,
+    /// The payment page, for games that show it in an overlay of their own; `None` where nothing is to
+    /// be paid there. Whoever has it can pay: keep it out of logs, as `Debug` and reflection do.
+    #[reflect(ignore)]
+    pub payment_url: Option<String>,
+}
+
+impl fmt::Debug for PurchaseStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PurchaseStarted")
+            .field("order_id", &self.order_id)
+            .field("user", &self.user)
+            .field("purchase", &self.purchase)
+            .field(
+                "payment_url",
+                &self.payment_url.as_ref().map(|_| "[hidden]"),
+            )
+            .finish()
+    }
+}
+
+/// No order was created.
+#[derive(Clone, Debug, PartialEq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PurchaseFailed {
+    /// The SKU of the first item.
+    pub sku: String,
+    /// What was to be bought.
+    pub purchase: Purchase,
+    /// Why it was not.
+    pub error: PurchaseError,
+}
+
+/// An order's payment page was not opened. The order is followed all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PaymentPageFailed {
+    /// The order.
+    pub order_id: OrderId,
+    /// Why it was not.
+    pub error: PaymentPageError,
+}
+
+/// Why a payment page was not opened.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PaymentPageError {
+    /// There is none any more: the order has ended, or was made in an earlier run, of which no token is
+    /// kept. A player who wants to pay buys anew.
+    #[error("there is no payment page to open")]
+    NoPage,
+    /// The player's system opened no browser. [`PurchaseStarted`] has the address, for another way.
+    #[error("no browser opens the payment page: {0}")]
+    NoBrowser(String),
+}
+
+/// Why an order was not created.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PurchaseError {
+    /// Nobody is logged in, or there is no config.
+    #[error("nobody is logged in")]
+    NotLoggedIn,
+    /// What was asked for makes no sense, such as a cart of no items.
+    #[error("the purchase makes no sense: {0}")]
+    Invalid(&'static str),
+    /// Too little of the virtual currency (Xsolla's 0401-5006).
+    #[error("there is not enough of the virtual currency")]
+    NotEnoughCurrency(RequestError),
+    /// There is no such item (Xsolla's 0401-4001).
+    #[error("there is no such item")]
+    NoSuchItem(RequestError),
+    /// The store refused it, or was not reached. An order may have been created all the same, which
+    /// costs nobody anything.
+    #[error(transparent)]
+    Request(RequestError),
+}
+
+impl From<RequestError> for PurchaseError {
+    fn from(error: RequestError) -> Self {
+        match error.code() {
+            Some("0401-5006") => Self::NotEnoughCurrency(error),
+            Some("0401-4001") => Self::NoSuchItem(error),
+            _ => Self::Request(error),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The player, and the secret that speaks for them.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bevy::prelude::{Reflect, ReflectSerialize, Resource};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The logged-in player whose orders are tracked.
+///
+/// Insert it at login, replace it to refresh the token, remove it at log-out.
+///
+/// The token is the player's JWT from [Xsolla Login](https://developers.xsolla.com/login-api/authentication/);
+/// Get Order also takes a Pay Station token.
+/// It never appears in `Debug`, logs, errors, reflection or files. The type itself is not reflected, so that
+/// no tool can read the token from the world.
+///
+/// Two values are the same player when their tokens have the same `sub` claim, or, where the token
+/// is no readable JWT, the same [external id](Self::with_external_id). A token with neither is a
+/// player of its own: give an external id if it is to be refreshed while orders are open.
+#[derive(Clone, PartialEq, Eq, Resource)]
+pub struct XsollaUser {
+    token: Secret,
+    external_id: Option<Arc<str>>,
+    id: UserId,
+    expires_at: Option<SystemTime>,
+}
+
+impl XsollaUser {
+    /// A player with this token. A leading `Bearer ` and white space are taken off.
+    pub fn new(token: impl AsRef<str>) -> Self {
+        let token = token.as_ref().trim();
+        let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+        let claims = Claims::of(token);
+        let id = match claims.sub.as_deref().filter(|sub| !sub.is_empty()) {
+            Some(sub) => UserId::new('s', sub),
+            None => UserId::of_opaque(token),
+        };
+        Self {
+            id,
+            expires_at: claims.expires_at(),
+            token: Secret(token.into()),
+            external_id: None,
+        }
+    }
+
+    /// Sends `user_external_id` when the socket connects, as the documentation shows.
+    /// Today's Xsolla SDKs leave it out.
+    #[must_use]
+    pub fn with_external_id(mut self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        // An empty id would make one player of all that have none.
+        if id.is_empty() {
+            return self;
+        }
+        if !self.id.is_subject() {
+            self.id = UserId::new('e', &id);
+        }
+        self.external_id = Some(id.into());
+        self
+    }
+
+    /// The player whose token is in the environment variable `XSOLLA_USER_TOKEN`, with the external
+    /// id in `XSOLLA_USER_EXTERNAL_ID` if there is one. `None` where the token is missing or empty.
+    pub fn from_env() -> Option<Self> {
+        let token = std::env::var("XSOLLA_USER_TOKEN").ok()?;
+        if token.trim().is_empty() {
+            return None;
+        }
+        let user = Self::new(token);
+        Some(match std::env::var("XSOLLA_USER_EXTERNAL_ID") {
+            Ok(id) if !id.is_empty() => user.with_external_id(id),
+            _ => user,
+        })
+    }
+
+    /// The external id, if one was given.
+    pub fn external_id(&self) -> Option<&str> {
+        self.external_id.as_deref()
+    }
+
+    /// When the token expires by its own `exp` claim; `None` where it has none that can be read.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
+
+    /// Who this is, whatever the token of the day.
+    pub fn id(&self) -> &UserId {
+        &self.id
+    }
+
+    /// The token itself: for the `Authorization` header and the connect frame, nothing else.
+    pub(crate) fn token(&self) -> &str {
+        &self.token.0
+    }
+}
+
+impl fmt::Debug for XsollaUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("XsollaUser")
+            .field("token", &self.token)
+            .field("external_id", &self.external_id)
+            .field("expires_at", &self.expires_at)
+            .finish()
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Secret(Arc<str>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+/// Names a player across token refreshes. Holds no secret: it may be logged and written to files.
+///
+/// Its text is `s:` and the token's `sub` claim, or `e:` and the external id, or `o:` and a hash of a
+/// token that cannot be read.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Reflect)]
+#[reflect(opaque, Clone, Debug, PartialEq, Hash, Serialize)]
+pub struct UserId(Arc<str>);
+
+impl UserId {
+    /// A key of one of the kinds: `s`ubject of the token, `e`xternal id, `o`paque token's hash.
+    /// The kind keeps a subject and an external id of the same text apart.
+    pub(crate) fn new(kind: char, id: &str) -> Self {
+        Self(format!("{kind}:{id}").into())
+    }
+
+    fn of_opaque(token: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        token.hash(&mut hasher);
+        Self::new('o', &format!("{:016x}", hasher.finish()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn is_subject(&self) -> bool {
+        self.0.starts_with("s:")
+    }
+}
+
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What is read of a JWT. Its signature is the servers' business: nothing is granted by a claim.
+#[derive(Default, Deserialize)]
+struct Claims {
+    #[serde(default, deserialize_with = "crate::wire::lenient::text")]
+    sub: Option<String>,
+    #[serde(default, deserialize_with = "crate::wire::lenient::unsigned")]
+    exp: Option<u64>,
+}
+
+impl Claims {
+    fn of(token: &str) -> Self {
+        let payload = token.split('.').nth(1).unwrap_or_default();
+        URL_SAFE_NO_PAD
+            .decode(payload.trim_end_matches('='))
+            .ok()
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .unwrap_or_default()
+    }
+
+    fn expires_at(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.exp?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jwt(claims: &str) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn a_refreshed_token_is_the_same_player() {
+        let old = XsollaUser::new(jwt(r#"{"sub":"u1","exp":1000}"#));
+        let new = XsollaUser::new(jwt(r#"{"sub":"u1","exp":2000}"#)).with_external_id("x");
+        assert_eq!(old.id(), new.id());
+        assert_ne!(old, new);
+        let exp = SystemTime::UNIX_EPOCH + Duration::from_secs(2000);
+        assert_eq!(new.expires_at(), Some(exp));
+    }
+
+    #[test]
+    fn opaque_tokens_are_told_apart_unless_an_external_id_joins_them() {
+        let (a, b) = (XsollaUser::new("aaa"), XsollaUser::new("bbb"));
+        assert_ne!(a.id(), b.id());
+        let (a, b) = (a.with_external_id("x"), b.with_external_id("x"));
+        assert_eq!(a.id(), b.id());
+    }
+
+    #[test]
+    fn a_token_of_any_shape_is_read_without_a_panic() {
+        for token in [
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            "a.!!!!.c",
+            "Bearer ",
+            "e30.bnVsbA.x",
+            "e30.W10.x",
+        ] {
+            assert_eq!(XsollaUser::new(token).expires_at(), None, "{token}");
+        }
+        let huge = jwt(r#"{"sub":5,"exp":"99999999999999999999"}"#);
+        assert_eq!(XsollaUser::new(huge).expires_at(), None);
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let user = XsollaUser::new("very-secret");
+        assert!(!format!("{user:?} {:#?} {:?}", user, user.id()).contains("very-secret"));
+    }
+
+    #[test]
+    fn an_empty_id_does_not_make_two_players_one() {
+        let (a, b) = (XsollaUser::new("aaa"), XsollaUser::new("bbb"));
+        assert_ne!(a.with_external_id("").id(), b.with_external_id("").id());
+        let [a, b] = ["a", "b"].map(|signature| {
+            let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":""}"#);
+            XsollaUser::new(format!("e30.{claims}.{signature}"))
+        });
+        assert_ne!(a.id(), b.id());
+    }
+}

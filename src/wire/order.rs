@@ -1,0 +1,312 @@
+//! Orders as the servers write them.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::lenient;
+use crate::model::order::{OrderId, OrderItem, OrderStatus, Price};
+
+/// What an answer to Get Order says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OrderReport {
+    pub(crate) status: Option<OrderStatus>,
+    /// `None` where the answer has no list of items; an empty list is one.
+    pub(crate) items: Option<Vec<OrderItem>>,
+    pub(crate) price: Option<Price>,
+}
+
+/// What a publication on the order-status channel says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OrderNews {
+    pub(crate) order_id: OrderId,
+    pub(crate) status: OrderStatus,
+}
+
+impl OrderNews {
+    /// Reads `{"order_id": 59614241, "status": "new"}`; `None` where it says neither or one only.
+    pub(crate) fn read(json: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Documented<'a> {
+            order_id: u64,
+            status: &'a str,
+        }
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default, deserialize_with = "lenient::unsigned")]
+            order_id: Option<u64>,
+            #[serde(default, deserialize_with = "lenient::text")]
+            status: Option<String>,
+        }
+        // As it is documented: read without a copy, because many may come at once.
+        if let Ok(news) = object::<Documented>(json.as_bytes()) {
+            return Some(Self {
+                order_id: OrderId(news.order_id),
+                status: read_status(news.status)?,
+            });
+        }
+        let body: Body = object(json.as_bytes()).ok()?;
+        Some(Self {
+            order_id: OrderId(body.order_id?),
+            status: read_status(&body.status?)?,
+        })
+    }
+}
+
+impl OrderReport {
+    /// Reads the answer to a request for this order.
+    ///
+    /// Lenient where nothing is lost by it. With an item that cannot be granted as it stands (without
+    /// an SKU, or with a quantity that is no number) the list counts as missing: half an order must
+    /// not pass for one.
+    pub(crate) fn read(json: &[u8], order_id: OrderId) -> Result<Self, String> {
+        let body: OrderBody = object(json)?;
+        if body.order_id.is_some_and(|id| id != order_id.0) {
+            return Err("it is about another order".to_owned());
+        }
+        let content = body.content.unwrap_or_default();
+        let items = content.items.and_then(|items| {
+            let items = items.into_iter().map(ItemBody::read);
+            let items: Result<Vec<OrderItem>, &str> = items.collect();
+            items
+                .map(|mut items| {
+                    // They are kept for as long as the order is.
+                    items.shrink_to_fit();
+                    items
+                })
+                .inspect_err(|problem| log::warn!("order {order_id} has {problem}"))
+                .ok()
+        });
+        Ok(Self {
+            status: body.status.as_deref().and_then(read_status),
+            items,
+            price: content.price.and_then(PriceBody::read),
+        })
+    }
+}
+
+/// Reads a JSON object. Serde would take a list of a struct's fields for one as well.
+pub(super) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return Err("it is no object".to_owned());
+    }
+    // The kind and the place; the text itself may be anything.
+    serde_json::from_slice(json)
+        .map_err(|error| format!("{:?} error in column {}", error.classify(), error.column()))
+}
+
+fn read_status(text: &str) -> Option<OrderStatus> {
+    (!text.trim().is_empty()).then(|| OrderStatus::parse(text))
+}
+
+#[derive(Deserialize)]
+struct OrderBody {
+    #[serde(default, deserialize_with = "lenient::unsigned")]
+    order_id: Option<u64>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    status: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    content: Option<ContentBody>,
+}
+
+#[derive(Default, Deserialize)]
+struct ContentBody {
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    price: Option<PriceBody>,
+    #[serde(default)]
+    items: Option<Vec<ItemBody>>,
+}
+
+#[derive(Deserialize)]
+struct ItemBody {
+    #[serde(default, deserialize_with = "lenient::text")]
+    sku: Option<String>,
+    #[serde(default, deserialize_with = "quantity")]
+    quantity: Quantity,
+    #[serde(default, deserialize_with = "lenient::boolean")]
+    is_free: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    price: Option<PriceBody>,
+}
+
+impl ItemBody {
+    fn read(self) -> Result<OrderItem, &'static str> {
+        let sku = self.sku.filter(|sku| !sku.is_empty());
+        let quantity = match self.quantity {
+            Quantity::Missing => Some(1),
+            Quantity::Is(quantity) => Some(quantity),
+            Quantity::Unreadable => None,
+        };
+        Ok(OrderItem {
+            sku: sku.ok_or("an item without an SKU")?,
+            quantity: quantity.ok_or("an item whose quantity is no number")?,
+            is_free: self.is_free.unwrap_or(false),
+            price: self.price.and_then(PriceBody::read),
+        })
+    }
+}
+
+#[derive(Default)]
+enum Quantity {
+    #[default]
+    Missing,
+    Is(u64),
+    Unreadable,
+}
+
+fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
+    let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else {
+        return Ok(Quantity::Missing);
+    };
+    // `3` or `"3"`; a list or an object is no number.
+    let text = raw.get().trim_matches('"').trim();
+    Ok(text.parse().map_or(Quantity::Unreadable, Quantity::Is))
+}
+
+#[derive(Deserialize)]
+pub(super) struct PriceBody {
+    #[serde(default, deserialize_with = "lenient::decimal")]
+    amount: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient::decimal")]
+    amount_without_discount: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    currency: Option<String>,
+}
+
+impl PriceBody {
+    pub(super) fn read(self) -> Option<Price> {
+        let amount = self.amount?;
+        Some(Price {
+            amount,
+            amount_without_discount: self.amount_without_discount.unwrap_or(amount),
+            currency: self.currency?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDER: OrderId = OrderId(656);
+
+    fn read(json: &str) -> Result<OrderReport, String> {
+        OrderReport::read(json.as_bytes(), ORDER)
+    }
+
+    #[test]
+    fn the_documented_answer_is_read_in_full() {
+        let report = read(
+            r#"{"order_id":656,"status":"paid","content":{"is_free":false,
+            "price":{"amount":"30.10","amount_without_discount":"35","currency":"USD"},
+            "virtual_price":null,
+            "items":[{"sku":"sword","quantity":2,"is_free":false,
+              "price":{"amount":"15.05","amount_without_discount":"15.05","currency":"USD"}}]}}"#,
+        )
+        .unwrap();
+        assert_eq!(report.status, Some(OrderStatus::Paid));
+        let price = report.price.unwrap();
+        assert_eq!(price.to_string(), "30.10 USD");
+        assert_eq!(price.amount_without_discount, Decimal::from(35));
+        let items = report.items.unwrap();
+        assert_eq!((items[0].sku.as_str(), items[0].quantity), ("sword", 2));
+    }
+
+    #[test]
+    fn what_nobody_needs_may_be_missing_null_or_of_another_type() {
+        for (json, items) in [
+            (r#"{"status":"done"}"#, None),
+            (r#"{"status":"done","content":null}"#, None),
+            (r#"{"status":"done","content":{"items":null}}"#, None),
+            (r#"{"status":"done","content":{"items":[]}}"#, Some(0)),
+            (
+                r#"{"order_id":"656","status":"done","new_field":{"a":[1]},"content":{
+                "is_free":"false","price":"thirty","virtual_price":{"amount":5},
+                "items":[{"sku":"a","quantity":"3","is_free":"true","price":[]},{"sku":7}]}}"#,
+                Some(2),
+            ),
+        ] {
+            let report = read(json).unwrap();
+            assert_eq!(report.status, Some(OrderStatus::Done), "{json}");
+            assert_eq!(report.items.map(|items| items.len()), items, "{json}");
+        }
+        assert_eq!(read(r#"{"status":null}"#).unwrap(), OrderReport::default());
+    }
+
+    #[test]
+    fn half_an_order_does_not_pass_for_one() {
+        for content in [
+            r#"{"items":[{"sku":"a"},{"quantity":1}]}"#,
+            r#"{"items":[{"sku":"a","quantity":-1}]}"#,
+            r#"{"items":[{"sku":"a","quantity":1.5}]}"#,
+            r#"{"items":[{"sku":"a","quantity":[5]}]}"#,
+            r#"{"items":[{"sku":"a","quantity":{"amount":5}}]}"#,
+            r#"{"items":[{"sku":"a"},7]}"#,
+            r#"{"items":{"sku":"a"}}"#,
+            r#""everything""#,
+        ] {
+            let report = read(&format!(r#"{{"status":"done","content":{content}}}"#)).unwrap();
+            assert_eq!(report.status, Some(OrderStatus::Done), "{content}");
+            assert_eq!(report.items, None, "{content}");
+        }
+    }
+
+    #[test]
+    fn an_answer_about_another_order_or_about_nothing_is_an_error() {
+        for json in [r#"{"order_id":657,"status":"done"}"#, "[]", "{", ""] {
+            assert!(read(json).is_err(), "{json}");
+        }
+        let no_utf8 = b"{\"status\":\"\xff\"}";
+        assert!(OrderReport::read(no_utf8, ORDER).is_err());
+        let deep = format!("{}{}", r#"{"content":"#, "[".repeat(100_000));
+        assert!(read(&deep).is_err());
+    }
+
+    #[test]
+    fn news_needs_an_order_and_a_status() {
+        let news = OrderNews::read(r#"{"order_id":"18446744073709551615","status":"Shipped"}"#);
+        let news = news.unwrap();
+        assert_eq!(news.order_id, OrderId(u64::MAX));
+        assert_eq!(news.status, OrderStatus::Other("Shipped".into()));
+        for json in [
+            r#"{"order_id":1}"#,
+            r#"{"status":"done"}"#,
+            r#"{"order_id":-1,"status":"done"}"#,
+            r#"{"order_id":1,"status":null}"#,
+            r#"{"order_id":1,"status":""}"#,
+            "null",
+            r#"[1,"done"]"#,
+        ] {
+            assert_eq!(OrderNews::read(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_nobody_needs_may_be_too_large_for_anything() {
+        let json = r#"{"status":"done","content":{"virtual_price":{"amount":1e999},
+            "items":[{"sku":"a","weight":1e999,"price":{"amount":1e999}}]}}"#;
+        assert_eq!(read(json).unwrap().items.unwrap()[0].sku, "a");
+    }
+
+    #[test]
+    fn no_number_of_a_server_panics() {
+        for number in [
+            "1e-99999999999",
+            "1e99999999999",
+            "1e-4294967295",
+            "1e4294967295",
+            "1e30",
+            "1e-40",
+            "-1e29",
+            "9e9999",
+            "1e-2147483649",
+        ] {
+            let price = format!(r#"{{"amount":"{number}","currency":"USD"}}"#);
+            let json = format!(
+                r#"{{"status":"done","content":{{"price":{price},"items":[{{"sku":"a","quantity":"{number}","price":{price}}}]}}}}"#
+            );
+            let _ = read(&json);
+            let _ = read(&json.replace(&format!("\"{number}\""), number));
+        }
+    }
+}

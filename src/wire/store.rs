@@ -1,0 +1,302 @@
+//! The catalogue and the creation of orders, as they are on the wire.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::lenient;
+use super::order::{PriceBody, object};
+use crate::model::catalog::{CatalogItem, ItemAttribute, VirtualPrice};
+use crate::model::order::OrderId;
+use crate::model::purchase::{Payment, Purchase};
+
+/// A page of the catalogue.
+pub(crate) struct CatalogPage {
+    pub(crate) items: Vec<CatalogItem>,
+    /// How many entries the page had, readable or not.
+    pub(crate) length: usize,
+    pub(crate) has_more: bool,
+}
+
+impl CatalogPage {
+    pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
+        let body: PageBody = object(json)?;
+        let items = body.items.unwrap_or_default();
+        Ok(Self {
+            length: items.len(),
+            has_more: body.has_more.unwrap_or(false),
+            // What has no SKU cannot be bought.
+            items: items.into_iter().filter_map(ItemBody::read).collect(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct PageBody {
+    #[serde(default, deserialize_with = "lenient::boolean")]
+    has_more: Option<bool>,
+    #[serde(default)]
+    items: Option<Vec<ItemBody>>,
+}
+
+#[derive(Deserialize)]
+struct ItemBody {
+    #[serde(default, deserialize_with = "lenient::text")]
+    sku: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    name: Option<String>,
+    #[serde(default, rename = "type", deserialize_with = "lenient::text")]
+    item_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    virtual_item_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    description: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    image_url: Option<String>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
+    is_free: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    price: Option<PriceBody>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    virtual_prices: Option<Vec<VirtualPriceBody>>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    groups: Option<Vec<Named>>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    attributes: Option<Vec<AttributeBody>>,
+}
+
+impl ItemBody {
+    fn read(self) -> Option<CatalogItem> {
+        let sku = self.sku.filter(|sku| !sku.is_empty())?;
+        let virtual_prices = self.virtual_prices.unwrap_or_default();
+        let groups = self.groups.unwrap_or_default();
+        let attributes = self.attributes.unwrap_or_default();
+        Some(CatalogItem {
+            name: self.name.unwrap_or_else(|| sku.clone()),
+            sku,
+            description: self.description,
+            image_url: self.image_url,
+            item_type: self.item_type,
+            virtual_item_type: self.virtual_item_type,
+            is_free: self.is_free.unwrap_or(false),
+            price: self.price.and_then(PriceBody::read),
+            virtual_prices: virtual_prices
+                .into_iter()
+                .filter_map(VirtualPriceBody::read)
+                .collect(),
+            groups: groups.into_iter().filter_map(|group| group.name).collect(),
+            attributes: attributes
+                .into_iter()
+                .filter_map(AttributeBody::read)
+                .collect(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default, alias = "value", deserialize_with = "lenient::text")]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct VirtualPriceBody {
+    #[serde(default, deserialize_with = "lenient::text")]
+    sku: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::decimal")]
+    amount: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient::decimal")]
+    amount_without_discount: Option<Decimal>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
+    is_default: Option<bool>,
+}
+
+impl VirtualPriceBody {
+    fn read(self) -> Option<VirtualPrice> {
+        let amount = self.amount?;
+        Some(VirtualPrice {
+            sku: self.sku?,
+            name: self.name,
+            amount,
+            amount_without_discount: self.amount_without_discount.unwrap_or(amount),
+            is_default: self.is_default.unwrap_or(false),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct AttributeBody {
+    #[serde(default, deserialize_with = "lenient::text")]
+    external_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    values: Option<Vec<Named>>,
+}
+
+impl AttributeBody {
+    fn read(self) -> Option<ItemAttribute> {
+        let values = self.values.unwrap_or_default();
+        Some(ItemAttribute {
+            external_id: self.external_id?,
+            name: self.name,
+            values: values.into_iter().filter_map(|value| value.name).collect(),
+        })
+    }
+}
+
+/// An order as its creation was answered.
+pub(crate) struct CreatedOrder {
+    pub(crate) order_id: OrderId,
+    /// For the payment page; `None` where nothing is to be paid there.
+    pub(crate) token: Option<String>,
+}
+
+impl CreatedOrder {
+    pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default, deserialize_with = "lenient::unsigned")]
+            order_id: Option<u64>,
+            #[serde(default, deserialize_with = "lenient::text")]
+            token: Option<String>,
+        }
+        let body: Body = object(json)?;
+        Ok(Self {
+            order_id: OrderId(body.order_id.ok_or("it has no order id")?),
+            token: body.token.filter(|token| !token.is_empty()),
+        })
+    }
+}
+
+/// Where an order is created, below `v2/project/{id}`.
+pub(crate) fn creation_path(purchase: &Purchase) -> Vec<&str> {
+    let sku = purchase.items.first().map_or("", |(sku, _)| sku);
+    match (&purchase.payment, purchase.is_cart) {
+        (Payment::Money, false) => vec!["payment", "item", sku],
+        (Payment::Money, true) => vec!["payment", "cart"],
+        (Payment::Free, false) => vec!["free", "item", sku],
+        (Payment::Free, true) => vec!["free", "cart"],
+        (Payment::VirtualCurrency(currency), _) => {
+            vec!["payment", "item", sku, "virtual", currency]
+        }
+    }
+}
+
+/// What the creation of an order is asked with.
+pub(crate) fn creation_body(purchase: &Purchase) -> Value {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        sandbox: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        quantity: Option<u64>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        items: Vec<Item<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        currency: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        locale: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        promo_code: Option<&'a str>,
+        #[serde(skip_serializing_if = "Map::is_empty")]
+        custom_parameters: Map<String, Value>,
+        #[serde(skip_serializing_if = "Map::is_empty")]
+        settings: Map<String, Value>,
+    }
+    #[derive(Serialize)]
+    struct Item<'a> {
+        sku: &'a str,
+        quantity: u64,
+    }
+    let mut settings = Map::new();
+    for (name, value) in [
+        ("external_id", &purchase.external_id),
+        ("return_url", &purchase.return_url),
+    ] {
+        if let Some(value) = value {
+            settings.insert(name.to_owned(), value.as_str().into());
+        }
+    }
+    if let Some(theme) = &purchase.theme {
+        let ui = serde_json::json!({ "theme": theme });
+        settings.insert("ui".to_owned(), ui);
+    }
+    let items = purchase.items.iter();
+    let body = Body {
+        sandbox: purchase.sandbox,
+        quantity: match purchase.items.as_slice() {
+            [(_, quantity)] if !purchase.is_cart => Some(*quantity),
+            _ => None,
+        },
+        items: match purchase.is_cart {
+            true => items
+                .map(|(sku, quantity)| Item {
+                    sku,
+                    quantity: *quantity,
+                })
+                .collect(),
+            false => Vec::new(),
+        },
+        currency: purchase.currency.as_deref(),
+        locale: purchase.locale.as_deref(),
+        promo_code: purchase.promo_code.as_deref(),
+        custom_parameters: purchase.custom_parameters.clone(),
+        settings,
+    };
+    // Strings, numbers and JSON values always serialize.
+    serde_json::to_value(body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_purchase_is_asked_for_as_documented() {
+        let purchase = Purchase::item("sword")
+            .quantity(2)
+            .sandbox(true)
+            .currency("EUR")
+            .external_id("mine")
+            .return_url("https://example.com/back")
+            .theme("dark")
+            .custom_parameter("level", 7);
+        assert_eq!(creation_path(&purchase), ["payment", "item", "sword"]);
+        assert_eq!(
+            creation_body(&purchase),
+            json!({"sandbox":true,"quantity":2,"currency":"EUR","custom_parameters":{"level":7},
+                   "settings":{"external_id":"mine","return_url":"https://example.com/back",
+                               "ui":{"theme":"dark"}}})
+        );
+        let cart = Purchase::cart([("a", 1), ("b", 2)]);
+        assert_eq!(creation_path(&cart), ["payment", "cart"]);
+        assert_eq!(
+            creation_body(&cart),
+            json!({"sandbox":false,"items":[{"sku":"a","quantity":1},{"sku":"b","quantity":2}]})
+        );
+        let gems = Purchase::item("torch").with_virtual_currency("gem");
+        let path = ["payment", "item", "torch", "virtual", "gem"];
+        assert_eq!(creation_path(&gems), path);
+    }
+
+    #[test]
+    fn a_page_is_read_though_an_entry_of_it_is_not() {
+        let page = CatalogPage::read(
+            br#"{"has_more":"true","items":[{"sku":"a","price":null,"virtual_prices":[
+                {"sku":"gem","amount":"5","is_default":true},{"amount":1}]},
+                {"name":"no sku"},{"sku":"b","price":{"amount":"1.50","currency":"USD"},
+                "groups":[{"name":"Weapons"}],
+                "attributes":[{"external_id":"kind","values":[{"value":"rare"}]}]}]}"#,
+        )
+        .unwrap();
+        assert!(page.has_more);
+        assert_eq!((page.length, page.items.len()), (3, 2));
+        assert_eq!(page.items[0].virtual_prices[0].amount, Decimal::from(5));
+        assert_eq!(page.items[1].groups, ["Weapons"]);
+        assert_eq!(page.items[1].attributes[0].values, ["rare"]);
+    }
+}
