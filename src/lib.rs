@@ -21,37 +21,40 @@ pub mod guide {}
 #[cfg(feature = "test_util")]
 pub use game::test_util;
 
-pub use game::commands::OrderCommands;
+pub use game::commands::{OrderCommands, StoreCommands};
 pub use game::conditions::{order_is, tracker_is_live};
 pub use game::diagnostics::XsollaDiagnosticsPlugin;
-pub use game::orders::{Order, Orders, OrdersIter, Tracking};
+pub use game::orders::{Order, Orders, OrdersIter};
 pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
-pub use game::store_commands::StoreCommands;
 pub use model::catalog::{
     Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, VirtualPrice,
 };
 pub use model::config::{ConfigError, XsollaConfig};
 pub use model::error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
-pub use model::ledger::{Ledger, LedgerError};
+pub use model::ledger::{
+    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerState, LedgerStore,
+};
 pub use model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
 };
-pub use model::order::{OrderId, OrderItem, OrderStatus, Price};
+pub use model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Price};
 pub use model::purchase::{
     Payment, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
-    PurchaseStarted,
+    PurchaseId, PurchaseStarted,
 };
 pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
+pub use rust_decimal::Decimal;
 
 /// Everything a game needs: `use bevy_xsolla::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        AuthorizationRequired, Catalog, Ledger, OrderCanceled, OrderCommands, OrderDone,
-        OrderExpired, OrderId, OrderItem, OrderStatus, OrderStatusChanged, OrderTrackingFailed,
-        Orders, PaymentPageFailed, Purchase, PurchaseFailed, PurchaseStarted, StoreCommands,
-        TrackerState, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser, order_is,
-        tracker_is_live,
+        AuthorizationRequired, Catalog, CatalogState, Decimal, Ledger, LedgerState, Order,
+        OrderCanceled, OrderCommands, OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase,
+        OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPageFailed, Price,
+        Purchase, PurchaseError, PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands,
+        TrackerState, UserId, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
+        order_is, tracker_is_live,
     };
 }

@@ -58,7 +58,7 @@ fn a_stream_that_began_anew_under_a_live_connection_is_not_silently_ignored() {
 }
 
 #[test]
-fn a_first_history_that_has_lost_its_beginning_is_not_called_gapless() {
+fn a_first_history_that_has_lost_its_beginning_is_not_called_recovered() {
     for reply in [
         // All of it was dropped.
         r#"{"id":2,"history":{"epoch":"yWTW","offset":2}}"#,
@@ -71,7 +71,7 @@ fn a_first_history_that_has_lost_its_beginning_is_not_called_gapless() {
         session.receive(reply, NOW).unwrap();
         assert_eq!(
             events(&mut session).last(),
-            Some(&json!({"gapless": false})),
+            Some(&json!({"recovered": false})),
             "{reply}"
         );
     }
@@ -90,7 +90,7 @@ fn a_channel_that_the_next_connection_lacks_is_a_gap_when_it_is_back() {
         .unwrap();
     assert_eq!(
         events(&mut session).last(),
-        Some(&json!({"gapless": false}))
+        Some(&json!({"recovered": false}))
     );
 }
 

@@ -43,10 +43,10 @@ pub(crate) enum Event {
     /// A publication, each one once, in the order of its channel.
     Publication(Box<RawValue>),
     /// A channel is subscribed, and its past has been told as far as the server gives it away.
-    CaughtUp {
+    Subscribed {
         /// Whether nothing can be missing since the session's last connection (or, in its first,
         /// since the stream began).
-        gapless: bool,
+        recovered: bool,
     },
 }
 
@@ -423,7 +423,7 @@ impl Session {
     }
 
     /// Goes on without the history that was asked for.
-    fn end_history(&mut self, name: &str, gapless: bool) {
+    fn end_history(&mut self, name: &str, recovered: bool) {
         let request = self
             .channels
             .get_mut(name)
@@ -433,25 +433,25 @@ impl Session {
                 // What comes next follows what was there at the subscription.
                 channel.position.offset = channel.position.offset.max(channel.top);
             }
-            self.finish(name, request.waiting, gapless);
+            self.finish(name, request.waiting, recovered);
         }
     }
 
-    fn finish(&mut self, name: &str, waiting: VecDeque<(u64, Box<RawValue>)>, mut gapless: bool) {
+    fn finish(&mut self, name: &str, waiting: VecDeque<(u64, Box<RawValue>)>, mut recovered: bool) {
         if let Some(channel) = self.channels.get_mut(name) {
             for (offset, data) in waiting {
-                gapless &= pass_on(&mut channel.position, offset, Some(data), &mut self.events);
+                recovered &= pass_on(&mut channel.position, offset, Some(data), &mut self.events);
             }
         }
-        self.catch_up(name, gapless);
+        self.catch_up(name, recovered);
     }
 
-    fn catch_up(&mut self, name: &str, gapless: bool) {
+    fn catch_up(&mut self, name: &str, recovered: bool) {
         let channel = self.channels.get_mut(name);
         let has_gap = channel.is_some_and(|channel| std::mem::take(&mut channel.has_gap))
             | std::mem::take(&mut self.has_lost_channel);
-        self.events.push_back(Event::CaughtUp {
-            gapless: gapless && !has_gap,
+        self.events.push_back(Event::Subscribed {
+            recovered: recovered && !has_gap,
         });
     }
 
@@ -499,7 +499,8 @@ impl Session {
         // One from before the last means that the stream began anew under the connection.
         let is_behind = publication.offset > 0 && publication.offset < before;
         if !is_next || is_behind {
-            self.events.push_back(Event::CaughtUp { gapless: false });
+            self.events
+                .push_back(Event::Subscribed { recovered: false });
         }
         Ok(())
     }

@@ -36,12 +36,12 @@ pub(super) fn frames(session: &mut Session) -> Vec<Value> {
     frames.map(|f| serde_json::from_str(&f).unwrap()).collect()
 }
 
-/// Publications as their data, `CaughtUp` as whether it was gapless.
+/// Publications as their data, `Subscribed` as whether it was recovered.
 pub(super) fn events(session: &mut Session) -> Vec<Value> {
     std::iter::from_fn(|| session.next_event())
         .map(|event| match event {
             Event::Publication(data) => serde_json::from_str(data.get()).unwrap(),
-            Event::CaughtUp { gapless } => json!({ "gapless": gapless }),
+            Event::Subscribed { recovered } => json!({ "recovered": recovered }),
         })
         .collect()
 }
@@ -90,7 +90,7 @@ fn history_comes_before_the_live_publications_that_overtook_it() {
             json!(1),
             json!(2),
             json!(3),
-            json!({"gapless":true}),
+            json!({"recovered":true}),
             json!(4)
         ]
     );
@@ -114,7 +114,7 @@ fn a_long_history_is_read_page_by_page() {
     );
     assert_eq!(
         events(&mut session),
-        [json!(1), json!(2), json!({"gapless":true})]
+        [json!(1), json!(2), json!({"recovered":true})]
     );
 }
 
@@ -137,7 +137,7 @@ fn the_next_connection_recovers_by_epoch_and_offset() {
         &mut session,
         r#"{"id":1,"connect":{"subs":{"CH":{"recoverable":true,"epoch":"yWTW","publications":[{"data":3,"offset":3}],"recovered":true,"offset":3,"positioned":true,"was_recovering":true}}}}"#,
     );
-    assert_eq!(events(&mut session), [json!(3), json!({"gapless":true})]);
+    assert_eq!(events(&mut session), [json!(3), json!({"recovered":true})]);
     assert!(frames(&mut session).is_empty(), "no history is needed");
 }
 
@@ -164,7 +164,7 @@ fn a_new_epoch_is_read_from_its_start_and_leaves_a_gap() {
         &mut session,
         r#"{"id":2,"history":{"publications":[{"data":1,"offset":1}],"epoch":"NEW","offset":1}}"#,
     );
-    assert_eq!(events(&mut session), [json!(1), json!({"gapless":false})]);
+    assert_eq!(events(&mut session), [json!(1), json!({"recovered":false})]);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn refused_or_missing_history_stops_nothing_and_leaves_a_gap() {
         } else {
             receive(&mut session, refusal);
         }
-        assert_eq!(events(&mut session), [json!(3), json!({"gapless":false})]);
+        assert_eq!(events(&mut session), [json!(3), json!({"recovered":false})]);
     }
 }
 
@@ -264,7 +264,7 @@ fn several_messages_in_a_frame_nulls_and_unknown_fields_are_read() {
     receive(&mut session, &frame);
     assert_eq!(
         events(&mut session),
-        [json!({"gapless":true}), json!({"order_id":1})]
+        [json!({"recovered":true}), json!({"order_id":1})]
     );
 }
 
@@ -353,7 +353,7 @@ fn a_server_cannot_fill_the_memory_with_channels_or_waiting_publications() {
     // They went through without the history.
     let events = events(&mut session);
     assert_eq!(events.iter().filter(|event| event.is_u64()).count(), 4_997);
-    assert!(events.contains(&json!({"gapless":false})));
+    assert!(events.contains(&json!({"recovered":false})));
 }
 
 /// The server's side of a channel.
@@ -503,7 +503,7 @@ fn note(session: &mut Session, seen: &mut Vec<u64>, gaps: &mut u32) {
     for event in events(session) {
         match event.as_u64() {
             Some(publication) => seen.push(publication),
-            None => *gaps += u32::from(event["gapless"] == json!(false)),
+            None => *gaps += u32::from(event["recovered"] == json!(false)),
         }
     }
 }

@@ -220,7 +220,7 @@ impl XsollaEmulator {
         let mut config = XsollaConfig::new(self.project_id());
         config.store_url = self.store_url();
         config.socket_url = self.socket_url();
-        config.ledger = Ledger::Disabled;
+        config.ledger = Ledger::disabled();
         config.open_payment_page = false;
         config.payment_url = self.payment_page_url();
         config.sandbox_payment_url = self.sandbox_payment_page_url();

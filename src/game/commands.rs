@@ -2,11 +2,15 @@
 
 use bevy::prelude::{Commands, Mut, World};
 
-use crate::game::orders::{Order, Orders, Tracking};
-use crate::game::tracking::Tracker;
-use crate::model::order::OrderId;
+use crate::game::orders::Orders;
+use crate::game::settings::expires_in;
+use crate::game::tracking::Tracking;
+use crate::machine::input::Input;
+use crate::machine::output::Notice;
+use crate::model::catalog::{Catalog, CatalogRequest, CatalogState};
+use crate::model::order::{OrderId, OrderPhase};
+use crate::model::purchase::{Purchase, PurchaseError, PurchaseFailed, PurchaseId};
 use crate::model::user::XsollaUser;
-use crate::tracker::task::Command;
 
 /// Tracking orders, on [`Commands`].
 pub trait OrderCommands {
@@ -27,119 +31,211 @@ pub trait OrderCommands {
     fn track_order_as(&mut self, user: &XsollaUser, order_id: OrderId);
 
     /// Says that the game has granted an order that is [done](crate::OrderDone): it is not delivered
-    /// again in this run, and, once [`is_acknowledged`](crate::Order::is_acknowledged) says that the
-    /// ledger has it, never. An order that is not done is left as it is.
+    /// again in this run, and, once [`Order::phase`](crate::Order::phase) says that the ledger has it,
+    /// never. An order that is not done is left as it is.
     fn acknowledge_order(&mut self, order_id: OrderId);
 
     /// Forgets an order: it is neither followed nor known any more, and leaves the ledger.
     fn untrack_order(&mut self, order_id: OrderId);
 }
 
+/// Buying, on [`Commands`].
+pub trait StoreCommands {
+    /// Fills the [`Catalog`] with all virtual items of the project.
+    fn fetch_catalog(&mut self);
+
+    /// The same in another language, or with another country's prices.
+    fn fetch_catalog_for(&mut self, request: CatalogRequest);
+
+    /// Creates an order for the logged-in [`XsollaUser`], tracks it, and then opens the payment page in
+    /// the player's browser. [`PurchaseStarted`](crate::PurchaseStarted) or
+    /// [`PurchaseFailed`](crate::PurchaseFailed) answers it once, with the id that is returned here;
+    /// [`OrderDone`](crate::OrderDone) comes when the order is paid and delivered.
+    ///
+    /// The same purchase a second time, while the first is being made or within a second of its answer, is
+    /// a double click: it makes no order, and is answered with
+    /// [`PurchaseError::Repeated`](crate::PurchaseError::Repeated).
+    fn purchase(&mut self, purchase: impl Into<Purchase>) -> PurchaseId;
+
+    /// The same for this player: for servers with many. See
+    /// [`track_order_as`](OrderCommands::track_order_as).
+    fn purchase_as(&mut self, user: &XsollaUser, purchase: impl Into<Purchase>) -> PurchaseId;
+
+    /// Opens the payment page of an order of this run again, for a player who has closed it. The page
+    /// works for 24 h. [`PaymentPageFailed`](crate::PaymentPageFailed) says that there is none to open.
+    ///
+    /// A game that shows the page itself has its address from [`PurchaseStarted`](crate::PurchaseStarted);
+    /// then this does nothing.
+    fn resume_payment(&mut self, order_id: OrderId);
+
+    /// Stops following an order that the player does not want to pay now. If it is paid all the same,
+    /// it is granted: over a socket that is open for another order, or at the next start.
+    fn abandon_order(&mut self, order_id: OrderId);
+}
+
 impl OrderCommands for Commands<'_, '_> {
     fn track_order(&mut self, order_id: OrderId) {
-        self.queue(move |world: &mut World| {
-            track(world, None, order_id);
-        });
+        self.queue(move |world: &mut World| track(world, None, order_id));
     }
 
     fn track_order_as(&mut self, user: &XsollaUser, order_id: OrderId) {
         let user = user.clone();
-        self.queue(move |world: &mut World| {
-            track(world, Some(user), order_id);
-        });
+        self.queue(move |world: &mut World| track(world, Some(user), order_id));
     }
 
     fn acknowledge_order(&mut self, order_id: OrderId) {
-        self.queue(move |world: &mut World| {
-            acknowledge(world, order_id);
-        });
+        self.queue(move |world: &mut World| send(world, Input::Acknowledge(order_id)));
     }
 
     fn untrack_order(&mut self, order_id: OrderId) {
-        self.queue(move |world: &mut World| {
-            untrack(world, order_id);
-        });
+        self.queue(move |world: &mut World| untrack(world, order_id));
     }
 }
 
-/// Runs `work` with the tracker and the orders, if the plugin is there.
-pub(crate) fn with_tracker(
+impl StoreCommands for Commands<'_, '_> {
+    fn fetch_catalog(&mut self) {
+        self.fetch_catalog_for(CatalogRequest::new());
+    }
+
+    fn fetch_catalog_for(&mut self, request: CatalogRequest) {
+        self.queue(move |world: &mut World| fetch_catalog(world, request));
+    }
+
+    fn purchase(&mut self, purchase: impl Into<Purchase>) -> PurchaseId {
+        let (id, purchase) = (PurchaseId::next(), purchase.into());
+        self.queue(move |world: &mut World| buy(world, id, None, purchase));
+        id
+    }
+
+    fn purchase_as(&mut self, user: &XsollaUser, purchase: impl Into<Purchase>) -> PurchaseId {
+        let (id, purchase, user) = (PurchaseId::next(), purchase.into(), user.clone());
+        self.queue(move |world: &mut World| buy(world, id, Some(user), purchase));
+        id
+    }
+
+    fn resume_payment(&mut self, order_id: OrderId) {
+        self.queue(move |world: &mut World| send(world, Input::ResumePayment(order_id)));
+    }
+
+    fn abandon_order(&mut self, order_id: OrderId) {
+        self.queue(move |world: &mut World| send(world, Input::Abandon(order_id)));
+    }
+}
+
+/// Runs `work` with the tracking and the orders, if the plugin is there.
+pub(super) fn with_tracking(
     world: &mut World,
-    work: impl FnOnce(&mut World, &mut Tracker, &mut Orders),
+    work: impl FnOnce(&mut World, &mut Tracking, &mut Orders),
 ) {
-    if !world.contains_resource::<Tracker>() {
+    if !world.contains_resource::<Tracking>() {
         log::error!("no order can be tracked: XsollaOrderPlugin is not added");
         return;
     }
     // A game may have taken them away.
     world.init_resource::<Orders>();
-    world.resource_scope(|world, mut tracker: Mut<Tracker>| {
+    world.resource_scope(|world, mut tracking: Mut<Tracking>| {
         // What was inserted in this frame counts in this frame: games set up and buy in `Startup`.
-        tracker.pass_settings_on(world);
+        tracking.pass_settings_on(world);
         world.resource_scope(|world, mut orders: Mut<Orders>| {
-            work(world, &mut tracker, &mut orders);
+            work(world, &mut tracking, &mut orders);
         });
-        tracker.tell_state(world);
+        tracking.tell_state(world);
     });
 }
 
-fn track(world: &mut World, user: Option<XsollaUser>, order_id: OrderId) {
-    with_tracker(world, |world, tracker, orders| {
-        let is_explicit = user.is_some();
-        let user = user.or_else(|| world.get_resource::<XsollaUser>().cloned());
-        let has_ended = |order: &Order| order.tracking != Tracking::Active && !order.is_granted;
-        if orders.get(order_id).is_some_and(has_ended) {
+fn send(world: &mut World, input: Input) {
+    with_tracking(world, |_, tracking, _| tracking.handle.send(input));
+}
+
+fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
+    with_tracking(world, |_, tracking, orders| {
+        let user = explicit.as_ref().or(tracking.settings.user.as_ref());
+        let user = user.map(|user| user.id().clone());
+        let has_ended = |phase: &OrderPhase| !phase.is_open() && !phase.is_granted();
+        if orders
+            .get(order_id)
+            .is_some_and(|order| has_ended(&order.phase))
+        {
             orders.remove(order_id);
         }
         let order = orders.entry(order_id);
-        tracker.waits_for_user |= user.is_none() && order.user.is_none();
+        tracking.settings.waits_for_user |= user.is_none() && order.user.is_none();
         // A granted one stays the player's who paid.
         if let Some(user) = user {
-            if !order.is_granted {
-                order.user = Some(user.id().clone());
+            if !order.phase.is_granted() {
+                order.user = Some(user.clone());
             }
-            if is_explicit {
-                tracker.welcome(user.id());
-                tracker.tell(Command::TrackAs { user, order_id });
-            } else {
-                let user = user.id().clone();
-                tracker.tell(Command::Track { user, order_id });
-            }
+            tracking.handle.send(match explicit {
+                Some(credentials) => {
+                    tracking.fence.log_in(&user);
+                    let expires_in = expires_in(&credentials);
+                    Input::TrackAs {
+                        user: credentials,
+                        expires_in,
+                        order_id,
+                    }
+                }
+                None => Input::Track { user, order_id },
+            });
         }
-        tracker.fail_if_dead(orders.entry(order_id));
+        tracking.fail_if_dead(orders.entry(order_id));
     });
-}
-
-fn acknowledge(world: &mut World, order_id: OrderId) {
-    with_tracker(world, |_, tracker, orders| match orders.get_mut(order_id) {
-        // `is_acknowledged` becomes true once that is in the ledger.
-        // Where the game has put other `Orders` in place, the task still knows.
-        None => tracker.tell(Command::Acknowledge(order_id)),
-        Some(order) if order.is_granted => tracker.tell(Command::Acknowledge(order_id)),
-        Some(_) => log::warn!("order {order_id} was acknowledged and is not done"),
-    });
-}
-
-/// Passes a command of the store's on.
-pub(crate) fn tell(world: &mut World, command: Command) {
-    with_tracker(world, |_, tracker, _| tracker.tell(command));
-}
-
-/// Nobody answers purchases where the background task has ended.
-pub(crate) fn fail_purchases_if_dead(world: &mut World) {
-    if let Some(state) = world.get_resource::<crate::TrackerState>()
-        && let crate::TrackerState::Failed { reason } = state.tracking()
-    {
-        let reason = reason.clone();
-        crate::game::store_deliver::fail_all(world, &reason);
-    }
 }
 
 fn untrack(world: &mut World, order_id: OrderId) {
-    with_tracker(world, |_, tracker, orders| {
+    with_tracking(world, |_, tracking, orders| {
         orders.remove(order_id);
-        tracker.waits_for_user =
-            tracker.waits_for_user && orders.iter().any(|order| order.user.is_none());
-        tracker.forget(order_id);
+        let is_waiting = orders.iter().any(|order| order.user.is_none());
+        tracking.settings.waits_for_user &= is_waiting;
+        tracking.untrack(order_id);
+    });
+}
+
+fn fetch_catalog(world: &mut World, request: CatalogRequest) {
+    with_tracking(world, |world, tracking, _| {
+        let user = tracking.settings.user.as_ref();
+        let user = user.map(|user| user.id().clone());
+        tracking.is_fetching = true;
+        tracking.handle.send(Input::FetchCatalog { user, request });
+        world.get_resource_or_init::<Catalog>().state = CatalogState::Loading;
+        tracking.fail_requests_if_dead();
+    });
+}
+
+fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, purchase: Purchase) {
+    with_tracking(world, |_, tracking, _| {
+        let user = explicit.as_ref().or(tracking.settings.user.as_ref());
+        let Some(user) = user.map(|user| user.id().clone()) else {
+            let failed = PurchaseFailed {
+                purchase_id: id,
+                user: None,
+                sku: purchase.sku().to_owned(),
+                error: purchase
+                    .validate()
+                    .err()
+                    .unwrap_or(PurchaseError::NotLoggedIn),
+                purchase,
+            };
+            let notice = Notice::PurchaseFailed(Box::new(failed));
+            return tracking.fence.release(notice);
+        };
+        tracking
+            .purchases
+            .insert(id, (user.clone(), purchase.clone()));
+        let purchase = Box::new(purchase);
+        tracking.handle.send(match explicit {
+            Some(credentials) => {
+                tracking.fence.log_in(&user);
+                let expires_in = expires_in(&credentials);
+                Input::PurchaseAs {
+                    id,
+                    user: credentials,
+                    expires_in,
+                    purchase,
+                }
+            }
+            None => Input::Purchase { id, user, purchase },
+        });
+        tracking.fail_requests_if_dead();
     });
 }

@@ -3,9 +3,9 @@
 use bevy::diagnostic::{Diagnostic, DiagnosticPath, Diagnostics, RegisterDiagnostic};
 use bevy::prelude::*;
 
-use crate::game::orders::{Orders, Tracking};
+use crate::game::orders::Orders;
 use crate::game::plugin::XsollaOrderSystems;
-use crate::game::tracking::Tracker;
+use crate::game::tracking::Tracking;
 use crate::tracker::counters::Counts;
 
 /// Adds figures of the tracking to Bevy's [`DiagnosticsStore`](bevy::diagnostic::DiagnosticsStore), for a
@@ -39,9 +39,6 @@ impl XsollaDiagnosticsPlugin {
     pub const ORDERS_OPEN: DiagnosticPath = DiagnosticPath::const_new("xsolla/orders_open");
     /// How many sockets are open and subscribed, one for a player at most: `xsolla/sockets`.
     pub const SOCKETS: DiagnosticPath = DiagnosticPath::const_new("xsolla/sockets");
-    /// How long the oldest news that a frame delivered had waited since it came to the background task, in
-    /// milliseconds: `xsolla/news_latency`. Until the first news it has no value.
-    pub const NEWS_LATENCY: DiagnosticPath = DiagnosticPath::const_new("xsolla/news_latency");
     /// How many Get Order requests were sent since the start: `xsolla/polls`.
     pub const POLLS: DiagnosticPath = DiagnosticPath::const_new("xsolla/polls");
     /// How often a socket was opened again since the start, whether it broke, could not be opened or was
@@ -54,7 +51,6 @@ impl Plugin for XsollaDiagnosticsPlugin {
         app.register_diagnostic(Diagnostic::new(Self::ORDERS))
             .register_diagnostic(Diagnostic::new(Self::ORDERS_OPEN))
             .register_diagnostic(Diagnostic::new(Self::SOCKETS))
-            .register_diagnostic(Diagnostic::new(Self::NEWS_LATENCY).with_suffix(" ms"))
             .register_diagnostic(Diagnostic::new(Self::POLLS))
             .register_diagnostic(Diagnostic::new(Self::RECONNECTS))
             .add_systems(
@@ -66,41 +62,35 @@ impl Plugin for XsollaDiagnosticsPlugin {
 
 /// Whether there is anything to measure. A condition, because Bevy allocates for each system that runs.
 fn has_moved(
-    tracker: Option<Res<Tracker>>,
+    tracking: Option<Res<Tracking>>,
     orders: Option<Res<Orders>>,
     mut last: Local<Option<Counts>>,
 ) -> bool {
-    let (Some(tracker), Some(orders)) = (tracker, orders) else {
+    let (Some(tracking), Some(orders)) = (tracking, orders) else {
         return false;
     };
-    let counts = tracker.counters.counts();
-    last.replace(counts) != Some(counts) || orders.is_changed() || tracker.news_latency.is_some()
+    let counts = tracking.handle.counters.counts();
+    last.replace(counts) != Some(counts) || orders.is_changed()
 }
 
 fn measure(
     mut diagnostics: Diagnostics,
-    tracker: Option<ResMut<Tracker>>,
+    tracking: Option<Res<Tracking>>,
     orders: Option<Res<Orders>>,
     mut last: Local<Option<Counts>>,
 ) {
-    let (Some(mut tracker), Some(orders)) = (tracker, orders) else {
+    let (Some(tracking), Some(orders)) = (tracking, orders) else {
         return;
     };
     type Paths = XsollaDiagnosticsPlugin;
     if orders.is_changed() {
         diagnostics.add_measurement(&Paths::ORDERS, || orders.len() as f64);
         diagnostics.add_measurement(&Paths::ORDERS_OPEN, || {
-            let is_open = |order: &&crate::Order| order.tracking == Tracking::Active;
-            orders.iter().filter(is_open).count() as f64
+            let open = orders.iter().filter(|order| order.phase.is_open());
+            open.count() as f64
         });
     }
-    // Not through `ResMut`, which would mark the tracker as changed in each frame.
-    let latency = tracker.bypass_change_detection().news_latency.take();
-    if let Some(latency) = latency {
-        let milliseconds = latency.as_secs_f64() * 1000.0;
-        diagnostics.add_measurement(&Paths::NEWS_LATENCY, || milliseconds);
-    }
-    let counts = tracker.counters.counts();
+    let counts = tracking.handle.counters.counts();
     let before = last.replace(counts);
     let mut add_changed = |path: &DiagnosticPath, figure: fn(Counts) -> u64| {
         if before.map(figure) != Some(figure(counts)) {

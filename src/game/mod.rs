@@ -1,15 +1,15 @@
-//! The Bevy side.
+//! The Bevy side: the only room with a `World`.
 
-pub(crate) mod checkout;
 pub(crate) mod commands;
 pub(crate) mod conditions;
-pub(crate) mod deliver;
+mod deliver;
 pub(crate) mod diagnostics;
+mod fence;
 pub(crate) mod orders;
 pub(crate) mod plugin;
-pub(crate) mod store_commands;
-pub(crate) mod store_deliver;
+mod settings;
 #[cfg(feature = "test_util")]
 pub mod test_util;
-pub(crate) mod tracking;
-pub(crate) mod wake;
+mod tracking;
+#[cfg(feature = "winit")]
+mod wake;

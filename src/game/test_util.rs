@@ -39,7 +39,7 @@
 //!
 //! app.update(); // the acknowledgement is taken in
 //! let orders = app.world().resource::<Orders>();
-//! assert!(orders.get(order).is_some_and(|order| order.is_acknowledged));
+//! assert!(orders.get(order).is_some_and(|order| order.phase.is_acknowledged()));
 //! ```
 //!
 //! What is made here has the fields that a system is likely to look at; change the others as you need them:
@@ -48,36 +48,41 @@
 use bevy::prelude::*;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::game::commands::with_tracker;
-use crate::game::orders::{Order, Orders, Tracking};
-use crate::game::plugin::{XsollaOrderSystems, add_game_side, add_tracker};
-use crate::game::tracking::Tracker;
-use crate::machine::notice::{Notice, StoreNotice};
+use crate::game::commands::with_tracking;
+use crate::game::deliver::deliver as deliver_notice;
+use crate::game::orders::{Order, Orders};
+use crate::game::plugin::{XsollaOrderSystems, add_game_side, add_tracking};
+use crate::game::tracking::Tracking;
+use crate::machine::input::Input;
+use crate::machine::output::Notice;
 use crate::model::catalog::CatalogItem;
 use crate::model::config::XsollaConfig;
 use crate::model::error::{AuthorizationError, TrackingError};
+use crate::model::ledger::LedgerState;
 use crate::model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
 };
-use crate::model::order::{OrderId, OrderItem, OrderStatus};
+use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus};
 use crate::model::purchase::{
-    PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed, PurchaseStarted,
+    PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed, PurchaseId,
+    PurchaseStarted,
 };
 use crate::model::state::TrackerState;
-use crate::model::user::XsollaUser;
-use crate::tracker::task::Command;
+use crate::model::user::{UserId, XsollaUser};
+use crate::tracker::handle::{Command, channels};
 
 /// [`XsollaOrderPlugin`](crate::XsollaOrderPlugin) for unit tests: nothing runs in the background, and nothing
 /// happens that is not [delivered](deliver).
 ///
 /// Where the app has no [`XsollaConfig`] or [`XsollaUser`] it adds one, so that nothing is missing. The user is
 /// [`player("player")`](player). An acknowledgement is taken in in the next frame.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct XsollaTestPlugin;
 
 impl Plugin for XsollaTestPlugin {
     fn build(&self, app: &mut App) {
-        if app.world().contains_resource::<Tracker>() {
+        if app.world().contains_resource::<Tracking>() {
             log::error!("XsollaTestPlugin takes the place of XsollaOrderPlugin, which is there");
             return;
         }
@@ -88,34 +93,45 @@ impl Plugin for XsollaTestPlugin {
         if !app.world().contains_resource::<XsollaUser>() {
             app.insert_resource(anybody());
         }
-        let (tracker, commands) = Tracker::alone();
-        add_tracker(app, tracker);
-        app.insert_resource(Commanded(commands))
+        let (handle, ports) = channels();
+        add_tracking(app, Tracking::new(handle, None));
+        app.insert_resource(Asked(ports.commands))
             .add_systems(PreUpdate, answer.before(XsollaOrderSystems));
-        with_tracker(app.world_mut(), |_, _, _| {});
+        with_tracking(app.world_mut(), |_, _, _| {});
     }
 }
 
 /// What the game asks of a background task that is not there.
 #[derive(Resource)]
-struct Commanded(UnboundedReceiver<Command>);
+struct Asked(UnboundedReceiver<Command>);
 
-fn answer(mut commands: ResMut<Commanded>, mut tracker: ResMut<Tracker>) {
-    while let Ok(command) = commands.0.try_recv() {
-        match command {
-            Command::Acknowledge(order_id) => tracker.release(Notice::Acknowledged { order_id }),
-            Command::Abandon(order_id) => tracker.release(Notice::Abandoned { order_id }),
-            _ => {}
-        }
+fn answer(mut asked: ResMut<Asked>, mut tracking: ResMut<Tracking>, orders: Option<Res<Orders>>) {
+    while let Ok(command) = asked.0.try_recv() {
+        let Command::Input(input) = command else {
+            continue;
+        };
+        let (order_id, phase) = match *input {
+            Input::Acknowledge(order_id) => (order_id, OrderPhase::Acknowledged),
+            Input::Abandon(order_id) => (order_id, OrderPhase::Abandoned),
+            _ => continue,
+        };
+        let order = orders.as_ref().and_then(|orders| orders.get(order_id));
+        let user = order.and_then(|order| order.user.clone());
+        tracking.fence.release(Notice::Phase {
+            order_id,
+            user: user.unwrap_or_else(|| anybody().id().clone()),
+            phase,
+        });
     }
 }
 
-/// Something for the game to hear of: any of the plugin's messages, a [`TrackerState`], or a list of
-/// `CatalogItem`s.
+/// Something for the game to hear of: any of the plugin's messages, a [`TrackerState`], a
+/// [`LedgerState`], or a list of `CatalogItem`s.
+#[derive(Debug)]
 pub struct News(Notice);
 
-/// Does what the plugin does when there is such news: updates [`Orders`], [`TrackerState`] or the `Catalog`,
-/// sends the message and triggers the event.
+/// Does what the plugin does when there is such news: updates [`Orders`], [`TrackerState`],
+/// [`LedgerState`] or the `Catalog`, sends the message and triggers the event.
 ///
 /// As from the servers, the end of an order comes with its [`OrderStatusChanged`] before it, where the order had
 /// another status.
@@ -123,61 +139,51 @@ pub struct News(Notice);
 /// Observers run at once; systems that read messages run in the next [`App::update`]. The app has the
 /// [`XsollaTestPlugin`], or everything is in vain.
 pub fn deliver(world: &mut World, news: impl Into<News>) {
-    if !world.contains_resource::<Commanded>() {
+    if !world.contains_resource::<Asked>() {
         log::error!("nothing can be delivered: XsollaTestPlugin is not added");
         return;
     }
     let News(notice) = news.into();
     match &notice {
-        Notice::State(TrackerState::LedgerTrouble { reason, state }) => {
-            let (reason, state) = (reason.clone(), (**state).clone());
-            return with_tracker(world, |_, tracker, _| {
-                tracker.ledger_error = Some(reason);
-                tracker.state = state;
-            });
-        }
         Notice::State(state) => {
-            return with_tracker(world, |_, tracker, _| {
-                tracker.ledger_error = None;
-                tracker.state = state.clone();
-            });
+            return with_tracking(world, |_, tracking, _| tracking.state = state.clone());
         }
-        Notice::Done {
-            order_id,
-            items,
-            price,
-            ..
-        } => {
+        Notice::Done(done) => {
             let details = Notice::Details {
-                order_id: *order_id,
-                items: items.clone(),
-                price: price.clone(),
+                order_id: done.order_id,
+                user: done.user.clone(),
+                items: done.items.clone(),
+                price: done.price.clone(),
             };
-            crate::game::deliver::deliver(world, details);
-            change_status(world, *order_id, OrderStatus::Done);
+            deliver_notice(world, details);
+            change_status(world, done.order_id, &done.user, OrderStatus::Done);
         }
-        Notice::Canceled { order_id, .. } => {
-            change_status(world, *order_id, OrderStatus::Canceled);
+        Notice::Canceled(canceled) => {
+            change_status(
+                world,
+                canceled.order_id,
+                &canceled.user,
+                OrderStatus::Canceled,
+            );
         }
-        Notice::Expired { order_id, .. } => change_status(world, *order_id, OrderStatus::Expired),
+        Notice::Expired(expired) => {
+            change_status(world, expired.order_id, &expired.user, OrderStatus::Expired);
+        }
         _ => {}
     }
-    if let (Some(order_id), Some(user)) = (notice.order_id(), notice.user()) {
-        let mut orders = world.get_resource_or_init::<Orders>();
-        orders.entry(order_id).user = Some(user.clone());
-    }
-    crate::game::deliver::deliver(world, notice);
+    deliver_notice(world, notice);
 }
 
-fn change_status(world: &mut World, order_id: OrderId, status: OrderStatus) {
+fn change_status(world: &mut World, order_id: OrderId, user: &UserId, status: OrderStatus) {
     let orders = world.get_resource_or_init::<Orders>();
     let known = orders
         .get(order_id)
         .filter(|order| order.source.is_some())
         .map(|order| order.status.clone());
     if known.as_ref() != Some(&status) {
-        let change = order_status_changed(order_id, known, status);
-        crate::game::deliver::deliver(world, News::from(change).0);
+        let mut change = order_status_changed(order_id, known, status);
+        change.user = user.clone();
+        deliver_notice(world, Notice::StatusChanged(change));
     }
 }
 
@@ -191,13 +197,10 @@ fn anybody() -> XsollaUser {
 }
 
 fn order_items(items: &[(&str, u64)]) -> Vec<OrderItem> {
-    let items = items.iter().map(|(sku, quantity)| OrderItem {
-        sku: (*sku).to_owned(),
-        quantity: *quantity,
-        is_free: false,
-        price: None,
-    });
-    items.collect()
+    let items = items.iter();
+    items
+        .map(|(sku, quantity)| OrderItem::new(*sku, *quantity))
+        .collect()
 }
 
 /// An order of [`player("player")`](player), as [`Orders`] would have it: for functions that take one. It is
@@ -207,10 +210,11 @@ pub fn order(order_id: OrderId, status: OrderStatus, items: &[(&str, u64)]) -> O
     order.user = Some(anybody().id().clone());
     order.source = Some(NewsSource::Socket);
     order.items = Some(order_items(items));
-    order.is_granted = status == OrderStatus::Done;
-    if status.is_final() {
-        order.tracking = Tracking::Ended;
-    }
+    order.phase = match status {
+        OrderStatus::Done => OrderPhase::Granted,
+        OrderStatus::Canceled | OrderStatus::Expired => OrderPhase::Ended,
+        OrderStatus::New | OrderStatus::Paid | OrderStatus::Other(_) => OrderPhase::Open,
+    };
     order.status = status;
     order
 }
@@ -223,6 +227,7 @@ pub fn order_status_changed(
 ) -> OrderStatusChanged {
     OrderStatusChanged {
         order_id,
+        user: anybody().id().clone(),
         previous,
         status,
         source: NewsSource::Socket,
@@ -277,6 +282,7 @@ pub fn authorization_required(error: AuthorizationError) -> AuthorizationRequire
 /// An order was made, without a payment page.
 pub fn purchase_started(order_id: OrderId, purchase: impl Into<Purchase>) -> PurchaseStarted {
     PurchaseStarted {
+        purchase_id: PurchaseId::next(),
         order_id,
         user: anybody().id().clone(),
         purchase: purchase.into(),
@@ -287,9 +293,10 @@ pub fn purchase_started(order_id: OrderId, purchase: impl Into<Purchase>) -> Pur
 /// No order was made.
 pub fn purchase_failed(purchase: impl Into<Purchase>, error: PurchaseError) -> PurchaseFailed {
     let purchase = purchase.into();
-    let sku = purchase.items().first().map(|(sku, _)| sku.clone());
     PurchaseFailed {
-        sku: sku.unwrap_or_default(),
+        purchase_id: PurchaseId::next(),
+        user: Some(anybody().id().clone()),
+        sku: purchase.sku().to_owned(),
         purchase,
         error,
     }
@@ -297,7 +304,11 @@ pub fn purchase_failed(purchase: impl Into<Purchase>, error: PurchaseError) -> P
 
 /// The payment page was not opened.
 pub fn payment_page_failed(order_id: OrderId, error: PaymentPageError) -> PaymentPageFailed {
-    PaymentPageFailed { order_id, error }
+    PaymentPageFailed {
+        order_id,
+        user: Some(anybody().id().clone()),
+        error,
+    }
 }
 
 /// Something for sale, without a price.
@@ -318,110 +329,73 @@ pub fn catalog_item(sku: &str, name: &str) -> CatalogItem {
 }
 
 impl From<OrderStatusChanged> for News {
-    fn from(change: OrderStatusChanged) -> Self {
-        Self(Notice::Status {
-            order_id: change.order_id,
-            previous: change.previous,
-            status: change.status,
-            source: change.source,
-        })
+    fn from(news: OrderStatusChanged) -> Self {
+        Self(Notice::StatusChanged(news))
     }
 }
 
 impl From<OrderDone> for News {
-    fn from(done: OrderDone) -> Self {
-        Self(Notice::Done {
-            order_id: done.order_id,
-            user: done.user,
-            items: done.items,
-            price: done.price,
-        })
+    fn from(news: OrderDone) -> Self {
+        Self(Notice::Done(news))
     }
 }
 
 impl From<OrderCanceled> for News {
-    fn from(canceled: OrderCanceled) -> Self {
-        Self(Notice::Canceled {
-            order_id: canceled.order_id,
-            user: canceled.user,
-            was_done: canceled.was_done,
-            items: canceled.items,
-        })
+    fn from(news: OrderCanceled) -> Self {
+        Self(Notice::Canceled(news))
     }
 }
 
 impl From<OrderExpired> for News {
-    fn from(expired: OrderExpired) -> Self {
-        Self(Notice::Expired {
-            order_id: expired.order_id,
-            user: expired.user,
-        })
+    fn from(news: OrderExpired) -> Self {
+        Self(Notice::Expired(news))
     }
 }
 
 impl From<OrderTrackingFailed> for News {
-    fn from(failed: OrderTrackingFailed) -> Self {
-        Self(Notice::Failed {
-            order_id: failed.order_id,
-            user: failed.user,
-            error: failed.error,
-        })
+    fn from(news: OrderTrackingFailed) -> Self {
+        Self(Notice::Failed(news))
     }
 }
 
 impl From<AuthorizationRequired> for News {
-    fn from(required: AuthorizationRequired) -> Self {
-        Self(Notice::AuthorizationRequired {
-            user: required.user,
-            error: required.error,
-        })
+    fn from(news: AuthorizationRequired) -> Self {
+        Self(Notice::AuthorizationRequired(news))
     }
 }
 
 impl From<TrackerState> for News {
-    fn from(state: TrackerState) -> Self {
-        Self(Notice::State(state))
+    fn from(news: TrackerState) -> Self {
+        Self(Notice::State(news))
     }
 }
 
-impl From<StoreNotice> for News {
-    fn from(notice: StoreNotice) -> Self {
-        Self(Notice::Store(Box::new(notice)))
+impl From<LedgerState> for News {
+    fn from(news: LedgerState) -> Self {
+        Self(Notice::Ledger(news))
     }
 }
 
 impl From<PurchaseStarted> for News {
-    fn from(started: PurchaseStarted) -> Self {
-        Self::from(StoreNotice::Started {
-            order_id: started.order_id,
-            user: started.user,
-            purchase: started.purchase,
-            payment_url: started.payment_url,
-        })
+    fn from(news: PurchaseStarted) -> Self {
+        Self(Notice::PurchaseStarted(Box::new(news)))
     }
 }
 
 impl From<PurchaseFailed> for News {
-    fn from(failed: PurchaseFailed) -> Self {
-        Self::from(StoreNotice::Failed {
-            user: anybody().id().clone(),
-            purchase: failed.purchase,
-            error: failed.error,
-        })
+    fn from(news: PurchaseFailed) -> Self {
+        Self(Notice::PurchaseFailed(Box::new(news)))
     }
 }
 
 impl From<PaymentPageFailed> for News {
-    fn from(failed: PaymentPageFailed) -> Self {
-        Self::from(StoreNotice::PageFailed {
-            order_id: failed.order_id,
-            error: failed.error,
-        })
+    fn from(news: PaymentPageFailed) -> Self {
+        Self(Notice::PageFailed(news))
     }
 }
 
 impl From<Vec<CatalogItem>> for News {
-    fn from(items: Vec<CatalogItem>) -> Self {
-        Self::from(StoreNotice::Catalog(Ok(items)))
+    fn from(news: Vec<CatalogItem>) -> Self {
+        Self(Notice::Catalog(Ok(news)))
     }
 }

@@ -1,385 +1,184 @@
-//! The game's end of the channels to the tracker task.
+//! The game's side of the background task.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use bevy::ecs::change_detection::Tick;
-use bevy::prelude::{DetectChanges, DetectChangesMut, Resource, World};
-use bevy_tokio_tasks::TokioTasksRuntime;
-use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinHandle;
+use bevy::prelude::{DetectChangesMut, Resource, World};
 
-use crate::game::orders::{Order, Orders, Tracking};
-use crate::game::wake::Bell;
-use crate::machine::notice::Notice;
-use crate::model::config::{ConfigError, XsollaConfig};
-use crate::model::error::TrackingError;
-use crate::model::ledger::LedgerError;
+use crate::game::fence::Fence;
+use crate::game::orders::{Order, Orders};
+use crate::game::settings::Settings;
+use crate::machine::input::Input;
+use crate::machine::output::Notice;
+use crate::model::error::{RequestError, TrackingError};
+use crate::model::message::OrderTrackingFailed;
 use crate::model::order::OrderId;
+use crate::model::purchase::{Purchase, PurchaseFailed, PurchaseId};
 use crate::model::state::TrackerState;
-use crate::model::user::{UserId, XsollaUser};
-use crate::tracker::counters::Counters;
-use crate::tracker::task::{Command, Link, run};
+use crate::model::user::UserId;
+use crate::platform::runtime::BackgroundTask;
+use crate::tracker::handle::Handle;
 
-/// After how many notices the task is told that there is room for more.
-const REFILL: u32 = 256;
-
-/// The game's side of the tracker task.
-#[derive(Resource)]
-pub(crate) struct Tracker {
-    commands: mpsc::UnboundedSender<Command>,
-    notices: crossbeam_channel::Receiver<Notice>,
-    /// Where the task hears that notices were taken out.
-    room: Arc<Notify>,
-    /// How many there were.
-    taken: u32,
-    pub(crate) bell: Bell,
-    /// What the task counts.
-    pub(crate) counters: Arc<Counters>,
-    /// How old the oldest of the last news was when it was delivered, until that is measured.
-    pub(crate) news_latency: Option<Duration>,
-    task: Option<JoinHandle<()>>,
-    /// What the task was last told.
-    config: Option<XsollaConfig>,
-    user: Option<XsollaUser>,
-    config_error: Option<ConfigError>,
-    /// When the config and the user had changed that the task was told of.
-    pub(crate) ticks: [Option<Tick>; 2],
-    /// Whether there are orders that were tracked while nobody was logged in.
-    pub(crate) waits_for_user: bool,
+#[derive(Debug, Resource)]
+pub(crate) struct Tracking {
+    pub(super) handle: Handle,
+    task: Option<BackgroundTask>,
+    pub(super) settings: Settings,
+    pub(super) fence: Fence,
     /// How the task is doing.
-    pub(crate) state: TrackerState,
-    pub(crate) ledger_error: Option<LedgerError>,
+    pub(super) state: TrackerState,
     /// The orders whose end the game hears of in this frame.
-    pub(crate) told: Vec<OrderId>,
-    /// Orders that were untracked, and how often, until the task has taken note of it.
-    untracking: HashMap<OrderId, u32>,
-    /// Players who have logged out, and news of their orders that was under way then: whoever plays
-    /// now must not be given it.
-    logged_out: HashSet<UserId>,
-    held: Vec<(UserId, Notice)>,
-    /// To be delivered before what the task says next.
-    released: VecDeque<Notice>,
+    pub(super) delivered: Vec<OrderId>,
+    /// The purchases that the task has not answered yet.
+    pub(super) purchases: BTreeMap<PurchaseId, (UserId, Purchase)>,
+    /// Whether the catalogue is being fetched.
+    pub(super) is_fetching: bool,
 }
 
-impl Tracker {
-    pub(crate) fn start(runtime: &TokioTasksRuntime) -> Self {
-        let (commands, command_receiver) = mpsc::unbounded_channel();
-        let (notice_sender, notices) = crossbeam_channel::unbounded();
-        let tracker = Self::new(commands, notices, TrackerState::Idle);
-        let link = Link {
-            commands: command_receiver,
-            notices: notice_sender,
-            room: tracker.room.clone(),
-            bell: tracker.bell.clone(),
-            counters: tracker.counters.clone(),
-        };
-        let task = runtime.spawn_background_task(|_| run(link));
+impl Tracking {
+    /// With a task; without one the commands are lost, or read by a test.
+    pub(super) fn new(handle: Handle, task: Option<BackgroundTask>) -> Self {
         Self {
-            task: Some(task),
-            ..tracker
+            handle,
+            task,
+            settings: Settings::default(),
+            fence: Fence::default(),
+            state: TrackerState::Idle,
+            delivered: Vec::new(),
+            purchases: BTreeMap::new(),
+            is_fetching: false,
         }
     }
 
-    pub(crate) fn failed(reason: String) -> Self {
+    /// Without a task, and for this reason.
+    pub(super) fn failed(handle: Handle, reason: String) -> Self {
         log::error!("no order can be tracked: {reason}");
-        Self::new(
-            mpsc::unbounded_channel().0,
-            crossbeam_channel::never(),
-            TrackerState::Failed { reason },
-        )
-    }
-
-    /// Without a task: what the game asks of it comes back.
-    #[cfg(feature = "test_util")]
-    pub(crate) fn alone() -> (Self, mpsc::UnboundedReceiver<Command>) {
-        let (commands, receiver) = mpsc::unbounded_channel();
-        let notices = crossbeam_channel::never();
-        (Self::new(commands, notices, TrackerState::Idle), receiver)
-    }
-
-    fn new(
-        commands: mpsc::UnboundedSender<Command>,
-        notices: crossbeam_channel::Receiver<Notice>,
-        state: TrackerState,
-    ) -> Self {
         Self {
-            commands,
-            notices,
-            room: Arc::default(),
-            taken: 0,
-            bell: Bell::default(),
-            counters: Arc::default(),
-            news_latency: None,
-            task: None,
-            config: None,
-            user: None,
-            config_error: None,
-            ticks: [None; 2],
-            waits_for_user: false,
-            state,
-            ledger_error: None,
-            told: Vec::new(),
-            untracking: HashMap::new(),
-            logged_out: HashSet::new(),
-            held: Vec::new(),
-            released: VecDeque::new(),
+            state: TrackerState::Failed { reason },
+            ..Self::new(handle, None)
         }
     }
 
     /// Whether there is anything to deliver, or to tell the task.
-    pub(crate) fn has_news(&self) -> bool {
-        self.has_notices() || !self.told.is_empty() || self.has_died()
+    pub(super) fn has_news(&self) -> bool {
+        self.has_notices() || !self.delivered.is_empty() || self.has_died()
     }
 
-    pub(crate) fn has_notices(&self) -> bool {
-        !self.released.is_empty() || !self.notices.is_empty()
+    pub(super) fn has_notices(&self) -> bool {
+        self.fence.has_released() || self.handle.has_notices()
     }
 
-    /// The next notice, and whether it is for the game for sure: the usual case.
-    pub(crate) fn next_notice(&mut self) -> Option<(Notice, bool)> {
-        let notice = match self.released.pop_front() {
+    /// The next notice for the game; `None` in place of one that is not for the game now.
+    pub(super) fn next_notice(&mut self) -> Option<Option<Notice>> {
+        let notice = match self.fence.next_released() {
             Some(notice) => notice,
-            None => self.notices.try_recv().ok()?,
+            None => self.handle.next_notice()?,
         };
-        // The task refills the channel while the frame goes on.
-        self.taken = self.taken.wrapping_add(1);
-        if self.taken.is_multiple_of(REFILL) {
-            self.make_room();
-        }
-        Some((
-            notice,
-            self.untracking.is_empty() && self.logged_out.is_empty(),
-        ))
-    }
-
-    /// To be delivered in the next frame.
-    #[cfg(feature = "test_util")]
-    pub(crate) fn release(&mut self, notice: Notice) {
-        self.released.push_back(notice);
-    }
-
-    /// Notices were taken out of the channel.
-    pub(crate) fn make_room(&self) {
-        self.room.notify_one();
-    }
-
-    /// Whether the task knows of a config, or the game of an invalid one.
-    pub(crate) fn has_config(&self) -> bool {
-        self.config.is_some() || self.config_error.is_some()
-    }
-
-    pub(crate) fn has_user(&self) -> bool {
-        self.user.is_some()
+        Some(match self.fence.is_open() {
+            true => Some(notice),
+            false => self.fence.admit(notice),
+        })
     }
 
     /// Whether there is a task that could still write.
-    pub(crate) fn has_task(&self) -> bool {
+    pub(super) fn has_task(&self) -> bool {
         self.task.is_some()
     }
 
     /// Whether the task has ended, which it does while the game runs only if it panicked.
-    pub(crate) fn has_died(&self) -> bool {
-        self.task.as_ref().is_some_and(JoinHandle::is_finished)
+    pub(super) fn has_died(&self) -> bool {
+        self.task.as_ref().is_some_and(BackgroundTask::is_finished)
     }
 
-    /// Tells the game that none of its orders is followed any more.
-    pub(crate) fn bury(&mut self, orders: &Orders) {
+    /// Tells the game that none of its orders is followed any more, and answers what was asked.
+    pub(super) fn fail_all(&mut self, orders: &Orders) {
+        self.task = None;
+        self.fence.task_ended();
         let reason = "the background task has ended: does the runtime have IO and time enabled?";
-        let failed = Self::failed(reason.to_owned());
-        let dead = std::mem::replace(self, failed);
-        // What was heard for a player who is away is theirs all the same.
-        self.held = dead.held;
-        self.logged_out = dead.logged_out;
-        self.user = dead.user;
-        self.config = dead.config;
-        self.ticks = dead.ticks;
-        self.bell = dead.bell;
+        log::error!("no order can be tracked: {reason}");
+        self.state = TrackerState::Failed {
+            reason: reason.to_owned(),
+        };
         for order in orders {
             self.fail_if_dead(order);
         }
-        self.bell.ring();
+        self.fail_requests_if_dead();
+        self.handle.waker.wake();
     }
 
-    pub(crate) fn fail_if_dead(&mut self, order: &Order) {
+    pub(super) fn fail_if_dead(&mut self, order: &Order) {
         if let TrackerState::Failed { reason } = &self.state
-            && order.tracking == Tracking::Active
+            && order.phase.is_open()
             && let Some(user) = &order.user
         {
-            self.released.push_back(Notice::Failed {
+            self.fence.release(Notice::Failed(OrderTrackingFailed {
                 order_id: order.order_id,
                 user: user.clone(),
                 error: TrackingError::TrackerFailed(reason.clone()),
-            });
+            }));
         }
     }
 
-    /// Whether this notice is for the game, now. What is for a player who has logged out is kept for
-    /// their return; what was said of an order before it was forgotten is dropped.
-    pub(crate) fn admit(&mut self, notice: Notice, orders: &Orders) -> Option<Notice> {
-        let Some(order_id) = notice.order_id() else {
-            return Some(notice);
+    /// Nobody answers purchases and the catalogue where there is no task.
+    pub(super) fn fail_requests_if_dead(&mut self) {
+        let TrackerState::Failed { reason } = &self.state else {
+            return;
         };
-        if let Some(count) = self.untracking.get_mut(&order_id) {
-            if matches!(notice, Notice::Untracked { .. }) {
-                *count -= 1;
-                if *count == 0 {
-                    self.untracking.remove(&order_id);
-                }
-            }
-            return None;
+        let error = RequestError::Network(reason.clone());
+        for (purchase_id, (user, purchase)) in std::mem::take(&mut self.purchases) {
+            let failed = PurchaseFailed {
+                purchase_id,
+                user: Some(user),
+                sku: purchase.sku().to_owned(),
+                purchase,
+                error: error.clone().into(),
+            };
+            self.fence.release(Notice::PurchaseFailed(Box::new(failed)));
         }
-        // Its own word first: the game may have put other `Orders` in place.
-        let owner = notice
-            .user()
-            .or_else(|| orders.get(order_id)?.user.as_ref());
-        match owner {
-            Some(user) if self.logged_out.contains(user) => {
-                let user = user.clone();
-                self.held.push((user, notice));
-                None
-            }
-            _ => Some(notice),
+        if std::mem::take(&mut self.is_fetching) {
+            self.fence.release(Notice::Catalog(Err(error)));
         }
-    }
-
-    pub(crate) fn forget(&mut self, order_id: OrderId) {
-        let is_of_another = |notice: &Notice| notice.order_id() != Some(order_id);
-        self.held.retain(|(_, notice)| is_of_another(notice));
-        self.released.retain(is_of_another);
-        self.told.retain(|told| *told != order_id);
-        if self.task.is_some() {
-            *self.untracking.entry(order_id).or_default() += 1;
-            self.tell(Command::Untrack(order_id));
-        }
-    }
-
-    /// A player is back: what was held for them is theirs.
-    pub(crate) fn welcome(&mut self, user: &UserId) {
-        if self.logged_out.remove(user) {
-            let (theirs, others) = std::mem::take(&mut self.held)
-                .into_iter()
-                .partition(|(owner, _)| owner == user);
-            self.held = others;
-            let theirs: Vec<(UserId, Notice)> = theirs;
-            self.released
-                .extend(theirs.into_iter().map(|(_, notice)| notice));
-        }
-    }
-
-    pub(crate) fn tell(&self, command: Command) {
-        // A task that has ended is reported by `TrackerState::Failed`.
-        let _ = self.commands.send(command);
     }
 
     /// Every system has had a frame for what was sent in the last one.
-    pub(crate) fn confirm_told(&mut self) {
-        for order_id in std::mem::take(&mut self.told) {
-            self.tell(Command::Told(order_id));
+    pub(super) fn confirm_delivered(&mut self) {
+        for order_id in std::mem::take(&mut self.delivered) {
+            self.handle.send(Input::Delivered(order_id));
         }
     }
 
+    /// Forgets an order that the game has untracked.
+    pub(super) fn untrack(&mut self, order_id: OrderId) {
+        self.delivered.retain(|delivered| *delivered != order_id);
+        self.fence.untrack(order_id, self.has_task());
+        self.handle.send(Input::Untrack(order_id));
+    }
+
     /// Tells the game how tracking is doing, if that has changed.
-    pub(crate) fn tell_state(&self, world: &mut World) {
+    pub(super) fn tell_state(&self, world: &mut World) {
         let overall = self.overall_state(&world.get_resource_or_init::<Orders>());
         world
             .get_resource_or_init::<TrackerState>()
             .set_if_neq(overall);
     }
 
-    /// How tracking is doing as a whole.
-    pub(crate) fn overall_state(&self, orders: &Orders) -> TrackerState {
-        let state = self.tracking_state(orders);
-        match &self.ledger_error {
-            Some(reason) => TrackerState::LedgerTrouble {
-                reason: reason.clone(),
-                state: Box::new(state),
-            },
-            None => state,
-        }
-    }
-
-    /// The settings' state before the task's.
-    fn tracking_state(&self, orders: &Orders) -> TrackerState {
+    /// How tracking is doing as a whole: what the settings lack goes before what the task says.
+    pub(super) fn overall_state(&self, orders: &Orders) -> TrackerState {
         if let TrackerState::Failed { .. } = self.state {
             return self.state.clone();
         }
-        if let Some(error) = &self.config_error {
+        if let Some(error) = &self.settings.config_error {
             return TrackerState::InvalidConfig(error.clone());
         }
-        if self.config.is_none() {
+        if self.settings.config.is_none() {
             return TrackerState::NoConfig;
         }
         // A server that tracks for many players needs no one to be logged in.
         if self.state == TrackerState::Idle
-            && self.user.is_none()
-            && (orders.is_empty() || self.waits_for_user)
+            && self.settings.user.is_none()
+            && (orders.is_empty() || self.settings.waits_for_user)
         {
             return TrackerState::NoUser;
         }
         self.state.clone()
-    }
-
-    /// Passes the config and the user on when they come, change, or go.
-    pub(crate) fn pass_settings_on(&mut self, world: &mut World) {
-        self.ticks = [
-            (world.get_resource_ref::<XsollaConfig>()).map(|config| config.last_changed()),
-            (world.get_resource_ref::<XsollaUser>()).map(|user| user.last_changed()),
-        ];
-        self.set_config(world.get_resource());
-        // Writing the same value anew is no log-in.
-        if world.get_resource::<XsollaUser>() != self.user.as_ref() {
-            let user = world.get_resource::<XsollaUser>().cloned();
-            self.set_user(user, &mut world.get_resource_or_init::<Orders>());
-        }
-    }
-
-    fn set_config(&mut self, config: Option<&XsollaConfig>) {
-        // Writing the same value anew is no reason to reconnect.
-        if self.config_error.is_none() && config == self.config.as_ref() {
-            return;
-        }
-        let error = config.and_then(|config| config.validate().err());
-        if error != self.config_error {
-            if let Some(error) = &error {
-                log::error!("the XsollaConfig cannot be used: {error}");
-            }
-            self.config_error = error;
-        }
-        let config = config.filter(|_| self.config_error.is_none()).cloned();
-        if config != self.config {
-            self.config.clone_from(&config);
-            self.tell(Command::Configure(config.map(Arc::new)));
-        }
-    }
-
-    fn set_user(&mut self, user: Option<XsollaUser>, orders: &mut Orders) {
-        let old = self.user.take();
-        if let Some(old) = old
-            && user.as_ref().is_none_or(|user| user.id() != old.id())
-        {
-            self.tell(Command::LogOut(old.id().clone()));
-            self.logged_out.insert(old.id().clone());
-        }
-        let Some(user) = user else {
-            return;
-        };
-        self.user = Some(user.clone());
-        self.welcome(user.id());
-        self.tell(Command::LogIn(user.clone()));
-        if !std::mem::take(&mut self.waits_for_user) {
-            return;
-        }
-        for order in orders.iter_mut() {
-            if order.user.is_none() {
-                order.user = Some(user.id().clone());
-                self.tell(Command::Track {
-                    user: user.id().clone(),
-                    order_id: order.order_id,
-                });
-                self.fail_if_dead(order);
-            }
-        }
     }
 }

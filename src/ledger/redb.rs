@@ -1,19 +1,16 @@
-//! One ledger file.
+//! The ledger in a file: an embedded, transactional database.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use ::redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError,
     TableDefinition,
 };
 
-use super::record::Record;
-use crate::model::ledger::{Ledger, LedgerError, Restored};
+use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
 
@@ -22,135 +19,84 @@ const ORDERS: TableDefinition<(u64, &str, u64), &[u8]> = TableDefinition::new("o
 /// A ledger has a few orders; the library's default is for bulk.
 const CACHE_BYTES: usize = 256 * 1024;
 
-/// What an entry is found by.
-pub(super) type Key = (u64, UserId, OrderId);
-/// A change that may not have reached the disk yet.
-#[derive(Clone, Copy, Default)]
-struct Change {
-    /// Whether what the file has is to be forgotten first.
-    erases: bool,
-    record: Option<Record>,
-}
-
-pub(super) struct File {
+pub(super) struct Redb {
     path: PathBuf,
     database: Option<Database>,
-    /// Kept until they are committed, however often that fails. One for an order.
-    changes: BTreeMap<Key, Change>,
+    /// That the file was damaged is worth knowing for as long as the game runs.
     damage: Option<LedgerError>,
-    /// What went wrong the last time.
-    error: Option<LedgerError>,
 }
 
-impl File {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            database: None,
-            changes: BTreeMap::new(),
-            damage: None,
-            error: None,
-        }
-    }
-
-    pub(super) fn set(&mut self, key: Key, record: &Record) {
-        let change = self.changes.entry(key).or_default();
-        change.record = Some(match change.record {
-            Some(waiting) => waiting.raised(*record),
-            None => *record,
-        });
-    }
-
-    pub(super) fn erase(&mut self, key: Key) {
-        let change = Change {
-            erases: true,
-            record: None,
-        };
-        self.changes.insert(key, change);
-    }
-
-    pub(super) fn has_changes(&self) -> bool {
-        !self.changes.is_empty()
-    }
-
-    /// What is wrong with it now; that it was damaged is worth knowing for as long as the game runs.
-    pub(super) fn trouble(&self) -> Option<&LedgerError> {
-        self.error.as_ref().or(self.damage.as_ref())
-    }
-
-    /// Writes all changes in one transaction, durably.
-    pub(super) fn commit(&mut self) -> Result<(), LedgerError> {
-        if self.changes.is_empty() {
-            return Ok(());
-        }
-        let changes = std::mem::take(&mut self.changes);
-        let written = self.attempt(|database| {
-            let transaction = database.begin_write()?;
-            {
-                let mut table = transaction.open_table(ORDERS)?;
-                for ((project_id, user, order_id), change) in &changes {
-                    let key = (*project_id, user.as_str(), order_id.0);
-                    if change.erases {
-                        drop(table.remove(key)?);
-                    }
-                    if let Some(record) = change.record {
-                        let known = table.get(key)?.and_then(|row| Record::read(row.value()));
-                        let record = known.map_or(record, |known| known.raised(record));
-                        drop(table.insert(key, record.write().as_slice())?);
-                    }
-                }
-            }
-            transaction.commit()?;
-            Ok(())
-        });
-        if written.is_err() {
-            self.changes = changes;
-        }
-        written
-    }
-
-    /// A user's orders in a project.
-    pub(super) fn load(
+impl LedgerStore for Redb {
+    fn load(
         &mut self,
         project_id: u64,
         user: &UserId,
-    ) -> Result<Vec<Restored>, LedgerError> {
-        let now = SystemTime::now();
+    ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
         self.attempt(|database| {
             // The table is made where it is missing, because a read transaction cannot.
             let transaction = database.begin_write()?;
             drop(transaction.open_table(ORDERS)?);
             transaction.commit()?;
             let table = database.begin_read()?.open_table(ORDERS)?;
-            let mut restored = Vec::new();
+            let mut records = Vec::new();
             let first = (project_id, user.as_str(), 0);
             let last = (project_id, user.as_str(), u64::MAX);
             for row in table.range(first..=last)? {
                 let (key, value) = row?;
                 let (_, _, order_id) = key.value();
-                match Record::read(value.value()) {
-                    Some(record) => restored.push(record.restore(OrderId(order_id), now)),
-                    // Of a newer version, perhaps: left where it is.
+                match LedgerRecord::from_json(value.value()) {
+                    Some(record) => records.push((OrderId(order_id), record)),
+                    // It is of a newer version, perhaps, and is left where it is.
                     None => log::warn!("the ledger's entry of order {order_id} cannot be read"),
                 }
             }
-            Ok(restored)
+            Ok(records)
         })
     }
 
-    /// Does the work, and remembers how that went.
-    fn attempt<T>(
+    /// In one transaction.
+    fn commit(
         &mut self,
-        work: impl Fn(&Database) -> Result<T, ::redb::Error>,
-    ) -> Result<T, LedgerError> {
-        let result = self.attempt_twice(work);
-        self.error = result.as_ref().err().cloned();
-        result
+        changes: &[LedgerChange],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        self.attempt(|database| {
+            let mut before = Vec::new();
+            let transaction = database.begin_write()?;
+            {
+                let mut table = transaction.open_table(ORDERS)?;
+                for change in changes {
+                    let key = (change.project_id, change.user.as_str(), change.order_id.0);
+                    let known = table.get(key)?;
+                    let known = known.and_then(|row| LedgerRecord::from_json(row.value()));
+                    before.push(known.map(|record| record.entry()));
+                    match change.apply(known) {
+                        Some(record) => drop(table.insert(key, record.to_json().as_bytes())?),
+                        None => drop(table.remove(key)?),
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(before)
+        })
+    }
+
+    fn trouble(&self) -> Option<LedgerError> {
+        self.damage.clone()
+    }
+}
+
+impl Redb {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            database: None,
+            damage: None,
+        }
     }
 
     /// Does the work on the open database. A file that turns out to be damaged is put aside, and the
     /// work done on a new one.
-    fn attempt_twice<T>(
+    fn attempt<T>(
         &mut self,
         work: impl Fn(&Database) -> Result<T, ::redb::Error>,
     ) -> Result<T, LedgerError> {
@@ -208,39 +154,6 @@ impl File {
             message,
         }
     }
-}
-
-/// The file of a user's orders, if they are to be kept.
-pub(super) fn path(
-    ledger: &Ledger,
-    project_id: u64,
-    user: &UserId,
-) -> Result<Option<PathBuf>, LedgerError> {
-    match ledger {
-        Ledger::Disabled => Ok(None),
-        Ledger::At(path) => Ok(Some(path.clone())),
-        Ledger::UserData => {
-            let mut path = dirs::data_dir().ok_or(LedgerError::NoPlace)?;
-            path.push("bevy_xsolla");
-            path.push(project_id.to_string());
-            path.push(format!("{}.redb", file_name(user)));
-            Ok(Some(path))
-        }
-    }
-}
-
-/// The id in letters that every file system takes, and no separator among them. What of a long one is
-/// cut off does not matter: entries are found by their user.
-fn file_name(user: &UserId) -> String {
-    let mut name = String::new();
-    for byte in user.as_str().bytes().take(60) {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
-            // In hexadecimal, because some file systems take capitals and small letters for the same.
-            _ => name.push_str(&format!("_{byte:02x}")),
-        }
-    }
-    name
 }
 
 fn open(path: &Path) -> Result<Database, Failure> {

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use std::path::PathBuf;
 
-use super::writer::{Job, Report, Worker};
-use crate::model::ledger::{Entry, Ledger, LedgerError};
+use super::writer::{Done, Job, Writer};
+use crate::model::ledger::{Ledger, LedgerEntry, LedgerError, LedgerState};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
 
@@ -32,7 +32,7 @@ impl Folder {
     }
 
     fn ledger(&self) -> Ledger {
-        Ledger::At(self.0.join("ledger.redb"))
+        Ledger::at(self.0.join("ledger.redb"))
     }
 
     /// The file in the hands of another instance, once the thread before has let go of it.
@@ -55,17 +55,17 @@ impl Drop for Folder {
 }
 
 struct Clerk {
-    worker: Worker,
-    inbox: mpsc::UnboundedReceiver<Report>,
-    reports: Vec<Report>,
+    writer: Writer,
+    inbox: mpsc::UnboundedReceiver<Done>,
+    reports: Vec<Done>,
 }
 
 impl Clerk {
     fn new(ledger: Ledger) -> Self {
         let (reports, inbox) = mpsc::unbounded_channel();
-        let worker = Worker::start(reports).unwrap();
+        let writer = Writer::start(move |done| drop(reports.send(done))).unwrap();
         let clerk = Self {
-            worker,
+            writer,
             inbox,
             reports: Vec::new(),
         };
@@ -74,18 +74,18 @@ impl Clerk {
     }
 
     fn open(&self, ledger: Ledger) {
-        self.worker.give(Job::Use {
+        self.writer.give(Job::Configure {
             ledger,
             project_id: 1,
         });
     }
 
     fn load(&self) {
-        self.worker.give(Job::Load { user: alice() });
+        self.writer.give(Job::Load(alice()));
     }
 
-    fn write(&self, entry: Entry) {
-        self.worker.give(Job::Write {
+    fn write(&self, entry: LedgerEntry) {
+        self.writer.give(Job::Record {
             user: alice(),
             order_id: ORDER,
             entry,
@@ -93,7 +93,7 @@ impl Clerk {
     }
 
     fn erase(&self) {
-        self.worker.give(Job::Erase {
+        self.writer.give(Job::Erase {
             user: alice(),
             order_id: ORDER,
         });
@@ -101,7 +101,7 @@ impl Clerk {
 
     fn flush(&mut self) {
         let (done, is_done) = crossbeam_channel::bounded(1);
-        self.worker.give(Job::Flush(done));
+        self.writer.give(Job::Flush(done));
         is_done.recv_timeout(DEADLINE).unwrap();
         self.collect();
     }
@@ -112,7 +112,7 @@ impl Clerk {
     }
 
     #[track_caller]
-    fn wait_for(&mut self, what: &str, is_it: impl Fn(&Report) -> bool) {
+    fn wait_for(&mut self, what: &str, is_it: impl Fn(&Done) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         while !self.reports.iter().any(&is_it) {
             assert!(Instant::now() < deadline, "no {what}: {:?}", self.reports);
@@ -121,23 +121,23 @@ impl Clerk {
         }
     }
 
-    fn loaded(&mut self) -> Vec<Entry> {
-        self.wait_for("load", |report| matches!(report, Report::Loaded { .. }));
-        let entries = |report: &Report| match report {
-            Report::Loaded { orders, .. } => orders.iter().map(|order| order.entry).collect(),
+    fn loaded(&mut self) -> Vec<LedgerEntry> {
+        self.wait_for("load", |report| matches!(report, Done::Loaded { .. }));
+        let entries = |report: &Done| match report {
+            Done::Loaded { orders, .. } => orders.iter().map(|order| order.entry).collect(),
             _ => Vec::new(),
         };
         self.reports.iter().flat_map(entries).collect()
     }
 
-    fn has_written(&self, entry: Entry) -> bool {
-        let is_it = |r: &Report| matches!(r, Report::Written { entry: e, .. } if *e == entry);
+    fn has_written(&self, entry: LedgerEntry) -> bool {
+        let is_it = |r: &Done| matches!(r, Done::Recorded { entry: e, .. } if *e == entry);
         self.reports.iter().any(is_it)
     }
 }
 
 /// What the next run reads.
-fn read_again(ledger: Ledger) -> Vec<Entry> {
+fn read_again(ledger: Ledger) -> Vec<LedgerEntry> {
     let mut clerk = Clerk::new(ledger);
     clerk.load();
     clerk.loaded()
@@ -148,15 +148,15 @@ fn an_acknowledgement_is_reported_once_it_is_on_the_disk_and_an_open_order_at_on
     let folder = Folder::new("durable");
     let in_the_way = folder.0.join("file");
     fs::write(&in_the_way, "").unwrap();
-    let mut clerk = Clerk::new(Ledger::At(in_the_way.join("ledger.redb")));
-    clerk.write(Entry::Open);
-    clerk.write(Entry::Acknowledged);
+    let mut clerk = Clerk::new(Ledger::at(in_the_way.join("ledger.redb")));
+    clerk.write(LedgerEntry::Open);
+    clerk.write(LedgerEntry::Acknowledged);
     clerk.flush();
-    assert!(clerk.has_written(Entry::Open) && !clerk.has_written(Entry::Acknowledged));
+    assert!(clerk.has_written(LedgerEntry::Open) && !clerk.has_written(LedgerEntry::Acknowledged));
     clerk.wait_for("trouble", |report| {
         matches!(
             report,
-            Report::Trouble(Some(LedgerError::Unavailable { .. }))
+            Done::State(LedgerState::Trouble(LedgerError::Unavailable { .. }))
         )
     });
     // The place is mended: it is written after all, and the trouble is over.
@@ -164,14 +164,14 @@ fn an_acknowledgement_is_reported_once_it_is_on_the_disk_and_an_open_order_at_on
     clerk.wait_for("acknowledgement", |report| {
         matches!(
             report,
-            Report::Written {
-                entry: Entry::Acknowledged,
+            Done::Recorded {
+                entry: LedgerEntry::Acknowledged,
                 ..
             }
         )
     });
     clerk.wait_for("end of it", |report| {
-        matches!(report, Report::Trouble(None))
+        matches!(report, Done::State(LedgerState::Kept))
     });
 }
 
@@ -179,41 +179,44 @@ fn an_acknowledgement_is_reported_once_it_is_on_the_disk_and_an_open_order_at_on
 fn an_entry_is_raised_and_never_lowered_until_it_is_erased() {
     let folder = Folder::new("raised");
     let mut clerk = Clerk::new(folder.ledger());
-    clerk.write(Entry::Acknowledged);
+    clerk.write(LedgerEntry::Acknowledged);
     clerk.flush();
-    clerk.write(Entry::Open);
+    clerk.write(LedgerEntry::Open);
     clerk.flush();
     drop(clerk);
-    assert_eq!(read_again(folder.ledger()), [Entry::Acknowledged]);
+    assert_eq!(read_again(folder.ledger()), [LedgerEntry::Acknowledged]);
     drop(folder.in_use());
     let mut clerk = Clerk::new(folder.ledger());
     clerk.erase();
-    clerk.write(Entry::Open);
+    clerk.write(LedgerEntry::Open);
     clerk.flush();
     drop(clerk);
-    assert_eq!(read_again(folder.ledger()), [Entry::Open]);
+    assert_eq!(read_again(folder.ledger()), [LedgerEntry::Open]);
 }
 
 #[test]
 fn what_is_tracked_while_the_file_is_in_use_does_not_replace_what_it_has() {
     let folder = Folder::new("late");
     let mut clerk = Clerk::new(folder.ledger());
-    clerk.write(Entry::Acknowledged);
+    clerk.write(LedgerEntry::Acknowledged);
     clerk.flush();
     drop(clerk);
     let other = folder.in_use();
     let mut clerk = Clerk::new(folder.ledger());
     clerk.load();
     assert_eq!(clerk.loaded(), [], "it is not waited for longer");
-    clerk.write(Entry::Open);
+    clerk.write(LedgerEntry::Open);
     clerk.flush();
     clerk.wait_for("trouble", |report| {
-        matches!(report, Report::Trouble(Some(LedgerError::Locked { .. })))
+        matches!(
+            report,
+            Done::State(LedgerState::Trouble(LedgerError::Locked { .. }))
+        )
     });
     drop(other);
     clerk.wait_for("late read", |report| {
-        matches!(report, Report::Loaded { orders, .. }
-            if orders.iter().any(|order| order.entry == Entry::Acknowledged))
+        matches!(report, Done::Loaded { orders, .. }
+            if orders.iter().any(|order| order.entry == LedgerEntry::Acknowledged))
     });
 }
 
@@ -229,21 +232,19 @@ fn a_read_that_waits_outlives_other_settings_other_jobs_and_its_own_repetition()
     // Jobs that keep coming must not put it off.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
-        clerk.write(Entry::Open);
+        clerk.write(LedgerEntry::Open);
         std::thread::sleep(Duration::from_millis(10));
     }
     clerk.collect();
     let loads = |clerk: &Clerk| {
         let reports = clerk.reports.iter();
-        reports
-            .filter(|r| matches!(r, Report::Loaded { .. }))
-            .count()
+        reports.filter(|r| matches!(r, Done::Loaded { .. })).count()
     };
     assert_eq!(loads(&clerk), 1, "given up, for the time being");
     drop(other);
     clerk.wait_for(
         "late read",
-        |report| matches!(report, Report::Loaded { orders, .. } if !orders.is_empty()),
+        |report| matches!(report, Done::Loaded { orders, .. } if !orders.is_empty()),
     );
     assert_eq!(loads(&clerk), 2);
 }
@@ -255,10 +256,13 @@ fn a_file_cut_to_nothing_is_damage_and_not_a_new_one() {
     let mut clerk = Clerk::new(folder.ledger());
     clerk.load();
     clerk.wait_for("trouble", |report| {
-        matches!(report, Report::Trouble(Some(LedgerError::Damaged { .. })))
+        matches!(
+            report,
+            Done::State(LedgerState::Trouble(LedgerError::Damaged { .. }))
+        )
     });
     // It is damaged once. What comes after has another reason.
-    clerk.write(Entry::Open);
+    clerk.write(LedgerEntry::Open);
     clerk.flush();
     let aside = fs::read_dir(&folder.0).unwrap().flatten();
     let aside = aside.filter(|file| file.file_name().to_string_lossy().contains("damaged"));
@@ -269,12 +273,12 @@ fn a_file_cut_to_nothing_is_damage_and_not_a_new_one() {
 fn a_player_who_is_gone_leaves_no_file_open() {
     let folder = Folder::new("open-files");
     let mut clerk = Clerk::new(folder.ledger());
-    clerk.write(Entry::Open);
+    clerk.write(LedgerEntry::Open);
     clerk.flush();
     // A file of several players stays; one of their own (the default place) would be closed.
-    clerk.worker.give(Job::Close { user: alice() });
-    clerk.write(Entry::Granted);
+    clerk.writer.give(Job::Release(alice()));
+    clerk.write(LedgerEntry::Granted);
     clerk.flush();
     drop(clerk);
-    assert_eq!(read_again(folder.ledger()), [Entry::Granted]);
+    assert_eq!(read_again(folder.ledger()), [LedgerEntry::Granted]);
 }

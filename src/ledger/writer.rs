@@ -1,19 +1,19 @@
-//! The thread that writes: a disk may take its time, the game and the sockets may not.
+//! The thread that reads and writes: a disk may take its time, the game and the sockets may not.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
-use std::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use tokio::sync::mpsc;
 
-use super::record::Record;
-use super::redb::{File, path};
-use crate::model::ledger::{Entry, Ledger, LedgerError, Restored};
+use crate::ledger::{StoreKey, open_store, sound_state, store_key};
+use crate::model::ledger::{
+    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerState, LedgerStore,
+    Restored,
+};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
+use crate::platform::thread::spawn_thread;
 
 /// How often what could not be read or written is tried again.
 const RETRY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
@@ -25,52 +25,52 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) enum Job {
     /// What follows is about this project.
-    Use {
+    Configure {
         ledger: Ledger,
         project_id: u64,
     },
-    Load {
-        user: UserId,
-    },
-    Write {
+    Load(UserId),
+    Record {
         user: UserId,
         order_id: OrderId,
-        entry: Entry,
+        entry: LedgerEntry,
     },
     Erase {
         user: UserId,
         order_id: OrderId,
     },
-    /// Nothing of this user's is open any more.
-    Close {
-        user: UserId,
-    },
-    /// Answers once all of the above has been dealt with.
+    /// Nothing of this player's is open any more.
+    Release(UserId),
+    /// Answer once all of the above has been dealt with.
     Flush(Sender<()>),
 }
 
 #[derive(Debug)]
-pub(crate) enum Report {
-    /// What the ledger has of a user; once more if it could not be read the first time.
+pub(crate) enum Done {
+    /// What the ledger has of a player; once more if it could not be read the first time.
     Loaded { user: UserId, orders: Vec<Restored> },
-    /// The entry is on the disk. For an open order also if it cannot be put there, which
-    /// [`Report::Trouble`] has told before: tracking does not wait for a disk that will not.
-    Written { order_id: OrderId, entry: Entry },
-    /// What is wrong with the ledger, or that nothing is any more.
-    Trouble(Option<LedgerError>),
+    /// The entry is durable. For an open order also where it cannot be made so, which [`Done::State`] has
+    /// told before: tracking does not wait for a disk that will not.
+    Recorded {
+        order_id: OrderId,
+        entry: LedgerEntry,
+    },
+    /// Whether the ledger works.
+    State(LedgerState),
 }
 
-/// The thread's address. It ends when this is dropped, after what it was given to do.
-pub(crate) struct Worker {
+/// The thread's address. The thread ends when this is dropped, after what it was given to do.
+#[derive(Debug)]
+pub(crate) struct Writer {
     jobs: Sender<Job>,
 }
 
-impl Worker {
-    pub(crate) fn start(reports: mpsc::UnboundedSender<Report>) -> io::Result<Self> {
+impl Writer {
+    /// `report` is called on the thread, and may block it.
+    pub(crate) fn start(report: impl FnMut(Done) + Send + 'static) -> Result<Self, LedgerError> {
         let (jobs, inbox) = unbounded();
-        thread::Builder::new()
-            .name("xsolla-ledger".to_owned())
-            .spawn(move || Desk::new(reports).work(&inbox))?;
+        spawn_thread("xsolla-ledger", move || Shelves::new(report).work(&inbox))
+            .map_err(|error| LedgerError::NoThread(error.to_string()))?;
         Ok(Self { jobs })
     }
 
@@ -80,55 +80,125 @@ impl Worker {
     }
 }
 
-struct Desk {
-    reports: mpsc::UnboundedSender<Report>,
+/// All stores that are in use.
+struct Shelves<R> {
+    report: R,
     ledger: Ledger,
     project_id: u64,
-    files: BTreeMap<PathBuf, File>,
+    shelves: BTreeMap<StoreKey, Shelf>,
     /// What was last reported.
-    trouble: Option<LedgerError>,
-    /// To be reported once their file has them.
-    written: Vec<(Option<PathBuf>, OrderId, Entry)>,
+    state: LedgerState,
+    /// What is to be reported once its store has it.
+    recorded: Vec<(Option<StoreKey>, OrderId, LedgerEntry)>,
     flushes: Vec<Sender<()>>,
-    /// Users whose ledger could not be read yet.
-    unread: BTreeMap<UserId, Unread>,
+    /// Players whose orders could not be read yet.
+    pending_loads: BTreeMap<UserId, PendingLoad>,
     next_try: Instant,
     /// What keeps any file from being named.
-    homeless: Option<LedgerError>,
+    no_place: Option<LedgerError>,
 }
 
-struct Unread {
+/// A store with the changes that it does not have yet.
+struct Shelf {
+    store: Box<dyn LedgerStore>,
+    /// Kept until they are committed, however often that fails. One for an order.
+    changes: BTreeMap<(u64, UserId, OrderId), LedgerChange>,
+    /// What went wrong the last time.
+    error: Option<LedgerError>,
+}
+
+struct PendingLoad {
     since: Instant,
     /// Whether tracking has begun without it.
     is_given_up: bool,
 }
 
-impl Desk {
-    fn new(reports: mpsc::UnboundedSender<Report>) -> Self {
+impl Shelf {
+    fn new(store: Box<dyn LedgerStore>) -> Self {
         Self {
-            reports,
-            ledger: Ledger::Disabled,
+            store,
+            changes: BTreeMap::new(),
+            error: None,
+        }
+    }
+
+    fn change(&mut self, project_id: u64, user: UserId, order_id: OrderId) -> &mut LedgerChange {
+        self.changes
+            .entry((project_id, user.clone(), order_id))
+            .or_insert_with(|| LedgerChange {
+                project_id,
+                user,
+                order_id,
+                erases: false,
+                record: None,
+            })
+    }
+
+    fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    fn commit(&mut self) {
+        if self.changes.is_empty() {
+            return;
+        }
+        let changes: Vec<LedgerChange> = self.changes.values().cloned().collect();
+        if self.attempt(|store| store.commit(&changes)).is_ok() {
+            self.changes.clear();
+        }
+    }
+
+    fn load(&mut self, project_id: u64, user: &UserId) -> Result<Vec<Restored>, LedgerError> {
+        let now = SystemTime::now();
+        let records = self.attempt(|store| store.load(project_id, user))?;
+        let restore = |(order_id, record): (OrderId, LedgerRecord)| record.restore(order_id, now);
+        Ok(records.into_iter().map(restore).collect())
+    }
+
+    /// Does the work, and remembers how that went.
+    fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn LedgerStore) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        let store = self.store.as_mut();
+        // A store of the game's own must not take the others' orders with it.
+        let result = catch_unwind(AssertUnwindSafe(|| work(store)))
+            .unwrap_or_else(|_| Err(LedgerError::Custom("it has panicked".to_owned())));
+        self.error = result.as_ref().err().cloned();
+        result
+    }
+
+    fn trouble(&self) -> Option<LedgerError> {
+        self.error.clone().or_else(|| self.store.trouble())
+    }
+}
+
+impl<R: FnMut(Done)> Shelves<R> {
+    fn new(report: R) -> Self {
+        Self {
+            report,
+            ledger: Ledger::disabled(),
             project_id: 0,
-            files: BTreeMap::new(),
-            trouble: None,
-            written: Vec::new(),
+            shelves: BTreeMap::new(),
+            state: LedgerState::Kept,
+            recorded: Vec::new(),
             flushes: Vec::new(),
-            unread: BTreeMap::new(),
+            pending_loads: BTreeMap::new(),
             next_try: Instant::now(),
-            homeless: None,
+            no_place: None,
         }
     }
 
     fn work(mut self, inbox: &Receiver<Job>) {
         loop {
             let job = if self.has_to_try_again() {
-                // A fixed moment: jobs that keep coming must not put it off.
+                // At a fixed moment: jobs that keep coming must not put it off.
                 inbox.recv_deadline(self.next_try)
             } else {
                 inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
             match job {
-                // One transaction for all that has come meanwhile.
+                // There is one transaction for all that has come meanwhile.
                 Ok(job) => {
                     self.take(job);
                     while let Ok(job) = inbox.try_recv() {
@@ -139,22 +209,22 @@ impl Desk {
                 Err(RecvTimeoutError::Disconnected) => return self.commit(),
             }
             if Instant::now() >= self.next_try {
-                for (user, unread) in std::mem::take(&mut self.unread) {
-                    self.load(user, unread);
+                for (user, pending) in std::mem::take(&mut self.pending_loads) {
+                    self.load(user, pending);
                 }
                 self.next_try = Instant::now() + self.retry();
             }
             self.commit();
-            self.tell_trouble();
+            self.tell_state();
         }
     }
 
     fn has_to_try_again(&self) -> bool {
-        !self.unread.is_empty() || self.files.values().any(File::has_changes)
+        !self.pending_loads.is_empty() || self.shelves.values().any(Shelf::has_changes)
     }
 
     fn retry(&self) -> Duration {
-        match self.unread.values().any(|unread| !unread.is_given_up) {
+        match self.pending_loads.values().any(|load| !load.is_given_up) {
             true => QUICK_RETRY,
             false => RETRY,
         }
@@ -162,110 +232,112 @@ impl Desk {
 
     fn take(&mut self, job: Job) {
         match job {
-            Job::Use { ledger, project_id } => {
+            Job::Configure { ledger, project_id } => {
                 if (&ledger, project_id) != (&self.ledger, self.project_id) {
-                    // What was written before belongs to the files of before.
+                    // What was recorded before belongs to the stores of before.
                     self.commit();
-                    self.files.retain(|_, file| file.has_changes());
-                    self.unread.clear();
+                    self.shelves.retain(|_, shelf| shelf.has_changes());
+                    self.pending_loads.clear();
                     (self.ledger, self.project_id) = (ledger, project_id);
                 }
             }
-            Job::Load { user } => {
-                let unread = Unread {
+            Job::Load(user) => {
+                let pending = PendingLoad {
                     since: Instant::now(),
                     is_given_up: false,
                 };
-                self.load(user, unread);
+                self.load(user, pending);
             }
-            Job::Close { user } => {
-                self.commit();
-                if let Ok(Some(path)) = path(&self.ledger, self.project_id, &user)
-                    && self.ledger == Ledger::UserData
-                    && self
-                        .files
-                        .get(&path)
-                        .is_some_and(|file| !file.has_changes())
-                {
-                    self.files.remove(&path);
-                }
-                self.unread.remove(&user);
-            }
-            Job::Write {
+            Job::Release(user) => self.release(&user),
+            Job::Record {
                 user,
                 order_id,
                 entry,
             } => {
-                let key = (self.project_id, user, order_id);
-                let mut place = None;
-                if let Some((path, file)) = self.file(&key.1) {
-                    file.set(key, &Record::new(entry, SystemTime::now()));
-                    place = Some(path);
+                let project_id = self.project_id;
+                let record = LedgerRecord::new(entry, SystemTime::now());
+                let mut key = None;
+                if let Some((of, shelf)) = self.shelf(&user) {
+                    let change = shelf.change(project_id, user, order_id);
+                    change.record = Some(match change.record {
+                        Some(waiting) => waiting.raised(record),
+                        None => record,
+                    });
+                    key = Some(of);
                 }
                 // Without a place nothing but the beginning is to be waited for.
-                if entry == Entry::Open || self.homeless.is_none() {
-                    self.written.push((place, order_id, entry));
+                if entry == LedgerEntry::Open || self.no_place.is_none() {
+                    self.recorded.push((key, order_id, entry));
                 }
             }
             Job::Erase { user, order_id } => {
-                let key = (self.project_id, user, order_id);
-                if let Some((_, file)) = self.file(&key.1) {
-                    file.erase(key);
+                let project_id = self.project_id;
+                if let Some((_, shelf)) = self.shelf(&user) {
+                    let change = shelf.change(project_id, user, order_id);
+                    (change.erases, change.record) = (true, None);
                 }
             }
             Job::Flush(done) => self.flushes.push(done),
         }
     }
 
-    fn load(&mut self, user: UserId, mut unread: Unread) {
-        // An order that was forgotten meanwhile is not to come back.
+    fn release(&mut self, user: &UserId) {
         self.commit();
-        let project_id = self.project_id;
-        let orders = match self.file(&user) {
-            None => Some(Vec::new()),
-            Some((_, file)) => match file.load(project_id, &user) {
-                Ok(orders) => Some(orders),
-                Err(_) if !unread.is_given_up && unread.since.elapsed() >= PATIENCE => {
-                    unread.is_given_up = true;
-                    let user = user.clone();
-                    let orders = Vec::new();
-                    self.tell_trouble();
-                    self.report(Report::Loaded { user, orders });
-                    None
-                }
-                Err(_) => None,
-            },
+        self.pending_loads.remove(user);
+        let Ok(key) = store_key(&self.ledger, self.project_id, user) else {
+            return;
         };
-        match orders {
-            Some(orders) => self.report(Report::Loaded { user, orders }),
-            None => {
-                self.unread.insert(user, unread);
-                self.next_try = self.next_try.min(Instant::now() + self.retry());
+        let is_of_one_player = self.ledger == Ledger::user_data();
+        if let Some(shelf) = self.shelves.get_mut(&key) {
+            shelf.store.release(self.project_id, user);
+            if is_of_one_player && !shelf.has_changes() {
+                self.shelves.remove(&key);
             }
         }
     }
 
+    fn load(&mut self, user: UserId, mut pending: PendingLoad) {
+        // An order that was forgotten meanwhile is not to come back.
+        self.commit();
+        let project_id = self.project_id;
+        let loaded = match self.shelf(&user) {
+            None => Ok(Vec::new()),
+            Some((_, shelf)) => shelf.load(project_id, &user),
+        };
+        if let Ok(orders) = loaded {
+            return (self.report)(Done::Loaded { user, orders });
+        }
+        if !pending.is_given_up && pending.since.elapsed() >= PATIENCE {
+            pending.is_given_up = true;
+            self.tell_state();
+            (self.report)(Done::Loaded {
+                user: user.clone(),
+                orders: Vec::new(),
+            });
+        }
+        self.pending_loads.insert(user, pending);
+        self.next_try = self.next_try.min(Instant::now() + self.retry());
+    }
+
     /// Writes what there is to write, and says so.
     fn commit(&mut self) {
-        for file in self.files.values_mut() {
-            // What goes wrong the file remembers.
-            let _ = file.commit();
+        for shelf in self.shelves.values_mut() {
+            shelf.commit();
         }
-        if self.files.values().any(File::has_changes) {
-            self.tell_trouble();
+        if self.shelves.values().any(Shelf::has_changes) {
+            self.tell_state();
         }
-        let files = &self.files;
-        let has_it = |place: &Option<PathBuf>| {
-            let file = place.as_ref().and_then(|path| files.get(path));
-            file.is_none_or(|file| !file.has_changes())
+        let shelves = &self.shelves;
+        let has_it = |key: &Option<StoreKey>| {
+            let shelf = key.as_ref().and_then(|key| shelves.get(key));
+            shelf.is_none_or(|shelf| !shelf.has_changes())
         };
-        let (settled, open) = std::mem::take(&mut self.written)
+        let (settled, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.recorded)
             .into_iter()
-            .partition(|(place, _, entry)| *entry == Entry::Open || has_it(place));
-        self.written = open;
-        let settled: Vec<(Option<PathBuf>, OrderId, Entry)> = settled;
+            .partition(|(key, _, entry)| *entry == LedgerEntry::Open || has_it(key));
+        self.recorded = open;
         for (_, order_id, entry) in settled {
-            self.report(Report::Written { order_id, entry });
+            (self.report)(Done::Recorded { order_id, entry });
         }
         for done in self.flushes.drain(..) {
             let _ = done.send(());
@@ -274,46 +346,38 @@ impl Desk {
 
     /// Says what is wrong, or that nothing is any more. A read that is being tried again in a moment is
     /// not wrong yet.
-    fn tell_trouble(&mut self) {
-        let is_waiting = self.unread.values().any(|unread| !unread.is_given_up);
-        let trouble = self.files.values().find_map(File::trouble);
-        let trouble = trouble.or(self.homeless.as_ref()).cloned();
-        if is_waiting && self.files.values().all(|file| !file.has_changes()) {
+    fn tell_state(&mut self) {
+        let is_waiting = self.pending_loads.values().any(|load| !load.is_given_up);
+        if is_waiting && self.shelves.values().all(|shelf| !shelf.has_changes()) {
             return;
         }
-        self.report_trouble(trouble);
+        let trouble = self.shelves.values().find_map(Shelf::trouble);
+        let state = match trouble.or_else(|| self.no_place.clone()) {
+            Some(error) => LedgerState::Trouble(error),
+            None => sound_state(&self.ledger),
+        };
+        if self.state != state {
+            if let LedgerState::Trouble(error) = &state {
+                log::warn!("{error}; tracking goes on without it");
+            }
+            self.state.clone_from(&state);
+            (self.report)(Done::State(state));
+        }
     }
 
-    fn file(&mut self, user: &UserId) -> Option<(PathBuf, &mut File)> {
-        match path(&self.ledger, self.project_id, user) {
-            Ok(path) => {
-                self.homeless = None;
-                let path = path?;
-                let new = || File::new(path.clone());
-                Some((
-                    path.clone(),
-                    self.files.entry(path.clone()).or_insert_with(new),
-                ))
+    fn shelf(&mut self, user: &UserId) -> Option<(StoreKey, &mut Shelf)> {
+        match store_key(&self.ledger, self.project_id, user) {
+            Ok(key) => {
+                self.no_place = None;
+                let ledger = &self.ledger;
+                let shelf = self.shelves.entry(key.clone());
+                let shelf = shelf.or_insert_with(|| Shelf::new(open_store(ledger, &key)));
+                Some((key, shelf))
             }
             Err(error) => {
-                self.homeless = Some(error);
+                self.no_place = Some(error);
                 None
             }
         }
-    }
-
-    fn report_trouble(&mut self, trouble: Option<LedgerError>) {
-        if trouble != self.trouble {
-            if let Some(error) = &trouble {
-                log::warn!("{error}; tracking goes on without it");
-            }
-            self.trouble.clone_from(&trouble);
-            self.report(Report::Trouble(trouble));
-        }
-    }
-
-    fn report(&self, report: Report) {
-        // Nobody listens after the game's end; what is to be written is written all the same.
-        let _ = self.reports.send(report);
     }
 }

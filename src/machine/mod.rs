@@ -1,130 +1,105 @@
 //! Everything that decides: what is followed, what a status means, when to open and close the socket,
 //! when to ask, what to tell the game.
 //!
-//! No IO, no clock, no randomness of its own: what happened goes in with the time it happened at, and
-//! [outputs](Output) come out. So millions of purchases can be run through it in simulated time.
+//! It has no IO, no clock, and no randomness of its own: what happened goes in as an [`Input`] with the
+//! time it happened at, and [`Output`]s come out. So millions of purchases can be run through it in
+//! simulated time.
 
+mod authorization;
 mod backoff;
-mod entries;
-mod follow;
-pub(crate) mod notice;
+mod connections;
+pub(crate) mod input;
+mod news;
 mod order;
-mod players;
+pub(crate) mod output;
+mod pending;
+mod player;
+mod purchases;
+mod queue;
+mod recording;
 mod requests;
-mod sockets;
 #[cfg(test)]
 mod tests;
 mod timers;
-mod user;
+mod tracking;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::backoff::backoff;
-use self::notice::Notice;
-use self::order::{Details, Order, Phase};
+use self::input::{Input, RequestId};
+use self::order::Order;
+use self::output::{Notice, Output};
+use self::pending::PendingPurchases;
+use self::player::{Player, severity};
+use self::queue::RequestQueue;
 use self::timers::Timers;
-use self::user::{Authorization, LedgerState, Socket, User, severity};
 use crate::model::config::XsollaConfig;
-use crate::model::error::{AuthorizationError, RequestError, SocketError, TrackingError};
-use crate::model::ledger::{Entry, Restored};
-use crate::model::message::NewsSource;
-use crate::model::order::{OrderId, OrderStatus};
+use crate::model::ledger::LedgerState;
+use crate::model::order::OrderId;
 use crate::model::state::TrackerState;
 use crate::model::user::UserId;
-use crate::wire::order::{OrderNews, OrderReport};
-
-/// How many orders of one user are followed at a time.
-const MAX_OPEN: usize = 100_000;
-/// How many tokens in a row the socket may refuse before it is no more asked to take each new one at
-/// once: while Get Order takes them, the tokens are not what is wrong.
-const MAX_TOKEN_REPORTS: u32 = 2;
-/// How long an order that the servers will not tell of is tried again at each start.
-const KEEP_REFUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How long tracking waits for the ledger. A disk that takes longer hangs.
-const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
-/// A socket that held this long was a good one: the delays begin anew.
-const STABLE_AFTER: Duration = Duration::from_secs(30);
-
-/// What is to be done outside.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// Open a socket for this user, in place of one that may be there.
-    OpenSocket { user: UserId, connection: u64 },
-    /// Close this user's socket, and forget what it had seen.
-    CloseSocket { user: UserId },
-    /// Ask for an order.
-    GetOrder {
-        user: UserId,
-        order_id: OrderId,
-        request: u64,
-    },
-    /// Read what the ledger has of this user.
-    LoadLedger { user: UserId },
-    /// Write an order to the ledger.
-    Write {
-        user: UserId,
-        order_id: OrderId,
-        entry: Entry,
-    },
-    /// Take an order out of the ledger.
-    Erase { user: UserId, order_id: OrderId },
-    /// Nothing of this user's is open any more: their token is not needed.
-    Forget { user: UserId },
-    /// The ledger has not answered for too long, or has answered again.
-    LedgerSilent(bool),
-    /// Tell the game.
-    Notice(Notice),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    /// Ask for an order.
-    Ask(OrderId),
-    /// Give an order up.
-    GiveUp(OrderId),
-    /// Open a user's socket again.
-    Reopen(UserId),
-    /// A user's socket has waited long enough.
-    Renew(UserId),
-    /// A user's token is about to expire.
-    Token(UserId),
-    /// The ledger should have read a user's orders by now.
-    Read(UserId),
-    /// The ledger should have written an order by now.
-    Record(OrderId),
-}
 
 #[derive(Debug)]
 pub(crate) struct Machine {
     /// `None` pauses everything.
     config: Option<Arc<XsollaConfig>>,
-    users: BTreeMap<UserId, User>,
-    /// Boxed, because a map keeps room to spare for each of its values.
+    players: BTreeMap<UserId, Player>,
     orders: BTreeMap<OrderId, Box<Order>>,
+    queue: RequestQueue,
+    pending: PendingPurchases,
     timers: Timers<Timer>,
     outputs: VecDeque<Output>,
-    /// How each user's tracking is doing, the worst last.
+    /// How each player's tracking is doing, the worst last.
     standings: BTreeSet<(u8, UserId)>,
     state: TrackerState,
+    /// What the ledger says of itself.
+    ledger: LedgerState,
+    /// Whether it has not answered for too long.
     is_ledger_silent: bool,
     last_number: u64,
+    /// Connections up to this number were opened with other settings.
+    outdated_connections: u64,
     random: fastrand::Rng,
+}
+
+/// What happens at a time of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// Ask for an order.
+    Ask(OrderId),
+    /// See whether an order is to be given up.
+    GiveUp(OrderId),
+    /// Open a player's socket again.
+    Reopen(UserId),
+    /// Open a new socket in place of one that has waited long enough.
+    Renew(UserId),
+    /// Tell that a player's token is about to expire.
+    Token(UserId),
+    /// Go on without the ledger, which should have read a player's orders by now.
+    Read(UserId),
+    /// Go on without the ledger, which should have recorded an order by now.
+    Record(OrderId),
+    /// Go on without a request's answer, which should have come by now.
+    Answer(RequestId),
 }
 
 impl Machine {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             config: None,
-            users: BTreeMap::new(),
+            players: BTreeMap::new(),
             orders: BTreeMap::new(),
+            queue: RequestQueue::default(),
+            pending: PendingPurchases::default(),
             timers: Timers::new(),
             outputs: VecDeque::new(),
             standings: BTreeSet::new(),
             state: TrackerState::Idle,
+            ledger: LedgerState::Kept,
             is_ledger_silent: false,
             last_number: 0,
+            outdated_connections: 0,
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -138,29 +113,63 @@ impl Machine {
         self.timers.next()
     }
 
-    /// Takes new settings. `None` stops everything until there are some.
-    pub(crate) fn configure(&mut self, config: Option<Arc<XsollaConfig>>, now: Duration) {
-        let place = |config: &XsollaConfig| (config.project_id, config.ledger.clone());
-        let is_moved = self.config.as_deref().map(place) != config.as_deref().map(place);
-        self.config = config;
-        let users: Vec<UserId> = self.users.keys().cloned().collect();
-        for user in users {
-            // Other servers may be meant, so nothing that those of before said counts.
-            self.stop(&user);
-            if let Some(record) = self.users.get_mut(&user) {
-                record.hold_until = now;
-                if is_moved {
-                    record.ledger = LedgerState::Unknown;
-                    self.timers.clear(&Timer::Read(user.clone()));
-                }
-                if matches!(record.authorization, Authorization::Refused(_)) {
-                    record.authorization = Authorization::Valid;
-                }
+    /// Takes in what has happened.
+    pub(crate) fn handle(&mut self, input: Input, now: Duration) {
+        match input {
+            Input::Configure(config) => self.configure(config, now),
+            Input::LogIn { user, expires_in } => {
+                let id = user.id().clone();
+                self.log_in(user, expires_in, now);
+                self.stay(&id);
             }
-            if is_moved {
-                self.write_anew(&user);
+            Input::LogOut(user) => self.log_out(&user),
+            Input::Track { user, order_id } => self.track(&user, order_id, now),
+            Input::TrackAs {
+                user,
+                expires_in,
+                order_id,
+            } => {
+                let id = user.id().clone();
+                self.log_in(user, expires_in, now);
+                self.track(&id, order_id, now);
             }
-            self.resume(&user, now);
+            Input::Acknowledge(order_id) => self.acknowledge(order_id, now),
+            Input::Delivered(order_id) => self.delivered(order_id),
+            Input::Untrack(order_id) => self.untrack(order_id, now),
+            Input::Abandon(order_id) => self.abandon(order_id, now),
+            Input::Purchase { id, user, purchase } => self.purchase(id, &user, purchase, now),
+            Input::PurchaseAs {
+                id,
+                user,
+                expires_in,
+                purchase,
+            } => {
+                let player = user.id().clone();
+                self.log_in(user, expires_in, now);
+                self.purchase(id, &player, purchase, now);
+            }
+            Input::ResumePayment(order_id) => self.resume_payment(order_id),
+            Input::PageFailed { order_id, error } => self.page_failed(order_id, error),
+            Input::FetchCatalog { user, request } => self.fetch_catalog(user, request, now),
+            Input::News {
+                user,
+                connection,
+                report,
+            } => self.news(&user, connection, report, now),
+            Input::Subscribed {
+                user,
+                connection,
+                recovered,
+            } => self.subscribed(&user, connection, recovered, now),
+            Input::Ended {
+                user,
+                connection,
+                reason,
+            } => self.connection_ended(&user, connection, reason, now),
+            Input::Answered { request, answer } => self.answered(request, answer, now),
+            Input::Loaded { user, orders } => self.loaded(&user, orders, now),
+            Input::Recorded { order_id, entry } => self.recorded(order_id, entry, now),
+            Input::Ledger(state) => self.ledger_says(state),
         }
     }
 
@@ -170,7 +179,7 @@ impl Machine {
             match timer {
                 Timer::Ask(order_id) => self.ask(order_id, now),
                 Timer::GiveUp(order_id) => self.give_up(order_id, now),
-                Timer::Reopen(user) => self.reopen_socket(&user, now),
+                Timer::Reopen(user) => self.reconnect(&user, now),
                 Timer::Renew(user) => self.renew(&user, now),
                 Timer::Token(user) => self.token_expires(&user, now),
                 Timer::Read(user) => {
@@ -181,7 +190,64 @@ impl Machine {
                     self.ledger_is_silent(true);
                     self.begin(order_id, now);
                 }
+                Timer::Answer(request) => self.answer_is_missing(request, now),
             }
+        }
+    }
+
+    /// Takes new settings. `None` stops everything until there are some.
+    fn configure(&mut self, config: Option<Arc<XsollaConfig>>, now: Duration) {
+        let place = |config: &XsollaConfig| (config.project_id, config.ledger.clone());
+        let is_moved = self.config.as_deref().map(place) != config.as_deref().map(place);
+        self.config = config;
+        // Other servers may be meant, so nothing that those of before said counts.
+        self.outdated_connections = self.last_number;
+        if let Some(config) = &self.config {
+            self.outputs.push_back(Output::UseLedger(config.clone()));
+        }
+        let users: Vec<UserId> = self.players.keys().cloned().collect();
+        for user in users {
+            self.stop(&user);
+            self.begin_anew(&user, is_moved, now);
+            if is_moved {
+                self.record_anew(&user);
+            }
+            self.resume(&user, now);
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Tells the game how tracking is doing, if that has changed for this player.
+    fn update_state(&mut self, user: &UserId) {
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        let severity = severity(&player.state());
+        if severity != player.severity {
+            self.standings.remove(&(player.severity, user.clone()));
+            player.severity = severity;
+            self.standings.insert((severity, user.clone()));
+        }
+        self.tell_state();
+    }
+
+    fn tell_state(&mut self) {
+        let worst = self.standings.last().map(|(_, user)| user);
+        let state = match worst.and_then(|user| self.players.get(user)) {
+            Some(player) => player.state(),
+            None => TrackerState::Idle,
+        };
+        if state != self.state {
+            self.state = state.clone();
+            self.tell(Notice::State(state));
         }
     }
 
@@ -190,38 +256,9 @@ impl Machine {
     pub(crate) fn is_idle(&self) -> bool {
         let is_token = |timer: &Timer| matches!(timer, Timer::Token(_));
         self.timers.keys().all(is_token)
-            && self.users.values().all(|user| user.connection().is_none())
-    }
-
-    fn next_number(&mut self) -> u64 {
-        self.last_number += 1;
-        self.last_number
-    }
-
-    /// Tells the game how tracking is doing, if that has changed.
-    fn update_state(&mut self, user: &UserId) {
-        let Some(record) = self.users.get_mut(user) else {
-            return;
-        };
-        let state = record.state();
-        let severity = severity(&state);
-        if severity != record.severity {
-            self.standings.remove(&(record.severity, user.clone()));
-            record.severity = severity;
-            self.standings.insert((severity, user.clone()));
-        }
-        self.tell_state();
-    }
-
-    fn tell_state(&mut self) {
-        let worst = self.standings.last().map(|(_, user)| user);
-        let state = match worst.and_then(|user| self.users.get(user)) {
-            Some(record) => record.state(),
-            None => TrackerState::Idle,
-        };
-        if state != self.state {
-            self.state = state.clone();
-            self.outputs.push_back(Output::Notice(Notice::State(state)));
-        }
+            && self
+                .players
+                .values()
+                .all(|player| player.connection().is_none())
     }
 }

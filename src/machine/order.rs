@@ -1,53 +1,26 @@
-//! One order, and what a status means for it.
+//! One order: where it stands, what was heard of it, and what is being asked.
 
 use std::time::Duration;
 
-use crate::model::ledger::Entry;
+use crate::machine::input::RequestId;
+use crate::model::ledger::LedgerEntry;
 use crate::model::order::{OrderItem, OrderStatus, Price};
 use crate::model::user::UserId;
 
-/// How many unknown statuses of one order are passed on. A server that makes up more of them is not
-/// to fill the game's memory.
+/// How many unknown statuses of one order are passed on. A server that makes up more of them must not
+/// fill the game's memory.
 const MAX_UNKNOWN: u8 = 32;
 
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) user: UserId,
     pub(super) phase: Phase,
-    /// What was last heard; `None` until the servers have spoken.
-    pub(super) status: Option<OrderStatus>,
-    /// How far it is known to have come, whatever unknown status came since.
-    reached: Stage,
-    unknown: u8,
+    pub(super) progress: Progress,
+    pub(super) inquiry: Inquiry,
+    pub(super) attempts: Attempts,
+    pub(super) patience: Patience,
     /// What it is for, once Get Order was answered.
     pub(super) details: Option<Box<Details>>,
-    /// The request that is under way.
-    pub(super) request: Option<u64>,
-    /// Whether an answer is wanted even while there is a socket.
-    pub(super) is_wanted: bool,
-    /// Whether another one is, after the request that is under way.
-    pub(super) is_wanted_again: bool,
-    /// When the last request ended.
-    pub(super) answered_at: Option<Duration>,
-    pub(super) last_news: Duration,
-    /// When this run began to follow it.
-    pub(super) begun: Duration,
-    /// How long it was followed before this run.
-    pub(super) age: Duration,
-    /// Whether there was no news of it for too long, so that the next answer decides.
-    pub(super) is_overdue: bool,
-    /// Which of the user's tokens the last request was sent with.
-    pub(super) asked_with: u64,
-    /// Answers in which a done order had an empty list of items.
-    empty_answers: u8,
-    /// Whether the game was told to grant it, in this run or an earlier one.
-    pub(super) was_granted: bool,
-    /// Whether it stays in the ledger though it was given up.
-    pub(super) keeps_entry: bool,
-    /// Requests that failed since one did not.
-    pub(super) failures: u32,
-    /// Requests that the server refused since one was answered.
-    pub(super) refusals: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -56,126 +29,300 @@ pub(super) struct Details {
     pub(super) price: Option<Price>,
 }
 
+/// Where an order stands with the game. It is changed by `Machine::change_phase` alone.
+///
+/// `was_granted` says whether the game was told to grant it, in this run or an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It is being written to the ledger: only then does it count as tracked.
-    Recording,
-    /// It is followed: not final, or done with its items unknown.
-    Open,
+    /// It is being written to the ledger. Only then does it count as tracked.
+    Recording { was_granted: bool },
+    /// It is followed: it has no final status, or is done and its items are unknown.
+    Open { was_granted: bool },
     /// The game was told to grant it, and has not acknowledged that.
     Granted,
+    /// The game has acknowledged it. After a restart it is asked for once, because it may have been
+    /// refunded meanwhile.
     Acknowledged,
-    /// Canceled or expired; the game was told.
-    Ended,
-    /// Given up; the game was told. News of it begins it anew.
-    Failed,
+    /// It was canceled or has expired, and the game was told.
+    Ended { was_granted: bool },
+    /// The player did not want to pay it. News of it begins it anew.
+    Abandoned { was_granted: bool },
+    /// It was given up, and the game was told. News of it begins it anew.
+    Failed {
+        was_granted: bool,
+        /// Whether it is tried again at the next start.
+        keeps_entry: bool,
+    },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+impl Phase {
+    pub(super) fn was_granted(self) -> bool {
+        match self {
+            Self::Recording { was_granted }
+            | Self::Open { was_granted }
+            | Self::Ended { was_granted }
+            | Self::Abandoned { was_granted }
+            | Self::Failed { was_granted, .. } => was_granted,
+            Self::Granted | Self::Acknowledged => true,
+        }
+    }
+
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
+
+    pub(super) fn is_recording(self) -> bool {
+        matches!(self, Self::Recording { .. })
+    }
+
+    /// The same with the ledger's word that the game was told to grant it.
+    pub(super) fn with_grant(self) -> Self {
+        match self {
+            Self::Recording { .. } => Self::Recording { was_granted: true },
+            Self::Open { .. } => Self::Open { was_granted: true },
+            Self::Ended { .. } => Self::Ended { was_granted: true },
+            Self::Abandoned { .. } => Self::Abandoned { was_granted: true },
+            Self::Failed { keeps_entry, .. } => Self::Failed {
+                was_granted: true,
+                keeps_entry,
+            },
+            Self::Granted | Self::Acknowledged => self,
+        }
+    }
+}
+
+/// What was heard of an order's status.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// What was last heard; `None` until the servers have spoken.
+    status: Option<OrderStatus>,
+    /// How far it is known to have come, whatever unknown status came since.
+    reached: Stage,
+    unknown: u8,
+    /// Answers in which a done order had an empty list of items.
+    empty_answers: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
+    #[default]
     New,
     Paid,
     Done,
     Over,
 }
 
+/// What is being asked of an order.
+///
+/// `is_wanted`: an answer is wanted even while there is a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inquiry {
+    /// No request waits or is under way. A timer may be set for one.
+    Quiet { is_wanted: bool },
+    /// A request waits for a free place.
+    Queued { is_wanted: bool },
+    UnderWay {
+        request: RequestId,
+        /// Which of the player's tokens it was sent with.
+        token: u64,
+        is_wanted: bool,
+        /// Whether another one is wanted after it, because its answer may be older than the reason to
+        /// ask.
+        again: bool,
+    },
+}
+
+impl Inquiry {
+    pub(super) fn is_wanted(self) -> bool {
+        match self {
+            Self::Quiet { is_wanted }
+            | Self::Queued { is_wanted }
+            | Self::UnderWay { is_wanted, .. } => is_wanted,
+        }
+    }
+
+    pub(super) fn is_under_way(self) -> bool {
+        matches!(self, Self::UnderWay { .. })
+    }
+
+    /// Notes that an answer is wanted. Whether a request is to be scheduled for it.
+    pub(super) fn want(&mut self) -> bool {
+        match self {
+            Self::Quiet { is_wanted } | Self::Queued { is_wanted } => {
+                *is_wanted = true;
+                true
+            }
+            Self::UnderWay { again, .. } => {
+                *again = true;
+                false
+            }
+        }
+    }
+
+    /// Ends what is asked without an answer: what was wanted is wanted still.
+    pub(super) fn stop(&mut self) -> Option<RequestId> {
+        let stopped = match *self {
+            Self::UnderWay { request, .. } => Some(request),
+            Self::Quiet { .. } | Self::Queued { .. } => None,
+        };
+        let again = matches!(self, Self::UnderWay { again: true, .. });
+        *self = Self::Quiet {
+            is_wanted: self.is_wanted() || again,
+        };
+        stopped
+    }
+
+    /// Takes note of an answer: what was wanted before the request was sent is answered by it.
+    pub(super) fn settle(&mut self) {
+        let again = matches!(self, Self::UnderWay { again: true, .. });
+        *self = Self::Quiet { is_wanted: again };
+    }
+}
+
+/// How the requests for an order went.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attempts {
+    /// When the last one ended.
+    pub(super) answered_at: Option<Duration>,
+    /// How many failed since one did not.
+    pub(super) failures: u32,
+    /// How many the server refused since one was answered.
+    pub(super) refusals: u32,
+}
+
+/// How long an order has been waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) last_news: Duration,
+    /// When this run began to follow it.
+    pub(super) begun: Duration,
+    /// How long it was followed before this run.
+    pub(super) age: Duration,
+    /// Whether there was no news of it for too long, so that the next answer decides.
+    pub(super) is_overdue: bool,
+}
+
 impl Order {
-    pub(super) fn new(user: UserId, now: Duration) -> Self {
+    pub(super) fn new(user: UserId, was_granted: bool, now: Duration) -> Self {
         Self {
             user,
-            phase: Phase::Recording,
-            status: None,
-            reached: Stage::New,
-            unknown: 0,
+            phase: Phase::Recording { was_granted },
+            progress: Progress::default(),
+            inquiry: Inquiry::Quiet { is_wanted: true },
+            attempts: Attempts::default(),
+            patience: Patience {
+                last_news: now,
+                begun: now,
+                age: Duration::ZERO,
+                is_overdue: false,
+            },
             details: None,
-            request: None,
-            is_wanted: true,
-            is_wanted_again: false,
-            answered_at: None,
-            last_news: now,
-            begun: now,
-            age: Duration::ZERO,
-            is_overdue: false,
-            asked_with: 0,
-            empty_answers: 0,
-            was_granted: false,
-            keeps_entry: false,
-            failures: 0,
-            refusals: 0,
         }
     }
 
     /// An order that an earlier run followed.
-    pub(super) fn restored(user: UserId, age: Duration, now: Duration) -> Self {
-        Self {
-            age,
-            ..Self::new(user, now)
+    pub(super) fn restored(user: UserId, entry: LedgerEntry, age: Duration, now: Duration) -> Self {
+        let mut order = Self::new(user, entry > LedgerEntry::Open, now);
+        order.patience.age = age;
+        if entry == LedgerEntry::Acknowledged {
+            order.progress.status = Some(OrderStatus::Done);
+            order.progress.reached = Stage::Done;
         }
+        order
     }
 
-    /// An order that the game acknowledged in an earlier run.
-    pub(super) fn acknowledged(user: UserId, age: Duration, now: Duration) -> Self {
-        Self {
-            phase: Phase::Acknowledged,
-            was_granted: true,
-            status: Some(OrderStatus::Done),
-            reached: Stage::Done,
-            ..Self::restored(user, age, now)
-        }
+    pub(super) fn status(&self) -> Option<&OrderStatus> {
+        self.progress.status.as_ref()
     }
 
     /// What the ledger is to have of it; nothing of what is over.
-    pub(super) fn entry(&self) -> Option<Entry> {
+    pub(super) fn entry(&self) -> Option<LedgerEntry> {
         match self.phase {
-            Phase::Recording | Phase::Open | Phase::Granted => Some(match self.was_granted {
-                true => Entry::Granted,
-                false => Entry::Open,
-            }),
-            Phase::Acknowledged => Some(Entry::Acknowledged),
-            Phase::Ended | Phase::Failed => None,
+            Phase::Acknowledged => Some(LedgerEntry::Acknowledged),
+            Phase::Ended { .. }
+            | Phase::Failed {
+                keeps_entry: false, ..
+            } => None,
+            phase if phase.was_granted() => Some(LedgerEntry::Granted),
+            _ => Some(LedgerEntry::Open),
         }
     }
 
     /// Whether it was paid for, as far as is known.
     pub(super) fn is_paid(&self) -> bool {
-        self.reached >= Stage::Paid
+        self.progress.reached >= Stage::Paid
     }
 
     /// Whether an answer can matter: of an acknowledged order's, one, to see whether it was refunded.
     pub(super) fn may_be_asked_for(&self) -> bool {
         match self.phase {
-            Phase::Open => true,
-            Phase::Acknowledged => self.is_wanted,
-            Phase::Recording | Phase::Granted | Phase::Ended | Phase::Failed => false,
+            Phase::Open { .. } => true,
+            Phase::Acknowledged => self.inquiry.is_wanted(),
+            Phase::Recording { .. }
+            | Phase::Granted
+            | Phase::Ended { .. }
+            | Phase::Abandoned { .. }
+            | Phase::Failed { .. } => false,
         }
     }
 
-    /// Whether this is what the order is for. A list may be empty because the answer came too early:
-    /// it counts once a done order has been answered with it twice, and never against a full one.
-    pub(super) fn trusts(&mut self, items: &[OrderItem], status: Option<&OrderStatus>) -> bool {
+    /// Takes an answer's list of items, if it is what the order is for, and says whether it is. A list
+    /// may be empty because the answer came too early: it counts once a done order has been answered
+    /// with it twice, and never against a full one.
+    pub(super) fn accept_items(
+        &mut self,
+        items: &[OrderItem],
+        status: Option<&OrderStatus>,
+    ) -> bool {
         if !items.is_empty() {
             return true;
         }
         let is_done = status == Some(&OrderStatus::Done);
-        self.empty_answers = self.empty_answers.saturating_add(u8::from(is_done));
-        self.empty_answers >= 2 && self.details.is_none()
+        let empty_answers = &mut self.progress.empty_answers;
+        *empty_answers = empty_answers.saturating_add(u8::from(is_done));
+        *empty_answers >= 2 && self.details.is_none()
+    }
+
+    /// Whether it is not followed, though it has no final status.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(self.phase, Phase::Abandoned { .. } | Phase::Failed { .. })
+    }
+
+    /// Whether it is to be found out if it was refunded since an earlier run.
+    pub(super) fn is_checked(&self) -> bool {
+        self.phase == Phase::Acknowledged && self.inquiry.is_wanted()
     }
 
     /// Whether a socket can bring news that matters.
     pub(super) fn awaits_news(&self) -> bool {
-        self.phase == Phase::Open && !self.status.as_ref().is_some_and(OrderStatus::is_final)
+        self.phase.is_open() && !self.status().is_some_and(OrderStatus::is_final)
     }
 
-    /// Takes the status if it is news. Answers and publications come late, twice and out of order,
-    /// so an order moves forward only.
+    /// Takes the status if it is news, and says whether it is. Answers and publications come late, twice
+    /// and out of order, so an order moves forward only.
     pub(super) fn advance(&mut self, status: &OrderStatus, now: Duration) -> bool {
+        let is_news = self.progress.advance(status);
+        if is_news {
+            self.patience.last_news = now;
+        }
+        is_news
+    }
+
+    /// Notes that the player knows of the order, so that a history which says so is no news.
+    pub(super) fn assume_new(&mut self) {
+        self.progress.status.get_or_insert(OrderStatus::New);
+    }
+}
+
+impl Progress {
+    fn advance(&mut self, status: &OrderStatus) -> bool {
         let is_news = match status {
-            OrderStatus::New => self.moves_to(Stage::New),
-            OrderStatus::Paid => self.moves_to(Stage::Paid),
-            OrderStatus::Done => self.moves_to(Stage::Done),
-            OrderStatus::Canceled => self.moves_to(Stage::Over),
+            OrderStatus::New => self.reach(Stage::New),
+            OrderStatus::Paid => self.reach(Stage::Paid),
+            OrderStatus::Done => self.reach(Stage::Done),
+            OrderStatus::Canceled => self.reach(Stage::Over),
             // A done order is not waiting to be paid any more.
-            OrderStatus::Expired => self.reached < Stage::Done && self.moves_to(Stage::Over),
+            OrderStatus::Expired => self.reached < Stage::Done && self.reach(Stage::Over),
             OrderStatus::Other(_) => {
                 let is_news = self.reached < Stage::Done
                     && self.status.as_ref() != Some(status)
@@ -186,12 +333,11 @@ impl Order {
         };
         if is_news {
             self.status = Some(status.clone());
-            self.last_news = now;
         }
         is_news
     }
 
-    fn moves_to(&mut self, stage: Stage) -> bool {
+    fn reach(&mut self, stage: Stage) -> bool {
         let moves = match &self.status {
             None => true,
             // From an unknown status, what was reached before may be where it stands again.
@@ -210,7 +356,7 @@ mod tests {
     use super::*;
 
     fn told(statuses: &[&str]) -> Vec<String> {
-        let mut order = Order::new(UserId::new('s', "u"), Duration::ZERO);
+        let mut order = Order::new(UserId::new('s', "u"), false, Duration::ZERO);
         let statuses = statuses.iter().map(|status| OrderStatus::parse(status));
         statuses
             .filter(|status| order.advance(status, Duration::ZERO))

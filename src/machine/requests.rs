@@ -1,14 +1,96 @@
-//! Get Order: when an order is asked for, and what the answer means.
+//! Requests to the store: when an order is asked for, and what the answer means.
 
-use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::machine::backoff::backoff;
+use crate::machine::input::{Answer, RequestId};
+use crate::machine::order::{Details, Inquiry, Order, Phase};
+use crate::machine::output::{Call, Notice, Output};
+use crate::machine::player::Authorization;
+use crate::machine::queue::Purpose;
+use crate::machine::{Machine, Timer};
+use crate::model::config::XsollaConfig;
+use crate::model::error::{AuthorizationError, RequestError, TrackingError};
+use crate::model::message::NewsSource;
+use crate::model::order::{OrderId, Report};
+use crate::model::user::{UserId, XsollaUser};
+
+/// How much later than its own time-out a request is given up. It may have to load the system's
+/// certificates first, and its task may have ended without a word.
+const ANSWER_GRACE: Duration = Duration::from_secs(60);
+/// How long the catalogue may take, which is many requests.
+const CATALOG_PATIENCE: Duration = Duration::from_secs(600);
 
 impl Machine {
-    /// A request for an order has ended.
-    pub(crate) fn answered(
+    /// Sends a request.
+    pub(super) fn send(
+        &mut self,
+        user: Option<XsollaUser>,
+        call: Call,
+        purpose: Purpose,
+        config: &Arc<XsollaConfig>,
+        now: Duration,
+    ) -> RequestId {
+        let request = RequestId(self.next_number());
+        self.queue.begin(request, purpose);
+        let patience = match purpose {
+            Purpose::Catalog => CATALOG_PATIENCE,
+            Purpose::Order(_) | Purpose::Purchase => config.request_timeout + ANSWER_GRACE,
+        };
+        self.timers.set(Timer::Answer(request), now + patience);
+        self.outputs.push_back(Output::Request {
+            request,
+            user,
+            call,
+            config: config.clone(),
+        });
+        request
+    }
+
+    /// A request has ended.
+    pub(super) fn answered(&mut self, request: RequestId, answer: Answer, now: Duration) {
+        self.timers.clear(&Timer::Answer(request));
+        let Some(purpose) = self.queue.end(request) else {
+            return;
+        };
+        match (purpose, answer) {
+            (Purpose::Order(order_id), Answer::Order(answer)) => {
+                self.take_answer(order_id, request, answer, now);
+            }
+            (_, Answer::Created(answer)) => self.take_created(request, answer, now),
+            (_, Answer::Catalog(answer)) => self.take_catalog(answer),
+            (_, Answer::Order(_)) => {}
+        }
+        self.send_waiting(now);
+    }
+
+    /// A request has not been answered for so long that it never will be.
+    pub(super) fn answer_is_missing(&mut self, request: RequestId, now: Duration) {
+        let error = RequestError::TimedOut;
+        let answer = match self.queue.purpose(request) {
+            Some(Purpose::Order(_)) => Answer::Order(Err(error)),
+            Some(Purpose::Purchase) => Answer::Created(Err(error)),
+            Some(Purpose::Catalog) => Answer::Catalog(Err(error)),
+            None => return,
+        };
+        self.outputs.push_back(Output::CancelRequest(request));
+        self.answered(request, answer, now);
+    }
+
+    /// Ends a request without waiting for its answer.
+    pub(super) fn cancel(&mut self, request: RequestId) {
+        self.timers.clear(&Timer::Answer(request));
+        if self.queue.end(request).is_some() {
+            self.outputs.push_back(Output::CancelRequest(request));
+        }
+    }
+
+    fn take_answer(
         &mut self,
         order_id: OrderId,
-        request: u64,
-        answer: Result<OrderReport, RequestError>,
+        request: RequestId,
+        answer: Result<Report, RequestError>,
         now: Duration,
     ) {
         let Some(order) = self.orders.get_mut(&order_id) else {
@@ -16,59 +98,42 @@ impl Machine {
         };
         if let Err(error) = &answer
             && let Some(wait) = error.retry_after()
-            && let Some(record) = self.users.get_mut(&order.user)
+            && let Some(player) = self.players.get_mut(&order.user)
         {
             // The server means everybody, whatever has become of this order meanwhile.
-            record.hold_until = record.hold_until.max(now.saturating_add(wait));
+            player.paused_until = player.paused_until.max(now.saturating_add(wait));
         }
-        if order.request != Some(request) {
+        let Inquiry::UnderWay {
+            request: of, token, ..
+        } = order.inquiry
+        else {
+            return;
+        };
+        if of != request {
             return;
         }
-        order.request = None;
-        order.answered_at = Some(now);
+        order.attempts.answered_at = Some(now);
         let user = order.user.clone();
         match answer {
             Ok(report) => self.take_report(order_id, report, now),
-            Err(error) => self.take_failure(order_id, &user, error, now),
+            Err(error) => self.take_failure(order_id, token, error, now),
         }
         self.update_state(&user);
-        self.forget_user_if_unused(&user);
+        self.forget_player_if_unused(&user);
     }
 
-    /// Whether a request that has waited for its turn is still to be sent. While it waited the server may
-    /// have asked for quiet, or refused the token: then it is asked for at its time.
-    pub(crate) fn may_send(&mut self, order_id: OrderId, request: u64, now: Duration) -> bool {
-        let Some(order) = self.orders.get_mut(&order_id) else {
-            return false;
-        };
-        if order.request != Some(request) {
-            return false;
-        }
-        let may_send = self.users.get(&order.user).is_some_and(|record| {
-            record.authorization == Authorization::Valid && record.hold_until <= now
-        });
-        if !may_send {
-            order.request = None;
-            order.is_wanted |= std::mem::take(&mut order.is_wanted_again);
-            self.ask_at(order_id, now);
-        }
-        may_send
-    }
-
-    pub(super) fn take_report(&mut self, order_id: OrderId, report: OrderReport, now: Duration) {
+    fn take_report(&mut self, order_id: OrderId, report: Report, now: Duration) {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        order.is_wanted = std::mem::take(&mut order.is_wanted_again);
-        let is_last_chance = order.is_overdue && !order.is_wanted;
-        order.failures = 0;
-        order.refusals = 0;
-        if let Some(record) = self.users.get_mut(&order.user) {
-            record.checking.remove(&order_id);
-        }
-        if order.phase == Phase::Open
+        order.inquiry.settle();
+        let is_last_chance = order.patience.is_overdue && !order.inquiry.is_wanted();
+        order.attempts.failures = 0;
+        order.attempts.refusals = 0;
+        let status = report.status.as_ref();
+        if order.phase.is_open()
             && let Some(items) = report.items
-            && order.trusts(&items, report.status.as_ref())
+            && order.accept_items(&items, status)
         {
             let details = Details {
                 items,
@@ -77,210 +142,247 @@ impl Machine {
             // Each poll says it again.
             if order.details.as_deref() != Some(&details) {
                 order.details = Some(Box::new(details.clone()));
-                self.outputs.push_back(Output::Notice(Notice::Details {
+                let user = order.user.clone();
+                self.tell(Notice::Details {
                     order_id,
+                    user,
                     items: details.items,
                     price: details.price,
-                }));
+                });
             }
         }
-        match report.status {
-            Some(status) => self.hear(order_id, &status, NewsSource::Request, now),
-            None => self.grant_if_ready(order_id),
+        self.enlist(order_id);
+        match &report.status {
+            Some(status) => self.hear(order_id, status, NewsSource::Request, now),
+            None => self.grant_if_ready(order_id, now),
         }
         if is_last_chance
             && let Some(order) = self.orders.get(&order_id)
-            && order.phase == Phase::Open
-            && order.is_overdue
+            && order.phase.is_open()
+            && order.patience.is_overdue
         {
             return self.time_out(order_id, now);
         }
         self.schedule_next(order_id, now);
     }
 
-    pub(super) fn take_failure(
-        &mut self,
-        order_id: OrderId,
-        user: &UserId,
-        error: RequestError,
-        now: Duration,
-    ) {
-        let Some(config) = self.config.clone() else {
+    fn take_failure(&mut self, order_id: OrderId, token: u64, error: RequestError, now: Duration) {
+        let (Some(config), Some(order)) = (self.config.clone(), self.orders.get_mut(&order_id))
+        else {
             return;
         };
-        let Some(order) = self.orders.get_mut(&order_id) else {
-            return;
-        };
-        order.is_wanted |= std::mem::take(&mut order.is_wanted_again);
+        log::debug!("order {order_id} was asked for in vain: {error}");
+        order.inquiry.stop();
+        let user = order.user.clone();
         if error.is_unauthorized() {
-            let token = self.users.get(user).map(|record| record.token);
-            if token != Some(order.asked_with) {
-                // A newer token has come meanwhile.
-                return self.want(order_id, now);
-            }
-            let error = AuthorizationError::from(error);
-            if let Some(record) = self.users.get_mut(user) {
-                record.authorization = Authorization::Refused(error.clone());
-                for order_id in record.open.iter().chain(&record.checking) {
-                    self.timers.clear(&Timer::Ask(*order_id));
-                }
-                // A socket that is live may go on, but none is opened.
-                self.timers.clear(&Timer::Reopen(user.clone()));
-            }
-            self.report_token(user, error);
-            return;
+            return self.take_refused_token(order_id, &user, token, error, now);
         }
         if error.is_refusal() {
-            order.refusals += 1;
+            order.attempts.refusals += 1;
             if order.phase == Phase::Acknowledged {
                 // There is nothing left to find out.
-                order.is_wanted = false;
-                if let Some(record) = self.users.get_mut(user) {
-                    record.checking.remove(&order_id);
-                }
-                return;
+                order.inquiry = Inquiry::Quiet { is_wanted: false };
+                return self.enlist(order_id);
             }
             // An order that the servers have told of exists, whatever this one says.
-            if order.refusals >= config.refusals_max && order.status.is_none() {
+            if order.attempts.refusals >= config.refusals_max && order.status().is_none() {
                 return self.fail(order_id, TrackingError::Refused(error), now);
             }
         }
-        order.failures += 1;
+        order.attempts.failures += 1;
         let mut delay = backoff(
-            order.failures,
+            order.attempts.failures,
             config.retry_min,
             config.retry_max,
             &mut self.random,
         );
-        if error.is_refusal() || order.phase == Phase::Acknowledged {
+        if error.is_refusal() || !order.phase.is_open() {
             // A fresh order needs time, not speed.
             delay = delay.max(config.poll_interval);
         }
         if let Some(wait) = error.retry_after() {
             delay = delay.max(wait);
         }
-        self.ask_at(order_id, now + delay);
+        self.schedule_request(order_id, now + delay);
+    }
+
+    fn take_refused_token(
+        &mut self,
+        order_id: OrderId,
+        user: &UserId,
+        token: u64,
+        error: RequestError,
+        now: Duration,
+    ) {
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        if player.token != token {
+            // A newer token has come meanwhile.
+            return self.request_soon(order_id, now);
+        }
+        let error = AuthorizationError::from(error);
+        if let Authorization::Valid(credentials) = &player.authorization {
+            player.authorization = Authorization::Refused(credentials.clone(), error.clone());
+        }
+        for order_id in player.open.iter().chain(&player.checking) {
+            self.timers.clear(&Timer::Ask(*order_id));
+        }
+        // A socket that is live may go on, but none is opened.
+        self.timers.clear(&Timer::Reopen(user.clone()));
+        self.report_token(user, error);
     }
 
     /// Sets the time of the next request for an order that is still followed, or none.
-    pub(super) fn schedule_next(&mut self, order_id: OrderId, now: Duration) {
-        let Some(config) = self.config.clone() else {
+    fn schedule_next(&mut self, order_id: OrderId, now: Duration) {
+        let (Some(config), Some(order)) = (self.config.clone(), self.orders.get(&order_id)) else {
             return;
         };
-        let Some(order) = self.orders.get_mut(&order_id) else {
-            return;
-        };
-        if order.phase != Phase::Open || order.request.is_some() {
+        if !order.phase.is_open() || order.inquiry.is_under_way() {
             return;
         }
-        if order.is_wanted {
-            return self.ask_at(order_id, now);
+        if order.inquiry.is_wanted() {
+            return self.schedule_request(order_id, now);
         }
         let lacks_items = !order.awaits_news();
-        let Some(record) = self.users.get(&order.user) else {
+        let Some(player) = self.players.get(&order.user) else {
             return;
         };
-        if record.is_live() && !lacks_items {
+        if player.is_live() && !lacks_items {
             return self.timers.clear(&Timer::Ask(order_id));
         }
         let mut at = now + poll_delay(order, &config, now);
-        if record.trouble.is_none() && !lacks_items {
-            at = at.max(record.grace_until);
+        if player.trouble.is_none() && !lacks_items {
+            at = at.max(player.grace_until);
         }
-        self.ask_at(order_id, at);
+        self.schedule_request(order_id, at);
     }
 
     /// Falls back on polling, in the rhythm of the orders' last answers; after a socket that was live,
     /// the next one has as long to come back.
     pub(super) fn poll_instead(&mut self, user: &UserId, was_live: bool, now: Duration) {
-        let (Some(config), Some(record)) = (self.config.clone(), self.users.get(user)) else {
+        let (Some(config), Some(player)) = (self.config.clone(), self.players.get(user)) else {
             return;
         };
-        for order_id in record.awaiting.clone() {
+        for order_id in player.awaiting.clone() {
             let Some(order) = self.orders.get(&order_id) else {
                 continue;
             };
-            if order.request.is_some() {
+            if order.inquiry.is_under_way() {
                 continue;
             }
-            let since = order.answered_at.filter(|_| !was_live).unwrap_or(now);
+            let since = order
+                .attempts
+                .answered_at
+                .filter(|_| !was_live)
+                .unwrap_or(now);
             let at = since + poll_delay(order, &config, now);
             // What failed has a time of its own.
-            let is_sooner = |set| order.failures == 0 && at < set;
+            let is_sooner = |set| order.attempts.failures == 0 && at < set;
             if self.timers.get(&Timer::Ask(order_id)).is_none_or(is_sooner) {
-                self.ask_at(order_id, at);
+                self.schedule_request(order_id, at);
             }
         }
     }
 
     /// Asks for an order whether or not there is a socket; once more, if a request is under way,
     /// because its answer may be older than the reason to ask.
-    pub(super) fn want(&mut self, order_id: OrderId, now: Duration) {
-        let Some(order) = self.orders.get_mut(&order_id) else {
-            return;
-        };
-        if order.request.is_some() {
-            order.is_wanted_again = true;
-        } else {
-            order.is_wanted = true;
-            self.ask_at(order_id, now);
+    pub(super) fn request_soon(&mut self, order_id: OrderId, now: Duration) {
+        if let Some(order) = self.orders.get_mut(&order_id)
+            && order.inquiry.want()
+        {
+            self.schedule_request(order_id, now);
         }
     }
 
-    pub(super) fn ask_at(&mut self, order_id: OrderId, at: Duration) {
+    pub(super) fn schedule_request(&mut self, order_id: OrderId, at: Duration) {
         let (Some(config), Some(order)) = (&self.config, self.orders.get(&order_id)) else {
             return;
         };
-        let Some(record) = self.users.get(&order.user) else {
+        let Some(player) = self.players.get(&order.user) else {
             return;
         };
-        if record.authorization != Authorization::Valid || !order.may_be_asked_for() {
+        if player.authorized().is_none() || !order.may_be_asked_for() {
             return;
         }
         // However the news tumbles in, requests for one order keep a distance.
         let soonest = order
+            .attempts
             .answered_at
             .map_or(Duration::ZERO, |answered| answered + config.retry_min);
-        let at = at.max(soonest).max(record.hold_until);
+        let at = at.max(soonest).max(player.paused_until);
         self.timers.set(Timer::Ask(order_id), at);
     }
 
+    /// It is time to ask for an order.
     pub(super) fn ask(&mut self, order_id: OrderId, now: Duration) {
-        let request = self.next_number();
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        if !order.may_be_asked_for() || order.request.is_some() {
-            return;
+        if let Inquiry::Quiet { is_wanted } = order.inquiry {
+            order.inquiry = Inquiry::Queued { is_wanted };
+            self.queue.push(order_id);
+            self.send_waiting(now);
         }
-        let Some(record) = self.users.get_mut(&order.user) else {
+    }
+
+    /// Sends as many of the requests that wait as may be under way.
+    fn send_waiting(&mut self, now: Duration) {
+        while let Some(order_id) = self.queue.pop() {
+            self.send_request(order_id, now);
+        }
+    }
+
+    /// Asks for an order. While it waited for its turn the server may have asked for quiet, or refused
+    /// the token: then it is asked for at its time.
+    fn send_request(&mut self, order_id: OrderId, now: Duration) {
+        let (Some(config), Some(order)) = (self.config.clone(), self.orders.get_mut(&order_id))
+        else {
             return;
         };
-        if record.hold_until > now {
-            let at = record.hold_until;
-            return self.ask_at(order_id, at);
+        let Inquiry::Queued { is_wanted } = order.inquiry else {
+            return;
+        };
+        let may_be_asked_for = order.may_be_asked_for();
+        order.inquiry = Inquiry::Quiet { is_wanted };
+        let Some(player) = self.players.get_mut(&order.user) else {
+            return;
+        };
+        if !may_be_asked_for {
+            return;
         }
-        order.request = Some(request);
-        order.asked_with = record.token;
-        let user = order.user.clone();
+        let Some(credentials) = player
+            .authorized()
+            .cloned()
+            .filter(|_| player.paused_until <= now)
+        else {
+            return self.schedule_request(order_id, now);
+        };
         // A socket that is on its way for the first time is not missed yet.
         let lacks_socket =
-            !record.is_live() && (record.trouble.is_some() || now >= record.grace_until);
+            !player.is_live() && (player.trouble.is_some() || now >= player.grace_until);
         if lacks_socket && order.awaits_news() {
-            record.is_polling = true;
+            player.is_polling = true;
         }
-        self.outputs.push_back(Output::GetOrder {
-            user: user.clone(),
-            order_id,
-            request,
-        });
+        let (user, token) = (order.user.clone(), player.token);
+        let call = Call::GetOrder(order_id);
+        let purpose = Purpose::Order(order_id);
+        let request = self.send(Some(credentials), call, purpose, &config, now);
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            order.inquiry = Inquiry::UnderWay {
+                request,
+                token,
+                is_wanted,
+                again: false,
+            };
+        }
         self.update_state(&user);
     }
 }
 
 /// Every few seconds at first; slower when there was no news for long.
 fn poll_delay(order: &Order, config: &XsollaConfig, now: Duration) -> Duration {
-    let quiet = now.saturating_sub(order.last_news);
+    let quiet = now.saturating_sub(order.patience.last_news);
     let beyond = quiet.saturating_sub(config.poll_slow_after);
     (config.poll_interval + beyond / 10).clamp(config.poll_interval, config.poll_interval_max)
 }

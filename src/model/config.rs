@@ -24,9 +24,7 @@ pub const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 /// config.tracking_timeout = Duration::from_secs(60 * 60);
 /// assert!(config.validate().is_ok());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Resource, Reflect)]
-// Not as a resource: whoever can write it can have the token sent elsewhere, and grants come back.
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Resource)]
 #[non_exhaustive]
 pub struct XsollaConfig {
     /// The project's id in Xsolla Publisher Account.

@@ -133,6 +133,9 @@ impl fmt::Display for ConnectStep {
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RequestError {
+    /// There is no [`XsollaConfig`](crate::XsollaConfig), or it is invalid.
+    #[error("there is no valid XsollaConfig")]
+    NotConfigured,
     /// The server was not reached, or the connection broke.
     #[error("the store was not reached: {0}")]
     Network(String),
@@ -140,7 +143,7 @@ pub enum RequestError {
     #[error("the store did not answer in time")]
     TimedOut,
     /// The server answered with an error.
-    #[error("the store answered HTTP {status}{}", Text(.code, .message))]
+    #[error("the store answered HTTP {status}{}", Details(.code, .message, .transaction_id))]
     Status {
         /// The HTTP status.
         status: u16,
@@ -148,6 +151,8 @@ pub enum RequestError {
         code: Option<String>,
         /// Xsolla's text, where the body has one.
         message: Option<String>,
+        /// Xsolla's own number for this answer, where the body has one: its support finds the answer by it.
+        transaction_id: Option<String>,
         /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
@@ -202,14 +207,19 @@ impl RequestError {
     }
 }
 
-struct Text<'a>(&'a Option<String>, &'a Option<String>);
+/// What an error body says, behind a colon.
+struct Details<'a>(&'a Option<String>, &'a Option<String>, &'a Option<String>);
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for Details<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1) {
-            (Some(code), Some(message)) => write!(f, ": [{code}] {message}"),
-            (None, Some(text)) | (Some(text), None) => write!(f, ": {text}"),
-            (None, None) => Ok(()),
+            (Some(code), Some(message)) => write!(f, ": [{code}] {message}")?,
+            (None, Some(text)) | (Some(text), None) => write!(f, ": {text}")?,
+            (None, None) => {}
+        }
+        match self.2 {
+            Some(id) => write!(f, " (transaction {id})"),
+            None => Ok(()),
         }
     }
 }

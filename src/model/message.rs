@@ -10,12 +10,13 @@ use crate::model::order::{OrderId, OrderItem, OrderStatus, Price};
 use crate::model::user::UserId;
 
 /// An order moved on. For the user interface: grant on [`OrderDone`].
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderStatusChanged {
     /// The order.
     pub order_id: OrderId,
+    /// Whose it is.
+    pub user: UserId,
     /// What it was, or `None` where this is the first news of it.
     pub previous: Option<OrderStatus>,
     /// What it is.
@@ -28,8 +29,7 @@ pub struct OrderStatusChanged {
 /// [acknowledge](crate::OrderCommands::acknowledge_order) it.
 ///
 /// Sent once for an order while the game runs.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderDone {
     /// The order.
@@ -43,8 +43,7 @@ pub struct OrderDone {
 }
 
 /// An order was canceled: it will not be paid, or it was refunded.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderCanceled {
     /// The order.
@@ -62,8 +61,7 @@ pub struct OrderCanceled {
 }
 
 /// The time to pay an order has passed.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderExpired {
     /// The order.
@@ -73,8 +71,7 @@ pub struct OrderExpired {
 }
 
 /// An order is not followed any more, though it has no final status.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderTrackingFailed {
     /// The order.
@@ -87,8 +84,7 @@ pub struct OrderTrackingFailed {
 
 /// A player's token is refused or has expired: insert a new [`XsollaUser`](crate::XsollaUser).
 /// Their orders wait for it. Sent once for each token.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct AuthorizationRequired {
     /// Whose token.

@@ -1,10 +1,14 @@
 //! Orders as a game sees them.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
 use bevy::prelude::{Reflect, ReflectDefault, ReflectDeserialize, ReflectSerialize};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+use crate::model::error::TrackingError;
 
 /// The id of an order, as Xsolla gives it when the order is created.
 ///
@@ -22,6 +26,20 @@ impl fmt::Display for OrderId {
     }
 }
 
+impl From<u64> for OrderId {
+    fn from(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+impl FromStr for OrderId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.trim().parse().map(Self)
+    }
+}
+
 /// Where an order stands, in the words of Xsolla's [Set up order status
 /// tracking](https://developers.xsolla.com/solutions/payments/client-side-token-generation/set-up-order-tracking).
 ///
@@ -30,6 +48,7 @@ impl fmt::Display for OrderId {
 /// `Canceled` was refunded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Reflect)]
 #[reflect(Clone, Debug, Default, PartialEq, Hash)]
+#[non_exhaustive]
 pub enum OrderStatus {
     /// Created and not paid.
     #[default]
@@ -99,6 +118,7 @@ impl fmt::Display for OrderStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Reflect)]
 // Opaque, because Bevy does not reflect a `Decimal`.
 #[reflect(opaque, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Price {
     /// What the player pays.
     pub amount: Decimal,
@@ -106,6 +126,17 @@ pub struct Price {
     pub amount_without_discount: Decimal,
     /// The ISO 4217 code, such as `USD`.
     pub currency: String,
+}
+
+impl Price {
+    /// An amount without a discount, in the currency with this ISO 4217 code.
+    pub fn new(amount: Decimal, currency: impl Into<String>) -> Self {
+        Self {
+            amount,
+            amount_without_discount: amount,
+            currency: currency.into(),
+        }
+    }
 }
 
 impl fmt::Display for Price {
@@ -117,6 +148,7 @@ impl fmt::Display for Price {
 /// An item of an order: what to grant.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct OrderItem {
     /// The item's SKU in the Xsolla catalogue.
     pub sku: String,
@@ -126,4 +158,65 @@ pub struct OrderItem {
     pub is_free: bool,
     /// What one of it cost in real money, where the server said it.
     pub price: Option<Price>,
+}
+
+impl OrderItem {
+    /// So many of an item, without a price.
+    pub fn new(sku: impl Into<String>, quantity: u64) -> Self {
+        Self {
+            sku: sku.into(),
+            quantity,
+            is_free: false,
+            price: None,
+        }
+    }
+}
+
+/// Where an order stands with the game.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum OrderPhase {
+    /// It is followed, or will be as soon as its player is logged in.
+    #[default]
+    Open,
+    /// [`OrderDone`](crate::OrderDone) was sent for it, and the game has not acknowledged it yet.
+    Granted,
+    /// The game has [acknowledged](crate::OrderCommands::acknowledge_order) it, and the ledger (where
+    /// there is one) has that: from now on it is never delivered again.
+    Acknowledged,
+    /// The order was canceled, refunded or has expired, and the game was told.
+    Ended,
+    /// The player did not want to pay it. It is not asked for in this run. If it is paid all the
+    /// same, it is granted.
+    Abandoned,
+    /// It is not followed any more, and the game was told.
+    Failed(TrackingError),
+}
+
+impl OrderPhase {
+    /// Whether the order is followed.
+    pub fn is_open(&self) -> bool {
+        *self == Self::Open
+    }
+
+    /// Whether the game was told to grant it, and it was not refunded since.
+    pub fn is_granted(&self) -> bool {
+        matches!(self, Self::Granted | Self::Acknowledged)
+    }
+
+    /// Whether the game has acknowledged it, and it was not refunded since.
+    pub fn is_acknowledged(&self) -> bool {
+        *self == Self::Acknowledged
+    }
+}
+
+/// What a source says of an order: a publication, or the answer to Get Order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) order_id: OrderId,
+    pub(crate) status: Option<OrderStatus>,
+    /// `None` where the source has no list of items. An empty list is one.
+    pub(crate) items: Option<Vec<OrderItem>>,
+    pub(crate) price: Option<Price>,
 }

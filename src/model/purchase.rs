@@ -1,12 +1,13 @@
 //! Buying something.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use bevy::prelude::{Event, Message, Reflect, ReflectDefault};
+use bevy::prelude::{Event, Message};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::model::error::RequestError;
+use crate::model::error::{RequestError, TrackingError};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
 
@@ -20,8 +21,7 @@ use crate::model::user::UserId;
 /// let gems = Purchase::item("torch").with_virtual_currency("gem");
 /// # let _ = (potions, cart, gems);
 /// ```
-#[derive(Clone, Debug, PartialEq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Purchase {
     pub(crate) items: Vec<(String, u64)>,
     pub(crate) is_cart: bool,
@@ -33,13 +33,24 @@ pub struct Purchase {
     pub(crate) external_id: Option<String>,
     pub(crate) return_url: Option<String>,
     pub(crate) theme: Option<String>,
-    #[reflect(ignore)]
     pub(crate) custom_parameters: Map<String, Value>,
 }
 
+/// Names a call of [`purchase`](crate::StoreCommands::purchase) in its answer. No two calls of a process have
+/// the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PurchaseId(u64);
+
+impl PurchaseId {
+    /// One that no call has yet.
+    pub(crate) fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
 /// What is paid with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Payment {
     /// Real money, on the payment page.
@@ -164,6 +175,22 @@ impl Purchase {
     pub fn items(&self) -> &[(String, u64)] {
         &self.items
     }
+
+    /// The SKU of the first item.
+    pub fn sku(&self) -> &str {
+        self.items.first().map_or("", |(sku, _)| sku)
+    }
+
+    /// Whether it can be asked for.
+    pub(crate) fn validate(&self) -> Result<(), PurchaseError> {
+        let problem = match self.items.as_slice() {
+            [] => "it has no items",
+            items if items.iter().any(|(sku, _)| sku.is_empty()) => "an SKU is empty",
+            items if items.iter().any(|(_, quantity)| *quantity == 0) => "a quantity is zero",
+            _ => return Ok(()),
+        };
+        Err(PurchaseError::Invalid(problem))
+    }
 }
 
 impl From<&str> for Purchase {
@@ -180,10 +207,11 @@ impl From<String> for Purchase {
 
 /// An order was created and is tracked. The payment page is being opened now, where there is one and
 /// [`open_payment_page`](crate::XsollaConfig::open_payment_page) says so.
-#[derive(Clone, PartialEq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq, Message, Event)]
 #[non_exhaustive]
 pub struct PurchaseStarted {
+    /// Which call of [`purchase`](crate::StoreCommands::purchase) this answers.
+    pub purchase_id: PurchaseId,
     /// The order.
     pub order_id: OrderId,
     /// Whose it is.
@@ -192,13 +220,13 @@ pub struct PurchaseStarted {
     pub purchase: Purchase,
     /// The payment page, for games that show it in an overlay of their own; `None` where nothing is to
     /// be paid there. Whoever has it can pay: keep it out of logs, as `Debug` and reflection do.
-    #[reflect(ignore)]
     pub payment_url: Option<String>,
 }
 
 impl fmt::Debug for PurchaseStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PurchaseStarted")
+            .field("purchase_id", &self.purchase_id)
             .field("order_id", &self.order_id)
             .field("user", &self.user)
             .field("purchase", &self.purchase)
@@ -210,11 +238,14 @@ impl fmt::Debug for PurchaseStarted {
     }
 }
 
-/// No order was created.
-#[derive(Clone, Debug, PartialEq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+/// A purchase has led to no order that can be paid.
+#[derive(Clone, Debug, PartialEq, Message, Event)]
 #[non_exhaustive]
 pub struct PurchaseFailed {
+    /// Which call of [`purchase`](crate::StoreCommands::purchase) this answers.
+    pub purchase_id: PurchaseId,
+    /// Whose purchase it was; `None` where nobody was logged in.
+    pub user: Option<UserId>,
     /// The SKU of the first item.
     pub sku: String,
     /// What was to be bought.
@@ -224,19 +255,19 @@ pub struct PurchaseFailed {
 }
 
 /// An order's payment page was not opened. The order is followed all the same.
-#[derive(Clone, Debug, PartialEq, Eq, Message, Event, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct PaymentPageFailed {
     /// The order.
     pub order_id: OrderId,
+    /// Whose it is; `None` where the order is not known.
+    pub user: Option<UserId>,
     /// Why it was not.
     pub error: PaymentPageError,
 }
 
 /// Why a payment page was not opened.
-#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PaymentPageError {
     /// There is none any more: the order has ended, or was made in an earlier run, of which no token is
@@ -248,17 +279,23 @@ pub enum PaymentPageError {
     NoBrowser(String),
 }
 
-/// Why an order was not created.
-#[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+/// Why a purchase has led to no order that can be paid.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PurchaseError {
-    /// Nobody is logged in, or there is no config.
+    /// Nobody is logged in: there is no [`XsollaUser`](crate::XsollaUser).
     #[error("nobody is logged in")]
     NotLoggedIn,
+    /// There is no [`XsollaConfig`](crate::XsollaConfig), or it is invalid.
+    #[error("there is no valid XsollaConfig")]
+    NoConfig,
     /// What was asked for makes no sense, such as a cart of no items.
     #[error("the purchase makes no sense: {0}")]
     Invalid(&'static str),
+    /// The same purchase of the same player is being made, or was started less than a second ago: the
+    /// second click of a double click. A game that answers each click shows nothing here.
+    #[error("the same purchase is being made already")]
+    Repeated(PurchaseId),
     /// Too little of the virtual currency (Xsolla's 0401-5006).
     #[error("there is not enough of the virtual currency")]
     NotEnoughCurrency(RequestError),
@@ -269,6 +306,19 @@ pub enum PurchaseError {
     /// costs nobody anything.
     #[error(transparent)]
     Request(RequestError),
+    /// The store answered with the id of an order that is over.
+    #[error("the store answered with order {0}, which is over")]
+    OrderIsOver(OrderId),
+    /// The project in [`XsollaConfig`](crate::XsollaConfig) was changed before the store answered.
+    #[error("the project was changed meanwhile")]
+    ProjectChanged,
+    /// The order was created and cannot be followed.
+    #[error(transparent)]
+    Tracking(TrackingError),
+    /// The game has [untracked](crate::OrderCommands::untrack_order) or
+    /// [abandoned](crate::StoreCommands::abandon_order) the order before its payment page was opened.
+    #[error("order {0} was given up by the game")]
+    Untracked(OrderId),
 }
 
 impl From<RequestError> for PurchaseError {
@@ -278,5 +328,19 @@ impl From<RequestError> for PurchaseError {
             Some("0401-4001") => Self::NoSuchItem(error),
             _ => Self::Request(error),
         }
+    }
+}
+
+/// An order as its creation was answered.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct CreatedOrder {
+    pub(crate) order_id: OrderId,
+    /// Opens the payment page; `None` where nothing is to be paid there. Whoever has it can pay.
+    pub(crate) token: Option<String>,
+}
+
+impl fmt::Debug for CreatedOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CreatedOrder").field(&self.order_id).finish()
     }
 }

@@ -4,7 +4,6 @@ use bevy::prelude::{Reflect, ReflectDefault, ReflectResource, Resource};
 
 use crate::model::config::ConfigError;
 use crate::model::error::{AuthorizationError, SocketError};
-use crate::model::ledger::LedgerError;
 
 /// How tracking is doing, for a connection light or a line of text.
 ///
@@ -43,15 +42,6 @@ pub enum TrackerState {
         /// What the servers said.
         reason: AuthorizationError,
     },
-    /// Orders are not, or not all, kept while the game is not running. Tracking goes on.
-    LedgerTrouble {
-        /// What is wrong with the ledger.
-        reason: LedgerError,
-        /// How tracking is doing otherwise. (Reflection shows it in `Debug` only.)
-        // Bevy does not reflect a `Box`.
-        #[reflect(ignore)]
-        state: Box<TrackerState>,
-    },
     /// The background task cannot run.
     Failed {
         /// Why.
@@ -60,29 +50,13 @@ pub enum TrackerState {
 }
 
 impl TrackerState {
-    /// How tracking is doing, whatever [may be wrong with the ledger](Self::LedgerTrouble).
-    pub fn tracking(&self) -> &Self {
-        match self {
-            Self::LedgerTrouble { state, .. } => state,
-            state => state,
-        }
-    }
-
-    /// What is wrong with the ledger, if anything is.
-    pub fn ledger_error(&self) -> Option<&LedgerError> {
-        match self {
-            Self::LedgerTrouble { reason, .. } => Some(reason),
-            _ => None,
-        }
-    }
-
     /// Whether news comes over the socket.
     pub fn is_live(&self) -> bool {
-        matches!(self.tracking(), Self::Live)
+        *self == Self::Live
     }
 
     /// Whether news comes by short-polling.
     pub fn is_polling(&self) -> bool {
-        matches!(self.tracking(), Self::Polling { .. })
+        matches!(self, Self::Polling { .. })
     }
 }

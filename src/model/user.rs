@@ -1,7 +1,6 @@
 //! The player, and the secret that speaks for them.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bevy::prelude::{Reflect, ReflectSerialize, Resource};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 /// The logged-in player whose orders are tracked.
 ///
@@ -36,8 +36,8 @@ impl XsollaUser {
         let token = token.as_ref().trim();
         let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
         let claims = Claims::of(token);
-        let id = match claims.sub.as_deref().filter(|sub| !sub.is_empty()) {
-            Some(sub) => UserId::new('s', sub),
+        let id = match claims.subject() {
+            Some(sub) => UserId::new('s', &sub),
             None => UserId::of_opaque(token),
         };
         Self {
@@ -57,7 +57,7 @@ impl XsollaUser {
         if id.is_empty() {
             return self;
         }
-        if !self.id.is_subject() {
+        if self.id.subject().is_none() {
             self.id = UserId::new('e', &id);
         }
         self.external_id = Some(id.into());
@@ -134,9 +134,11 @@ impl UserId {
     }
 
     fn of_opaque(token: &str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        token.hash(&mut hasher);
-        Self::new('o', &format!("{:016x}", hasher.finish()))
+        // FNV-1a, because the id outlives the program: the standard library's hash may change with the compiler.
+        let hash = token.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self::new('o', &format!("{hash:016x}"))
     }
 
     /// The id as text.
@@ -144,8 +146,14 @@ impl UserId {
         &self.0
     }
 
-    fn is_subject(&self) -> bool {
-        self.0.starts_with("s:")
+    /// The `sub` claim of the player's token, where the token has one.
+    pub fn subject(&self) -> Option<&str> {
+        self.0.strip_prefix("s:")
+    }
+
+    /// The player's [external id](XsollaUser::with_external_id), where they are known by it.
+    pub fn external_id(&self) -> Option<&str> {
+        self.0.strip_prefix("e:")
     }
 }
 
@@ -170,10 +178,10 @@ impl fmt::Display for UserId {
 /// What is read of a JWT. Its signature is the servers' business: nothing is granted by a claim.
 #[derive(Default, Deserialize)]
 struct Claims {
-    #[serde(default, deserialize_with = "crate::wire::lenient::text")]
-    sub: Option<String>,
-    #[serde(default, deserialize_with = "crate::wire::lenient::unsigned")]
-    exp: Option<u64>,
+    #[serde(default)]
+    sub: Value,
+    #[serde(default)]
+    exp: Value,
 }
 
 impl Claims {
@@ -186,8 +194,22 @@ impl Claims {
             .unwrap_or_default()
     }
 
+    fn subject(&self) -> Option<String> {
+        match &self.sub {
+            Value::String(sub) if !sub.is_empty() => Some(sub.clone()),
+            Value::Number(sub) => Some(sub.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Seconds since 1970, as a number or a text. Fractions occur.
     fn expires_at(&self) -> Option<SystemTime> {
-        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.exp?))
+        let seconds = match &self.exp {
+            Value::String(text) => text.trim().parse().ok()?,
+            number => number.as_f64()?,
+        };
+        let since = Duration::try_from_secs_f64(seconds.floor()).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(since)
     }
 }
 

@@ -1,11 +1,9 @@
-//! The background task that follows orders.
+//! The background task that drives the machine.
 
 pub(crate) mod counters;
+pub(crate) mod driver;
+pub(crate) mod handle;
 mod outbox;
-mod requests;
-mod servers;
-pub(crate) mod shop;
-mod socket;
-pub(crate) mod task;
+mod source;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,10 @@
 //! News on its way to the game.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
 use crossbeam_channel::{SendError, Sender};
 
-use super::counters::Counters;
-use crate::machine::notice::Notice;
+use crate::machine::output::Notice;
 use crate::model::order::OrderId;
 
 /// How much news lies ready for the game: enough to go on with while more is put in, and little enough
@@ -19,7 +17,6 @@ const READY_MAX: usize = 1024;
 /// Its length is bounded by the orders: each one's statuses move forward only.
 pub(super) struct Outbox {
     ready: Sender<Notice>,
-    counters: Arc<Counters>,
     /// What goes first: the news of these orders, and news that is about no order.
     urgent: VecDeque<Next>,
     rest: VecDeque<OrderId>,
@@ -38,10 +35,9 @@ struct Waiting {
 }
 
 impl Outbox {
-    pub(super) fn new(ready: Sender<Notice>, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(ready: Sender<Notice>) -> Self {
         Self {
             ready,
-            counters,
             urgent: VecDeque::new(),
             rest: VecDeque::new(),
             waiting: HashMap::new(),
@@ -55,7 +51,6 @@ impl Outbox {
 
     /// Sends the notice, now or as soon as there is room. Fails when the game is gone.
     pub(super) fn push(&mut self, notice: Notice) -> Result<(), SendError<()>> {
-        self.counters.news_came();
         if !self.is_waiting() && self.has_room() {
             return self.send(notice);
         }
@@ -138,30 +133,31 @@ mod tests {
     use crossbeam_channel::{Receiver, unbounded};
 
     use super::*;
-    use crate::model::message::NewsSource;
+    use crate::model::message::{NewsSource, OrderExpired, OrderStatusChanged};
     use crate::model::order::OrderStatus;
     use crate::model::state::TrackerState;
     use crate::model::user::UserId;
 
     fn outbox() -> (Outbox, Receiver<Notice>) {
         let (sender, receiver) = unbounded();
-        (Outbox::new(sender, Arc::default()), receiver)
+        (Outbox::new(sender), receiver)
     }
 
     fn status(order: u64, count: u64) -> Notice {
-        Notice::Status {
+        Notice::StatusChanged(OrderStatusChanged {
             order_id: OrderId(order),
+            user: UserId::new('s', "alice"),
             previous: None,
             status: OrderStatus::Other(count.to_string()),
             source: NewsSource::Socket,
-        }
+        })
     }
 
     fn end(order: u64) -> Notice {
-        Notice::Expired {
+        Notice::Expired(OrderExpired {
             order_id: OrderId(order),
             user: UserId::new('s', "alice"),
-        }
+        })
     }
 
     #[test]

@@ -5,20 +5,21 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::task::{Command, Link, run};
-use crate::game::wake::Bell;
-use crate::machine::notice::Notice;
+use crate::machine::input::Input;
+use crate::machine::output::Notice;
 use crate::model::config::XsollaConfig;
 use crate::model::ledger::Ledger;
 use crate::model::order::OrderId;
 use crate::model::user::XsollaUser;
+use crate::tracker::driver::run;
+use crate::tracker::handle::channels;
 
 #[test]
 fn an_answer_is_taken_although_another_request_was_aborted() {
     let store = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = XsollaConfig::new(1);
-    config.ledger = Ledger::Disabled;
+    config.ledger = Ledger::disabled();
     config.store_url = format!("http://{}/api", store.local_addr().unwrap());
     config.socket_url = format!("ws://{}/x", silent.local_addr().unwrap());
     // Nothing else is to wake the task.
@@ -31,36 +32,20 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
         .enable_all()
         .build()
         .unwrap();
-    let (commands, receiver) = tokio::sync::mpsc::unbounded_channel();
-    let (sender, notices) = crossbeam_channel::unbounded();
-    runtime.spawn(run(Link {
-        commands: receiver,
-        notices: sender,
-        room: Arc::default(),
-        bell: Bell::default(),
-        counters: Arc::default(),
-    }));
-    let (alice, bob) = (
-        XsollaUser::new("a").with_external_id("alice"),
-        XsollaUser::new("b").with_external_id("bob"),
-    );
-    commands
-        .send(Command::Configure(Some(Arc::new(config))))
-        .unwrap();
-    commands.send(Command::LogIn(alice.clone())).unwrap();
-    commands.send(Command::LogIn(bob.clone())).unwrap();
-    commands
-        .send(Command::Track {
-            user: alice.id().clone(),
-            order_id: OrderId(1),
-        })
-        .unwrap();
-    commands
-        .send(Command::Track {
-            user: bob.id().clone(),
-            order_id: OrderId(2),
-        })
-        .unwrap();
+    let (mut handle, ports) = channels();
+    runtime.spawn(run(ports));
+    let [alice, bob] = ["alice", "bob"].map(|name| XsollaUser::new(name).with_external_id(name));
+    handle.send(Input::Configure(Some(Arc::new(config))));
+    for (user, order_id) in [(&alice, OrderId(1)), (&bob, OrderId(2))] {
+        handle.send(Input::LogIn {
+            user: user.clone(),
+            expires_in: None,
+        });
+        handle.send(Input::Track {
+            user: user.id().clone(),
+            order_id,
+        });
+    }
     let mut of_bob = None;
     let mut of_alice = None;
     for _ in 0..2 {
@@ -74,7 +59,7 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
         }
     }
     std::thread::sleep(Duration::from_millis(200));
-    commands.send(Command::LogOut(alice.id().clone())).unwrap();
+    handle.send(Input::LogOut(alice.id().clone()));
     std::thread::sleep(Duration::from_millis(200));
     let body =
         r#"{"order_id":2,"status":"done","content":{"items":[{"sku":"sword","quantity":1}]}}"#;
@@ -87,8 +72,8 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
     let deadline = Instant::now() + Duration::from_secs(8);
     let mut is_done = false;
     while Instant::now() < deadline && !is_done {
-        let notice = notices.recv_timeout(Duration::from_millis(100));
-        is_done = matches!(notice, Ok(Notice::Done { .. }));
+        is_done = matches!(handle.next_notice(), Some(Notice::Done(_)));
+        std::thread::sleep(Duration::from_millis(5));
     }
     drop((of_alice, silent));
     runtime.shutdown_background();

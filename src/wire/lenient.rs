@@ -66,17 +66,17 @@ fn parsed<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 }
 
 /// `"x"`, or a number or bool as its text.
-pub(crate) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     Ok(Scalar::deserialize(d)?.0)
 }
 
 /// `7` or `"7"`.
-pub(crate) fn unsigned<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
+pub(super) fn unsigned<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
     parsed(d)
 }
 
 /// `true` or `"true"`; also `1` and `"1"`.
-pub(crate) fn boolean<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D::Error> {
+pub(super) fn boolean<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D::Error> {
     let Scalar(text) = Scalar::deserialize(d)?;
     Ok(text.and_then(|text| match text.trim() {
         "true" | "True" | "1" => Some(true),
@@ -87,7 +87,7 @@ pub(crate) fn boolean<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D
 
 /// `"30.00"` or `30`. Money comes as a string from Xsolla; a JSON number is read through its
 /// shortest text, never through binary arithmetic.
-pub(crate) fn decimal<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Decimal>, D::Error> {
+pub(super) fn decimal<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Decimal>, D::Error> {
     let Scalar(text) = Scalar::deserialize(d)?;
     Ok(text.and_then(|text| {
         let text = text.trim();
@@ -98,7 +98,7 @@ pub(crate) fn decimal<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Decimal>
 }
 
 /// The value where it has the shape that is asked for, `None` where it has another.
-pub(crate) fn or_none<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn or_none<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: serde::de::DeserializeOwned,
     D: Deserializer<'de>,
@@ -106,4 +106,14 @@ where
     // Raw, because a number that is too large for any type is an error to everything else.
     let raw = Option::<Box<RawValue>>::deserialize(deserializer)?;
     Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
+}
+
+/// Reads a JSON object. Serde would take a list of a struct's fields for one as well.
+pub(super) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return Err("it is no object".to_owned());
+    }
+    // The kind and the place; the text itself may be anything.
+    serde_json::from_slice(json)
+        .map_err(|error| format!("{:?} error in column {}", error.classify(), error.column()))
 }

@@ -1,5 +1,6 @@
 //! Xsolla's JSON, read leniently and written as documented.
 
-pub(crate) mod lenient;
+mod lenient;
 pub(crate) mod order;
+pub(crate) mod rest;
 pub(crate) mod store;

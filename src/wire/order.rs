@@ -4,95 +4,70 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::lenient;
-use crate::model::order::{OrderId, OrderItem, OrderStatus, Price};
+use crate::model::order::{OrderId, OrderItem, OrderStatus, Price, Report};
+use crate::wire::lenient::{self, object};
 
-/// What an answer to Get Order says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OrderReport {
-    pub(crate) status: Option<OrderStatus>,
-    /// `None` where the answer has no list of items; an empty list is one.
-    pub(crate) items: Option<Vec<OrderItem>>,
-    pub(crate) price: Option<Price>,
+/// Reads a publication on the order-status channel, such as `{"order_id": 59614241, "status": "new"}`; `None`
+/// where it says neither or one only.
+pub(crate) fn read_publication(json: &str) -> Option<Report> {
+    #[derive(Deserialize)]
+    struct Documented<'a> {
+        order_id: u64,
+        status: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default, deserialize_with = "lenient::unsigned")]
+        order_id: Option<u64>,
+        #[serde(default, deserialize_with = "lenient::text")]
+        status: Option<String>,
+    }
+    // As it is documented: read without a copy, because many may come at once.
+    if let Ok(news) = object::<Documented>(json.as_bytes()) {
+        return Some(of_status(news.order_id, read_status(news.status)?));
+    }
+    let body: Body = object(json.as_bytes()).ok()?;
+    Some(of_status(body.order_id?, read_status(&body.status?)?))
 }
 
-/// What a publication on the order-status channel says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OrderNews {
-    pub(crate) order_id: OrderId,
-    pub(crate) status: OrderStatus,
-}
-
-impl OrderNews {
-    /// Reads `{"order_id": 59614241, "status": "new"}`; `None` where it says neither or one only.
-    pub(crate) fn read(json: &str) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Documented<'a> {
-            order_id: u64,
-            status: &'a str,
-        }
-        #[derive(Deserialize)]
-        struct Body {
-            #[serde(default, deserialize_with = "lenient::unsigned")]
-            order_id: Option<u64>,
-            #[serde(default, deserialize_with = "lenient::text")]
-            status: Option<String>,
-        }
-        // As it is documented: read without a copy, because many may come at once.
-        if let Ok(news) = object::<Documented>(json.as_bytes()) {
-            return Some(Self {
-                order_id: OrderId(news.order_id),
-                status: read_status(news.status)?,
-            });
-        }
-        let body: Body = object(json.as_bytes()).ok()?;
-        Some(Self {
-            order_id: OrderId(body.order_id?),
-            status: read_status(&body.status?)?,
-        })
+fn of_status(order_id: u64, status: OrderStatus) -> Report {
+    Report {
+        order_id: OrderId(order_id),
+        status: Some(status),
+        items: None,
+        price: None,
     }
 }
 
-impl OrderReport {
-    /// Reads the answer to a request for this order.
-    ///
-    /// Lenient where nothing is lost by it. With an item that cannot be granted as it stands (without
-    /// an SKU, or with a quantity that is no number) the list counts as missing: half an order must
-    /// not pass for one.
-    pub(crate) fn read(json: &[u8], order_id: OrderId) -> Result<Self, String> {
-        let body: OrderBody = object(json)?;
-        if body.order_id.is_some_and(|id| id != order_id.0) {
-            return Err("it is about another order".to_owned());
-        }
-        let content = body.content.unwrap_or_default();
-        let items = content.items.and_then(|items| {
-            let items = items.into_iter().map(ItemBody::read);
-            let items: Result<Vec<OrderItem>, &str> = items.collect();
-            items
-                .map(|mut items| {
-                    // They are kept for as long as the order is.
-                    items.shrink_to_fit();
-                    items
-                })
-                .inspect_err(|problem| log::warn!("order {order_id} has {problem}"))
-                .ok()
-        });
-        Ok(Self {
-            status: body.status.as_deref().and_then(read_status),
-            items,
-            price: content.price.and_then(PriceBody::read),
-        })
+/// Reads the answer to a request for this order.
+///
+/// Lenient where nothing is lost by it. With an item that cannot be granted as it stands (without
+/// an SKU, or with a quantity that is no number) the list counts as missing: half an order must
+/// not pass for one.
+pub(crate) fn read_order(json: &[u8], order_id: OrderId) -> Result<Report, String> {
+    let body: OrderBody = object(json)?;
+    if body.order_id.is_some_and(|id| id != order_id.0) {
+        return Err("it is about another order".to_owned());
     }
-}
-
-/// Reads a JSON object. Serde would take a list of a struct's fields for one as well.
-pub(super) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
-    if json.trim_ascii_start().first() != Some(&b'{') {
-        return Err("it is no object".to_owned());
-    }
-    // The kind and the place; the text itself may be anything.
-    serde_json::from_slice(json)
-        .map_err(|error| format!("{:?} error in column {}", error.classify(), error.column()))
+    let content = body.content.unwrap_or_default();
+    let items = content.items.and_then(|items| {
+        let items = items.into_iter().map(ItemBody::read);
+        let items: Result<Vec<OrderItem>, &str> = items.collect();
+        items
+            .map(|mut items| {
+                // They are kept for as long as the order is.
+                items.shrink_to_fit();
+                items
+            })
+            .inspect_err(|problem| log::warn!("order {order_id} has {problem}"))
+            .ok()
+    });
+    Ok(Report {
+        order_id,
+        status: body.status.as_deref().and_then(read_status),
+        items,
+        price: content.price.and_then(PriceBody::read),
+    })
 }
 
 fn read_status(text: &str) -> Option<OrderStatus> {
@@ -190,8 +165,8 @@ mod tests {
 
     const ORDER: OrderId = OrderId(656);
 
-    fn read(json: &str) -> Result<OrderReport, String> {
-        OrderReport::read(json.as_bytes(), ORDER)
+    fn read(json: &str) -> Result<Report, String> {
+        read_order(json.as_bytes(), ORDER)
     }
 
     #[test]
@@ -230,7 +205,7 @@ mod tests {
             assert_eq!(report.status, Some(OrderStatus::Done), "{json}");
             assert_eq!(report.items.map(|items| items.len()), items, "{json}");
         }
-        assert_eq!(read(r#"{"status":null}"#).unwrap(), OrderReport::default());
+        assert_eq!(read(r#"{"status":null}"#).unwrap().status, None);
     }
 
     #[test]
@@ -257,17 +232,17 @@ mod tests {
             assert!(read(json).is_err(), "{json}");
         }
         let no_utf8 = b"{\"status\":\"\xff\"}";
-        assert!(OrderReport::read(no_utf8, ORDER).is_err());
+        assert!(read_order(no_utf8, ORDER).is_err());
         let deep = format!("{}{}", r#"{"content":"#, "[".repeat(100_000));
         assert!(read(&deep).is_err());
     }
 
     #[test]
     fn news_needs_an_order_and_a_status() {
-        let news = OrderNews::read(r#"{"order_id":"18446744073709551615","status":"Shipped"}"#);
+        let news = read_publication(r#"{"order_id":"18446744073709551615","status":"Shipped"}"#);
         let news = news.unwrap();
         assert_eq!(news.order_id, OrderId(u64::MAX));
-        assert_eq!(news.status, OrderStatus::Other("Shipped".into()));
+        assert_eq!(news.status, Some(OrderStatus::Other("Shipped".into())));
         for json in [
             r#"{"order_id":1}"#,
             r#"{"status":"done"}"#,
@@ -277,7 +252,7 @@ mod tests {
             "null",
             r#"[1,"done"]"#,
         ] {
-            assert_eq!(OrderNews::read(json), None, "{json}");
+            assert_eq!(read_publication(json), None, "{json}");
         }
     }
 

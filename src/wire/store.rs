@@ -4,11 +4,11 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::lenient;
-use super::order::{PriceBody, object};
 use crate::model::catalog::{CatalogItem, ItemAttribute, VirtualPrice};
 use crate::model::order::OrderId;
-use crate::model::purchase::{Payment, Purchase};
+use crate::model::purchase::{CreatedOrder, Payment, Purchase};
+use crate::wire::lenient::{self, object};
+use crate::wire::order::PriceBody;
 
 /// A page of the catalogue.
 pub(crate) struct CatalogPage {
@@ -147,33 +147,25 @@ impl AttributeBody {
     }
 }
 
-/// An order as its creation was answered.
-pub(crate) struct CreatedOrder {
-    pub(crate) order_id: OrderId,
-    /// For the payment page; `None` where nothing is to be paid there.
-    pub(crate) token: Option<String>,
-}
-
-impl CreatedOrder {
-    pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Body {
-            #[serde(default, deserialize_with = "lenient::unsigned")]
-            order_id: Option<u64>,
-            #[serde(default, deserialize_with = "lenient::text")]
-            token: Option<String>,
-        }
-        let body: Body = object(json)?;
-        Ok(Self {
-            order_id: OrderId(body.order_id.ok_or("it has no order id")?),
-            token: body.token.filter(|token| !token.is_empty()),
-        })
+/// Reads the answer to the creation of an order.
+pub(crate) fn read_created(json: &[u8]) -> Result<CreatedOrder, String> {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default, deserialize_with = "lenient::unsigned")]
+        order_id: Option<u64>,
+        #[serde(default, deserialize_with = "lenient::text")]
+        token: Option<String>,
     }
+    let body: Body = object(json)?;
+    Ok(CreatedOrder {
+        order_id: OrderId(body.order_id.ok_or("it has no order id")?),
+        token: body.token.filter(|token| !token.is_empty()),
+    })
 }
 
 /// Where an order is created, below `v2/project/{id}`.
 pub(crate) fn creation_path(purchase: &Purchase) -> Vec<&str> {
-    let sku = purchase.items.first().map_or("", |(sku, _)| sku);
+    let sku = purchase.sku();
     match (&purchase.payment, purchase.is_cart) {
         (Payment::Money, false) => vec!["payment", "item", sku],
         (Payment::Money, true) => vec!["payment", "cart"],

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn unauthorized() -> Result<OrderReport, RequestError> {
+fn unauthorized() -> Result<Report, RequestError> {
     Err(http(401))
 }
 
@@ -106,11 +106,13 @@ fn logging_out_stops_everything_and_logging_in_resumes_it() {
     sim.track(ORDER);
     sim.tick();
     sim.socket_is_live(true);
+    let (_, request) = sim.requests[0];
     sim.log_out();
-    assert_eq!(sim.socket, None);
+    assert_eq!((sim.socket, sim.requests.len()), (None, 0));
     assert_eq!(*sim.state(), TrackerState::NoUser);
     // The answer to what was asked before belongs to nobody now.
-    sim.answer(Ok(report("done")));
+    let answer = Answer::Order(Ok(report("done")));
+    sim.handle(Input::Answered { request, answer });
     sim.pass(seconds(48 * 3600));
     assert_eq!((sim.grants(ORDER), sim.requests_sent()), (0, 1));
     assert!(sim.failures().is_empty());

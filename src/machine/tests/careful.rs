@@ -12,12 +12,14 @@ fn server() -> Sim {
 }
 
 fn track_as(sim: &mut Sim, order_id: OrderId) {
-    // In one step, as the task does it.
-    sim.machine.log_in(&alice(), None, sim.now);
-    sim.track(order_id);
+    sim.handle(Input::TrackAs {
+        user: token("alice", 1),
+        expires_in: None,
+        order_id,
+    });
 }
 
-fn known(entry: Entry) -> Vec<Restored> {
+fn known(entry: LedgerEntry) -> Vec<Restored> {
     vec![Restored {
         order_id: ORDER,
         entry,
@@ -28,16 +30,19 @@ fn known(entry: Entry) -> Vec<Restored> {
 /// Logged in, with the ledger still being read.
 fn loading() -> Sim {
     let mut sim = Sim::unconfigured();
-    let config = Arc::new(sim.config.clone());
-    sim.machine.configure(Some(config), sim.now);
-    sim.machine.log_in(&alice(), None, sim.now);
-    sim.machine.stay(&alice());
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    let input = Input::LogIn {
+        user: token("alice", 1),
+        expires_in: None,
+    };
+    sim.machine.handle(input, sim.now);
     while sim.machine.next_output().is_some() {}
     sim
 }
 
 fn was_told_a_refund(sim: &Sim) -> bool {
-    let is_refund = |n: &Notice| matches!(n, Notice::Canceled { was_done: true, .. });
+    let is_refund = |n: &Notice| matches!(n, Notice::Canceled(canceled) if canceled.was_done);
     sim.notices.iter().any(is_refund)
 }
 
@@ -51,8 +56,7 @@ fn an_order_that_is_being_written_outlives_the_end_of_its_players_last_open_one(
     track_as(&mut sim, second);
     sim.answer(Ok(report("done")));
     sim.is_ledger_stuck = false;
-    sim.machine.written(second, Entry::Open, sim.now);
-    sim.collect();
+    sim.recorded(second, LedgerEntry::Open);
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(second), 1);
 }
@@ -73,9 +77,9 @@ fn players_of_a_server_are_forgotten_with_their_last_order() {
     let mut sim = server();
     track_as(&mut sim, ORDER);
     sim.pass_answering(seconds(60), &Ok(report("done")));
-    assert!(sim.machine.users.is_empty());
+    assert!(sim.machine.players.is_empty());
     track_as(&mut sim, ORDER);
-    assert!(sim.machine.users.is_empty(), "that one is over");
+    assert!(sim.machine.players.is_empty(), "that one is over");
     assert!(sim.machine.is_idle());
 }
 
@@ -97,14 +101,14 @@ fn a_lid_that_closes_again_at_once_gives_no_order_up() {
 
 #[test]
 fn an_old_order_that_the_servers_do_not_find_today_stays_in_the_ledger() {
-    for (entry, status) in [(Entry::Granted, "done"), (Entry::Open, "paid")] {
+    for (entry, status) in [(LedgerEntry::Granted, "done"), (LedgerEntry::Open, "paid")] {
         let mut sim = Sim::new();
         sim.ledger.insert(ORDER, (entry, sim.now));
         sim.now += seconds(25 * 3600);
         sim.restart();
         sim.pass_answering(seconds(120), &Err(http(404)));
         assert_eq!(sim.failures().len(), 1);
-        sim.told(ORDER);
+        sim.delivered(ORDER);
         assert!(sim.ledger.contains_key(&ORDER), "{status}");
     }
 }
@@ -112,7 +116,7 @@ fn an_old_order_that_the_servers_do_not_find_today_stays_in_the_ledger() {
 #[test]
 fn that_an_order_was_granted_is_not_forgotten_when_it_is_tracked_again() {
     let mut sim = Sim::new();
-    sim.ledger.insert(ORDER, (Entry::Granted, sim.now));
+    sim.ledger.insert(ORDER, (LedgerEntry::Granted, sim.now));
     sim.restart();
     sim.pass_answering(seconds(120), &Err(http(404)));
     sim.track(ORDER);
@@ -128,11 +132,8 @@ fn an_order_that_is_forgotten_while_the_ledger_is_read_does_not_come_back() {
         if tracks_first {
             sim.track(ORDER);
         }
-        sim.machine.untrack(ORDER);
-        sim.collect();
-        sim.machine
-            .ledger_loaded(&alice(), known(Entry::Open), sim.now);
-        sim.collect();
+        sim.untrack(ORDER);
+        sim.loaded(known(LedgerEntry::Open));
         sim.pass(seconds(60));
         assert_eq!(sim.requests_sent(), 0);
     }
@@ -143,18 +144,14 @@ fn a_ledger_that_is_read_late_still_knows_what_was_acknowledged_and_granted() {
     let mut sim = Sim::new();
     sim.track(ORDER);
     sim.tick();
-    sim.machine
-        .ledger_loaded(&alice(), known(Entry::Acknowledged), sim.now);
-    sim.collect();
+    sim.loaded(known(LedgerEntry::Acknowledged));
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 0);
 
     let mut sim = Sim::new();
     sim.track(ORDER);
     sim.tick();
-    sim.machine
-        .ledger_loaded(&alice(), known(Entry::Granted), sim.now);
-    sim.collect();
+    sim.loaded(known(LedgerEntry::Granted));
     sim.pass_answering(seconds(60), &Ok(report("canceled")));
     assert!(was_told_a_refund(&sim));
 }
@@ -167,7 +164,7 @@ fn a_disk_that_does_not_answer_is_said_and_not_waited_for() {
     assert_eq!(*sim.state(), TrackerState::Connecting);
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);
-    assert!(sim.is_ledger_silent);
+    assert!(sim.is_ledger_silent());
 
     let mut sim = loading();
     sim.track(ORDER);
@@ -181,7 +178,7 @@ fn a_ledger_that_moves_takes_the_open_orders_along() {
     sim.track(ORDER);
     sim.answer_all(&Ok(report("new")));
     let mut config = sim.config.clone();
-    config.ledger = Ledger::At("/elsewhere".into());
+    config.ledger = Ledger::at("/elsewhere");
     sim.ledger.clear();
     sim.configure(Some(config));
     assert!(sim.ledger.contains_key(&ORDER));
@@ -205,7 +202,8 @@ fn news_of_an_order_that_was_given_up_begins_it_anew_and_is_not_lost() {
 #[test]
 fn beyond_the_refund_window_an_order_is_remembered_and_not_asked_for() {
     let mut sim = Sim::new();
-    sim.ledger.insert(ORDER, (Entry::Acknowledged, sim.now));
+    sim.ledger
+        .insert(ORDER, (LedgerEntry::Acknowledged, sim.now));
     sim.now += seconds(31 * 24 * 3600);
     sim.restart();
     sim.track(ORDER);

@@ -41,7 +41,7 @@ fn no_request_stands_between_done_and_the_grant_where_the_items_are_known() {
     assert!(sim.requests.is_empty());
     assert!(matches!(
         sim.notices.iter().rfind(|n| !matches!(n, Notice::State(_))),
-        Some(Notice::Done { items, .. }) if *items == sword()
+        Some(Notice::Done(done)) if done.items == sword()
     ));
 }
 
@@ -68,7 +68,7 @@ fn done_without_known_items_is_told_at_once_and_granted_when_they_are_fetched() 
 fn an_answer_without_a_list_of_items_does_not_grant_an_empty_order() {
     let mut sim = Sim::new();
     sim.track(ORDER);
-    let bare = OrderReport {
+    let bare = Report {
         items: None,
         ..report("done")
     };
@@ -92,9 +92,7 @@ fn the_game_hears_of_a_cancellation_and_of_a_refund() {
         .notices
         .iter()
         .filter_map(|notice| match notice {
-            Notice::Canceled {
-                order_id, was_done, ..
-            } => Some((*order_id, *was_done)),
+            Notice::Canceled(canceled) => Some((canceled.order_id, canceled.was_done)),
             _ => None,
         })
         .collect();
@@ -122,7 +120,7 @@ fn an_expired_order_is_told_and_left() {
     sim.answer(Ok(report("expired")));
     assert!(matches!(
         sim.notices.iter().rfind(|n| !matches!(n, Notice::State(_))),
-        Some(Notice::Expired { .. })
+        Some(Notice::Expired(_))
     ));
     assert!(sim.machine.is_idle());
 }
@@ -139,7 +137,7 @@ fn an_order_is_granted_once_whatever_is_heard_twice() {
         sim.answer_all(&Ok(report("done")));
         sim.track(ORDER);
     }
-    assert!(sim.acknowledge(ORDER));
+    sim.acknowledge(ORDER);
     sim.track(ORDER);
     sim.publish(ORDER, "done");
     assert_eq!(sim.grants(ORDER), 1);
@@ -148,12 +146,18 @@ fn an_order_is_granted_once_whatever_is_heard_twice() {
 #[test]
 fn only_a_granted_order_can_be_acknowledged() {
     let mut sim = Sim::new();
-    assert!(!sim.acknowledge(ORDER));
+    let entry = |sim: &Sim| sim.ledger.get(&ORDER).map(|(entry, _)| *entry);
+    sim.acknowledge(ORDER);
+    assert_eq!(entry(&sim), None);
     sim.track(ORDER);
-    assert!(!sim.acknowledge(ORDER));
+    sim.acknowledge(ORDER);
+    assert_eq!(entry(&sim), Some(LedgerEntry::Open));
     sim.pass_answering(seconds(1), &Ok(report("done")));
-    assert!(sim.acknowledge(ORDER));
-    assert!(sim.acknowledge(ORDER), "a second time does no harm");
+    for _ in 0..2 {
+        // A second time does no harm.
+        sim.acknowledge(ORDER);
+        assert_eq!(entry(&sim), Some(LedgerEntry::Acknowledged));
+    }
 }
 
 #[test]
@@ -207,9 +211,12 @@ fn an_untracked_order_is_neither_asked_for_nor_told_of() {
     let mut sim = Sim::new();
     sim.track(ORDER);
     sim.tick();
-    sim.machine.untrack(ORDER);
-    sim.collect();
-    sim.answer(Ok(report("done")));
+    let (_, request) = sim.requests[0];
+    sim.untrack(ORDER);
+    assert!(sim.requests.is_empty(), "its request is canceled");
+    // The answer was under way already.
+    let answer = Answer::Order(Ok(report("done")));
+    sim.handle(Input::Answered { request, answer });
     sim.pass(seconds(600));
     assert_eq!(sim.grants(ORDER), 0);
     assert!(sim.machine.is_idle());
@@ -218,11 +225,11 @@ fn an_untracked_order_is_neither_asked_for_nor_told_of() {
 #[test]
 fn one_players_socket_has_no_say_in_another_players_order() {
     let mut sim = Sim::new();
-    let bob = UserId::new('s', "bob");
-    sim.machine.log_in(&bob, None, sim.now);
-    sim.collect();
-    sim.machine.track(&bob, ORDER, sim.now);
-    sim.collect();
+    sim.handle(Input::TrackAs {
+        user: token("bob", 1),
+        expires_in: None,
+        order_id: ORDER,
+    });
     sim.publish(ORDER, "done");
     assert_eq!(sim.statuses(), Vec::<String>::new());
 }
@@ -248,8 +255,7 @@ fn without_config_nothing_runs_and_with_it_everything_does() {
 fn an_abandoned_order_is_followed_again_once_there_is_news_and_not_when_old_news_is_repeated() {
     let mut sim = Sim::new();
     sim.track(ORDER);
-    sim.machine.abandon(ORDER, sim.now);
-    sim.collect();
+    sim.handle(Input::Abandon(ORDER));
     let told = sim.notices.len();
     sim.publish(ORDER, "new");
     assert!(

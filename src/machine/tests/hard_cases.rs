@@ -210,7 +210,7 @@ fn a_refunded_order_that_is_tracked_again_is_not_granted_again_by_a_lagging_answ
     let other = OrderId(2);
     let mut sim = live_with(&[ORDER, other]);
     sim.publish(ORDER, "done");
-    sim.machine.acknowledge(ORDER);
+    sim.acknowledge(ORDER);
     sim.publish(ORDER, "canceled");
     assert_eq!(sim.grants(ORDER), 1);
     // A shop that tracks what is in its list whenever it is opened.
@@ -226,7 +226,7 @@ fn an_empty_list_from_a_lagging_answer_does_not_wipe_the_items_out() {
     sim.tick();
     sim.answer(Ok(report("new")));
     sim.pass(seconds(5));
-    let empty = OrderReport {
+    let empty = Report {
         items: Some(Vec::new()),
         ..report("paid")
     };
@@ -236,7 +236,7 @@ fn an_empty_list_from_a_lagging_answer_does_not_wipe_the_items_out() {
     assert!(
         sim.notices
             .iter()
-            .any(|n| matches!(n, Notice::Done { items, .. } if *items == sword())),
+            .any(|n| matches!(n, Notice::Done(done) if done.items == sword())),
         "{:?}",
         sim.notices.last()
     );
@@ -247,7 +247,7 @@ fn an_order_that_had_no_items_when_it_was_new_is_looked_at_again_when_it_is_done
     let mut sim = Sim::new();
     sim.track(ORDER);
     sim.tick();
-    let empty = OrderReport {
+    let empty = Report {
         items: Some(Vec::new()),
         ..report("new")
     };
@@ -258,7 +258,7 @@ fn an_order_that_had_no_items_when_it_was_new_is_looked_at_again_when_it_is_done
     assert!(
         sim.notices
             .iter()
-            .any(|n| matches!(n, Notice::Done { items, .. } if *items == sword())),
+            .any(|n| matches!(n, Notice::Done(done) if done.items == sword())),
         "a paid order was granted with nothing in it"
     );
 }
@@ -272,6 +272,7 @@ fn a_wait_that_one_server_imposed_does_not_bind_another() {
         status: 429,
         code: None,
         message: None,
+        transaction_id: None,
         retry_after: Some(seconds(3600)),
     }));
     let mut config = sim.config.clone();
@@ -302,7 +303,7 @@ fn a_token_that_lapses_for_a_moment_before_the_deadline_does_not_reset_or_break_
     assert_eq!(
         *sim.state(),
         TrackerState::Polling {
-            reason: sim.machine.users[&alice()].trouble.clone()
+            reason: sim.machine.players[&alice()].trouble.clone()
         },
         "no reconnecting goes on: a refused socket waits for a token"
     );

@@ -4,9 +4,7 @@ use super::*;
 
 fn canceled(sim: &Sim) -> Vec<(OrderId, bool)> {
     let canceled = |notice: &Notice| match notice {
-        Notice::Canceled {
-            order_id, was_done, ..
-        } => Some((*order_id, *was_done)),
+        Notice::Canceled(canceled) => Some((canceled.order_id, canceled.was_done)),
         _ => None,
     };
     sim.notices.iter().filter_map(canceled).collect()
@@ -19,8 +17,7 @@ fn an_order_is_in_the_ledger_before_anything_is_done_about_it() {
     sim.track(ORDER);
     sim.pass(seconds(4));
     assert_eq!((sim.requests_sent(), sim.sockets_opened), (0, 0));
-    sim.machine.written(ORDER, Entry::Open, sim.now);
-    sim.collect();
+    sim.recorded(ORDER, LedgerEntry::Open);
     sim.tick();
     assert_eq!((sim.requests_sent(), sim.sockets_opened), (1, 1));
 }
@@ -35,8 +32,7 @@ fn the_game_hears_nothing_of_an_order_that_the_ledger_does_not_have_yet() {
     sim.publish(ORDER, "paid");
     // Killed now, the game would wait for an order that nobody remembers.
     assert_eq!(sim.statuses(), Vec::<String>::new());
-    sim.machine.written(ORDER, Entry::Open, sim.now);
-    sim.collect();
+    sim.recorded(ORDER, LedgerEntry::Open);
     assert_eq!(sim.statuses(), ["paid"]);
 }
 
@@ -71,7 +67,11 @@ fn a_grant_is_told_at_every_start_until_it_is_acknowledged_and_never_after() {
 
 #[test]
 fn nothing_in_the_ledger_grants() {
-    for entry in [Entry::Open, Entry::Granted, Entry::Acknowledged] {
+    for entry in [
+        LedgerEntry::Open,
+        LedgerEntry::Granted,
+        LedgerEntry::Acknowledged,
+    ] {
         let mut sim = Sim::new();
         sim.ledger.insert(ORDER, (entry, sim.now));
         sim.restart();
@@ -87,10 +87,13 @@ fn an_acknowledgement_is_told_once_it_is_in_the_ledger() {
     sim.answer_all(&Ok(report("done")));
     sim.is_ledger_stuck = true;
     sim.acknowledge(ORDER);
-    let told = Notice::Acknowledged { order_id: ORDER };
+    let told = Notice::Phase {
+        order_id: ORDER,
+        user: alice(),
+        phase: OrderPhase::Acknowledged,
+    };
     assert!(!sim.notices.contains(&told));
-    sim.machine.written(ORDER, Entry::Acknowledged, sim.now);
-    sim.collect();
+    sim.recorded(ORDER, LedgerEntry::Acknowledged);
     assert!(sim.notices.contains(&told));
 }
 
@@ -110,7 +113,7 @@ fn a_refund_is_told_though_the_game_was_closed_when_it_happened() {
         sim.restart();
         sim.pass_answering(seconds(60), &Ok(report("canceled")));
         assert_eq!(canceled(&sim), [(ORDER, true)]);
-        sim.told(ORDER);
+        sim.delivered(ORDER);
         assert!(sim.ledger.is_empty());
         assert!(sim.machine.is_idle());
     }
@@ -121,7 +124,7 @@ fn acknowledged_orders_are_asked_for_once_a_start_and_one_after_the_other() {
     let mut sim = Sim::new();
     for n in 0..50 {
         sim.ledger
-            .insert(OrderId(n), (Entry::Acknowledged, sim.now));
+            .insert(OrderId(n), (LedgerEntry::Acknowledged, sim.now));
     }
     sim.restart();
     assert_eq!(*sim.state(), TrackerState::Idle);
@@ -136,8 +139,7 @@ fn acknowledged_orders_are_asked_for_once_a_start_and_one_after_the_other() {
 fn an_untracked_order_is_forgotten_by_the_ledger_too() {
     let mut sim = Sim::new();
     sim.track(ORDER);
-    sim.machine.untrack(ORDER);
-    sim.collect();
+    sim.untrack(ORDER);
     assert!(sim.ledger.is_empty());
 }
 
@@ -155,7 +157,7 @@ fn an_abandoned_order_leaves_the_ledger_after_a_day_and_a_paid_one_stays() {
         }
         let has_failed = !sim.failures().is_empty();
         assert_eq!(has_failed, !stays, "{status}");
-        sim.told(ORDER);
+        sim.delivered(ORDER);
         assert_eq!(sim.ledger.contains_key(&ORDER), stays, "{status}");
     }
 }
@@ -177,13 +179,17 @@ fn another_players_orders_stay_where_they_are() {
     let mut sim = Sim::new();
     sim.track(ORDER);
     sim.log_out();
-    let bob = UserId::new('s', "bob");
-    sim.machine.log_in(&bob, None, sim.now);
+    let bob = token("bob", 1);
+    let input = Input::LogIn {
+        user: bob.clone(),
+        expires_in: None,
+    };
+    sim.machine.handle(input, sim.now);
     while let Some(output) = sim.machine.next_output() {
-        if let Output::LoadLedger { user } = &output {
-            assert_eq!(*user, bob);
+        if let Output::Load(user) = &output {
+            assert_eq!(user, bob.id());
         }
-        assert!(!matches!(output, Output::GetOrder { .. }));
+        assert!(!matches!(output, Output::Request { .. }));
     }
 }
 
@@ -191,7 +197,7 @@ fn another_players_orders_stay_where_they_are() {
 fn the_end_of_a_token_is_told_ahead_and_once() {
     let mut sim = Sim::new();
     let ahead = sim.config.token_notice;
-    sim.machine.log_in(&alice(), Some(seconds(3600)), sim.now);
+    sim.log_in_for(Some(seconds(3600)));
     sim.pass(seconds(3600) - ahead - seconds(1));
     assert_eq!(sim.authorizations_required(), 0);
     sim.pass(seconds(2));

@@ -10,9 +10,21 @@ mod polling;
 mod random;
 mod socket;
 
-use super::*;
-use crate::model::ledger::Ledger;
-use crate::model::order::OrderItem;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::machine::Machine;
+use crate::machine::input::{Answer, ConnectionId, Input, RequestId};
+use crate::machine::output::{Call, Notice, Output};
+use crate::machine::player::Player;
+use crate::machine::tracking::MAX_OPEN;
+use crate::model::config::XsollaConfig;
+use crate::model::error::{RequestError, SocketError, TrackingError};
+use crate::model::ledger::{Ledger, LedgerEntry, LedgerError, LedgerState, Restored};
+use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Report};
+use crate::model::state::TrackerState;
+use crate::model::user::{UserId, XsollaUser};
 
 /// A machine, a clock that only the test moves, and all that came out.
 struct Sim {
@@ -20,40 +32,45 @@ struct Sim {
     now: Duration,
     config: XsollaConfig,
     /// Open or opening, by their numbers.
-    socket: Option<u64>,
+    socket: Option<ConnectionId>,
     sockets_opened: usize,
     /// Requests without an answer yet.
-    requests: VecDeque<(OrderId, u64)>,
+    requests: VecDeque<(OrderId, RequestId)>,
     /// When each request was sent.
     sent: Vec<(Duration, OrderId)>,
     notices: Vec<Notice>,
+    /// The requests of a shop, and the pages that were opened.
+    others: Vec<Output>,
     /// What the ledger has, and since when. Writes are done at once, unless it is stuck.
-    ledger: BTreeMap<OrderId, (Entry, Duration)>,
+    ledger: BTreeMap<OrderId, (LedgerEntry, Duration)>,
     is_ledger_stuck: bool,
-    is_ledger_silent: bool,
+    /// Counts the tokens.
+    tokens: u64,
 }
 
 const ORDER: OrderId = OrderId(59_614_241);
 
 fn alice() -> UserId {
-    UserId::new('s', "alice")
+    UserId::new('e', "alice")
 }
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-fn sword() -> Vec<OrderItem> {
-    vec![OrderItem {
-        sku: "sword".to_owned(),
-        quantity: 1,
-        is_free: false,
-        price: None,
-    }]
+/// A token of a player, the same player for the same name.
+fn token(name: &str, number: u64) -> XsollaUser {
+    XsollaUser::new(format!("{name}-{number}")).with_external_id(name)
 }
 
-fn report(status: &str) -> OrderReport {
-    OrderReport {
+fn sword() -> Vec<OrderItem> {
+    vec![OrderItem::new("sword", 1)]
+}
+
+/// What a server says of an order. Which one is put in where it is said.
+fn report(status: &str) -> Report {
+    Report {
+        order_id: ORDER,
         status: Some(OrderStatus::parse(status)),
         items: Some(sword()),
         price: None,
@@ -65,6 +82,7 @@ fn http(status: u16) -> RequestError {
         status,
         code: None,
         message: None,
+        transaction_id: None,
         retry_after: None,
     }
 }
@@ -100,21 +118,31 @@ impl Sim {
             requests: VecDeque::new(),
             sent: Vec::new(),
             notices: Vec::new(),
+            others: Vec::new(),
             ledger: BTreeMap::new(),
             is_ledger_stuck: false,
-            is_ledger_silent: false,
+            tokens: 0,
         }
     }
 
     fn configure(&mut self, config: Option<XsollaConfig>) {
-        self.machine.configure(config.map(Arc::new), self.now);
+        self.handle(Input::Configure(config.map(Arc::new)));
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.machine.handle(input, self.now);
         self.collect();
     }
 
     fn log_in(&mut self) {
-        self.machine.log_in(&alice(), None, self.now);
-        self.machine.stay(&alice());
-        self.collect();
+        self.log_in_for(None);
+    }
+
+    /// With a token that is good for so long.
+    fn log_in_for(&mut self, expires_in: Option<Duration>) {
+        self.tokens += 1;
+        let user = token("alice", self.tokens);
+        self.handle(Input::LogIn { user, expires_in });
     }
 
     /// The process ends, and another begins on the same ledger.
@@ -129,25 +157,34 @@ impl Sim {
         self.log_in();
     }
 
-    fn acknowledge(&mut self, order_id: OrderId) -> bool {
-        let is_granted = self.machine.acknowledge(order_id);
-        self.collect();
-        is_granted
+    fn acknowledge(&mut self, order_id: OrderId) {
+        self.handle(Input::Acknowledge(order_id));
     }
 
-    fn told(&mut self, order_id: OrderId) {
-        self.machine.told(order_id);
-        self.collect();
+    fn delivered(&mut self, order_id: OrderId) {
+        self.handle(Input::Delivered(order_id));
     }
 
     fn log_out(&mut self) {
-        self.machine.log_out(&alice());
-        self.collect();
+        self.handle(Input::LogOut(alice()));
     }
 
     fn track(&mut self, order_id: OrderId) {
-        self.machine.track(&alice(), order_id, self.now);
-        self.collect();
+        let user = alice();
+        self.handle(Input::Track { user, order_id });
+    }
+
+    fn untrack(&mut self, order_id: OrderId) {
+        self.handle(Input::Untrack(order_id));
+    }
+
+    fn recorded(&mut self, order_id: OrderId, entry: LedgerEntry) {
+        self.handle(Input::Recorded { order_id, entry });
+    }
+
+    fn loaded(&mut self, orders: Vec<Restored>) {
+        let user = alice();
+        self.handle(Input::Loaded { user, orders });
     }
 
     fn tick(&mut self) {
@@ -166,7 +203,7 @@ impl Sim {
     }
 
     /// Lets time pass, with every request answered at once.
-    fn pass_answering(&mut self, time: Duration, answer: &Result<OrderReport, RequestError>) {
+    fn pass_answering(&mut self, time: Duration, answer: &Result<Report, RequestError>) {
         let end = self.now + time;
         self.answer_all(answer);
         while let Some(deadline) = self.machine.deadline().filter(|at| *at <= end) {
@@ -177,7 +214,7 @@ impl Sim {
         self.now = end;
     }
 
-    fn answer_all(&mut self, answer: &Result<OrderReport, RequestError>) {
+    fn answer_all(&mut self, answer: &Result<Report, RequestError>) {
         self.tick();
         while !self.requests.is_empty() {
             self.answer(answer.clone());
@@ -186,79 +223,99 @@ impl Sim {
     }
 
     /// Answers the oldest request.
-    fn answer(&mut self, answer: Result<OrderReport, RequestError>) {
+    fn answer(&mut self, answer: Result<Report, RequestError>) {
         let (order_id, request) = self.requests.pop_front().expect("no request is under way");
-        self.machine.answered(order_id, request, answer, self.now);
-        self.collect();
+        let answer = Answer::Order(answer.map(|report| Report { order_id, ..report }));
+        self.handle(Input::Answered { request, answer });
     }
 
-    fn socket_is_live(&mut self, gapless: bool) {
+    fn socket_is_live(&mut self, recovered: bool) {
         let connection = self.socket.expect("no socket is being opened");
-        self.machine
-            .socket_caught_up(&alice(), connection, gapless, self.now);
-        self.collect();
+        self.handle(Input::Subscribed {
+            user: alice(),
+            connection,
+            recovered,
+        });
     }
 
     fn socket_ends(&mut self, reason: SocketError) {
         let connection = self.socket.take().expect("no socket is open");
-        self.machine
-            .socket_ended(&alice(), connection, reason, self.now);
-        self.collect();
+        self.handle(Input::Ended {
+            user: alice(),
+            connection,
+            reason,
+        });
     }
 
     fn publish(&mut self, order_id: OrderId, status: &str) {
-        let news = OrderNews {
-            order_id,
-            status: OrderStatus::parse(status),
-        };
-        self.machine.publication(&alice(), news, self.now);
-        self.collect();
+        self.handle(Input::News {
+            user: alice(),
+            // Whichever of the player's connections brings it.
+            connection: ConnectionId(u64::MAX),
+            report: Report {
+                order_id,
+                items: None,
+                ..report(status)
+            },
+        });
     }
 
     fn collect(&mut self) {
         while let Some(output) = self.machine.next_output() {
             match output {
-                Output::OpenSocket { connection, .. } => {
+                Output::Connect { connection, .. } => {
                     self.socket = Some(connection);
                     self.sockets_opened += 1;
                 }
-                Output::CloseSocket { .. } => self.socket = None,
-                Output::GetOrder {
-                    order_id, request, ..
+                Output::Disconnect(_) => self.socket = None,
+                Output::Request {
+                    request,
+                    call: Call::GetOrder(order_id),
+                    ..
                 } => {
                     self.requests.push_back((order_id, request));
                     self.sent.push((self.now, order_id));
                 }
-                Output::LoadLedger { user } => {
+                Output::CancelRequest(request) => self.requests.retain(|(_, of)| *of != request),
+                Output::Load(user) => {
                     let orders = self.ledger.iter().map(|(id, (entry, at))| Restored {
                         order_id: *id,
                         entry: *entry,
                         age: self.now - *at,
                     });
                     let orders = orders.collect();
-                    self.machine.ledger_loaded(&user, orders, self.now);
+                    self.machine
+                        .handle(Input::Loaded { user, orders }, self.now);
                 }
-                Output::Write { .. } if self.is_ledger_stuck => {}
-                Output::Write {
+                Output::Record { .. } if self.is_ledger_stuck => {}
+                Output::Record {
                     order_id, entry, ..
                 } => {
                     self.ledger.insert(order_id, (entry, self.now));
-                    self.machine.written(order_id, entry, self.now);
+                    let input = Input::Recorded { order_id, entry };
+                    self.machine.handle(input, self.now);
                 }
                 Output::Erase { order_id, .. } => {
                     self.ledger.remove(&order_id);
                 }
-                Output::Forget { .. } => {}
-                Output::LedgerSilent(is_silent) => self.is_ledger_silent = is_silent,
+                Output::UseLedger(_) | Output::Release(_) => {}
                 Output::Notice(notice) => self.notices.push(notice),
+                Output::Request { .. } | Output::OpenPage { .. } => self.others.push(output),
             }
         }
+    }
+
+    /// Whether the game was last told that the ledger does not answer.
+    fn is_ledger_silent(&self) -> bool {
+        let silence = Notice::Ledger(LedgerState::Trouble(LedgerError::NoAnswer));
+        let of_ledger = |notice: &&Notice| matches!(notice, Notice::Ledger(_));
+        self.notices.iter().rfind(of_ledger) == Some(&silence)
     }
 
     /// The statuses that the game was told.
     fn statuses(&self) -> Vec<String> {
         let status = |notice: &Notice| match notice {
-            Notice::Status { status, .. } => Some(status.to_string()),
+            Notice::StatusChanged(changed) => Some(changed.status.to_string()),
             _ => None,
         };
         self.notices.iter().filter_map(status).collect()
@@ -266,8 +323,7 @@ impl Sim {
 
     /// How often the game was told to grant an order.
     fn grants(&self, order: OrderId) -> usize {
-        let is_grant =
-            |n: &&Notice| matches!(n, Notice::Done { order_id, .. } if *order_id == order);
+        let is_grant = |n: &&Notice| matches!(n, Notice::Done(done) if done.order_id == order);
         self.notices.iter().filter(is_grant).count()
     }
 
@@ -275,14 +331,14 @@ impl Sim {
         self.notices
             .iter()
             .filter_map(|notice| match notice {
-                Notice::Failed { error, .. } => Some(error),
+                Notice::Failed(failed) => Some(&failed.error),
                 _ => None,
             })
             .collect()
     }
 
     fn authorizations_required(&self) -> usize {
-        let is_one = |n: &&Notice| matches!(n, Notice::AuthorizationRequired { .. });
+        let is_one = |n: &&Notice| matches!(n, Notice::AuthorizationRequired(_));
         self.notices.iter().filter(is_one).count()
     }
 

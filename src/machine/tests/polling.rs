@@ -3,7 +3,7 @@
 use super::*;
 
 /// With every socket refused as soon as it is tried.
-fn pass_without_sockets(sim: &mut Sim, time: Duration, answer: &Result<OrderReport, RequestError>) {
+fn pass_without_sockets(sim: &mut Sim, time: Duration, answer: &Result<Report, RequestError>) {
     let end = sim.now + time;
     loop {
         sim.answer_all(answer);
@@ -186,20 +186,23 @@ fn an_order_that_the_socket_told_of_is_not_failed_by_not_found() {
 #[test]
 fn requests_that_wait_for_their_turn_honour_what_the_server_says_meanwhile() {
     let mut sim = Sim::new();
-    sim.track(ORDER);
-    sim.track(OrderId(2));
+    let orders: Vec<OrderId> = (1..=40).map(OrderId).collect();
+    for order in &orders {
+        sim.track(*order);
+    }
     sim.tick();
-    assert_eq!(sim.requests.len(), 2);
-    sim.answer(Err(quiet_for(seconds(90))));
-    let (second, number) = sim.requests.pop_front().unwrap();
-    assert!(!sim.machine.may_send(second, number, sim.now));
-    // It is not lost by that: it has its turn when the server wants requests again.
-    let sent = sim.requests_sent();
+    assert_eq!(sim.requests.len(), 32, "the others wait");
+    while !sim.requests.is_empty() {
+        sim.answer(Err(quiet_for(seconds(90))));
+    }
+    assert_eq!(sim.requests_sent(), 32);
+    // They are not lost by that: they have their turn when the server wants requests again.
     pass_without_sockets(&mut sim, seconds(89), &Ok(report("new")));
-    assert_eq!(sim.requests_sent(), sent);
+    assert_eq!(sim.requests_sent(), 32);
     pass_without_sockets(&mut sim, seconds(5), &Ok(report("done")));
-    assert_eq!(sim.grants(second), 1);
-    assert_eq!(sim.grants(ORDER), 1);
+    for order in orders {
+        assert_eq!(sim.grants(order), 1, "{order}");
+    }
 }
 
 /// Too many requests, says the server.
@@ -208,6 +211,7 @@ fn quiet_for(time: Duration) -> RequestError {
         status: 429,
         code: None,
         message: None,
+        transaction_id: None,
         retry_after: Some(time),
     }
 }

@@ -6,9 +6,10 @@
 //! `BEVY_XSOLLA_PURCHASES` sets how many purchases are made.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::*;
+use crate::model::message::{OrderCanceled, OrderDone, OrderExpired, OrderTrackingFailed};
 
 /// For a while everything may go wrong; then the world is calm, and all must come right.
 const TROUBLE: Duration = Duration::from_secs(900);
@@ -20,10 +21,10 @@ enum Event {
     Move(OrderId),
     /// The game opens the payment page.
     Track(OrderId),
-    SocketOpens(u64),
-    SocketDrops(u64),
-    Hear(u64, OrderId, String),
-    Answer(OrderId, u64),
+    SocketOpens(ConnectionId),
+    SocketDrops(ConnectionId),
+    Hear(ConnectionId, OrderId, String),
+    Answer(OrderId, RequestId),
     Written(u32, OrderId, u8),
     Loaded(u32),
     Acknowledge(u32, OrderId),
@@ -50,12 +51,13 @@ struct World {
     stream: Vec<(OrderId, String)>,
     /// Publications that the open socket has been sent.
     sent: usize,
-    socket: Option<u64>,
+    socket: Option<ConnectionId>,
     has_connected: bool,
     token_until: Duration,
-    ledger: BTreeMap<OrderId, (Entry, Duration)>,
+    tokens: u64,
+    ledger: BTreeMap<OrderId, (LedgerEntry, Duration)>,
 
-    in_flight: HashMap<OrderId, u64>,
+    in_flight: HashMap<OrderId, RequestId>,
     answered_at: HashMap<OrderId, Duration>,
     hold_until: Duration,
     granted_now: HashSet<OrderId>,
@@ -105,6 +107,7 @@ impl World {
             socket: None,
             has_connected: false,
             token_until: now,
+            tokens: 0,
             ledger: BTreeMap::new(),
             in_flight: HashMap::new(),
             answered_at: HashMap::new(),
@@ -181,7 +184,7 @@ impl World {
         self.granted_now.clear();
         self.canceled_now.clear();
         let config = XsollaConfig::new(77_640);
-        self.machine.configure(Some(Arc::new(config)), self.now);
+        self.handle(Input::Configure(Some(Arc::new(config))));
         self.log_in();
         self.perform();
         // Some games track the orders again that they knew of. All do where the process died before
@@ -194,6 +197,10 @@ impl World {
         }
     }
 
+    fn handle(&mut self, input: Input) {
+        self.machine.handle(input, self.now);
+    }
+
     fn log_in(&mut self) {
         let life = if self.chance(30) {
             seconds(self.random.u64(0..300))
@@ -201,8 +208,11 @@ impl World {
             seconds(24 * 3600)
         };
         self.token_until = self.now + life;
-        self.machine.log_in(&alice(), Some(life), self.now);
-        self.machine.stay(&alice());
+        self.tokens += 1;
+        self.handle(Input::LogIn {
+            user: token("alice", self.tokens),
+            expires_in: Some(life),
+        });
     }
 
     fn run(&mut self) {
@@ -229,7 +239,10 @@ impl World {
             Event::Track(order_id) if self.told_ended.contains(&order_id) => {}
             Event::Track(order_id) => {
                 self.tracked.insert(order_id);
-                self.machine.track(&alice(), order_id, self.now);
+                self.handle(Input::Track {
+                    user: alice(),
+                    order_id,
+                });
             }
             Event::SocketOpens(connection) if self.socket == Some(connection) => {
                 self.socket_opens(connection);
@@ -242,22 +255,30 @@ impl World {
                     2 => SocketError::PingMissing,
                     _ => lost(),
                 };
-                self.machine
-                    .socket_ended(&alice(), connection, reason, self.now);
+                self.handle(Input::Ended {
+                    user: alice(),
+                    connection,
+                    reason,
+                });
             }
             Event::Hear(connection, order_id, status) if self.socket == Some(connection) => {
-                self.hear(order_id, &status);
+                self.hear(connection, order_id, &status);
             }
             Event::Answer(order_id, request) if self.in_flight.get(&order_id) == Some(&request) => {
                 self.in_flight.remove(&order_id);
                 self.answered_at.insert(order_id, self.now);
                 let answer = self.answer(order_id);
-                self.machine.answered(order_id, request, answer, self.now);
+                let answer = Answer::Order(answer);
+                self.handle(Input::Answered { request, answer });
             }
             Event::Written(process, order_id, entry) if process == self.process => {
-                let entry = [Entry::Open, Entry::Granted, Entry::Acknowledged][usize::from(entry)];
+                let entry = [
+                    LedgerEntry::Open,
+                    LedgerEntry::Granted,
+                    LedgerEntry::Acknowledged,
+                ][usize::from(entry)];
                 self.write(order_id, entry);
-                self.machine.written(order_id, entry, self.now);
+                self.handle(Input::Recorded { order_id, entry });
             }
             Event::Loaded(process) if process == self.process => {
                 let restored = self.ledger.iter().map(|(order_id, (entry, at))| Restored {
@@ -266,15 +287,18 @@ impl World {
                     age: self.now - *at,
                 });
                 let restored = restored.collect();
-                self.machine.ledger_loaded(&alice(), restored, self.now);
+                self.handle(Input::Loaded {
+                    user: alice(),
+                    orders: restored,
+                });
             }
             Event::Acknowledge(process, order_id) if process == self.process => {
-                self.machine.acknowledge(order_id);
+                self.handle(Input::Acknowledge(order_id));
             }
             Event::LogIn(process) if process == self.process => self.log_in(),
             Event::Told(process, order_id) if process == self.process => {
                 self.tracked.remove(&order_id);
-                self.machine.told(order_id);
+                self.handle(Input::Delivered(order_id));
             }
             Event::Kill => self.start(),
             // Meant for what is gone.
@@ -310,43 +334,55 @@ impl World {
     }
 
     fn has_opened(&self) -> bool {
-        self.machine.users.get(&alice()).is_some_and(User::is_live)
+        self.machine
+            .players
+            .get(&alice())
+            .is_some_and(Player::is_live)
     }
 
-    fn hear(&mut self, order_id: OrderId, status: &str) {
-        let news = OrderNews {
-            order_id,
-            status: OrderStatus::parse(status),
-        };
-        self.machine.publication(&alice(), news, self.now);
+    fn hear(&mut self, connection: ConnectionId, order_id: OrderId, status: &str) {
+        self.handle(Input::News {
+            user: alice(),
+            connection,
+            report: Report {
+                order_id,
+                items: None,
+                ..report(status)
+            },
+        });
     }
 
-    fn socket_opens(&mut self, connection: u64) {
+    fn socket_opens(&mut self, connection: ConnectionId) {
         if self.now >= self.token_until {
             self.socket = None;
             let reason = closed(3500);
-            return self
-                .machine
-                .socket_ended(&alice(), connection, reason, self.now);
+            return self.handle(Input::Ended {
+                user: alice(),
+                connection,
+                reason,
+            });
         }
         // History at first, recovery later; either may not be had.
-        let gapless = !self.chance(25);
-        if gapless {
+        let recovered = !self.chance(25);
+        if recovered {
             let from = if self.has_connected { self.sent } else { 0 };
             for (order_id, status) in self.stream.clone().split_off(from) {
-                self.hear(order_id, &status);
+                self.hear(connection, order_id, &status);
             }
         }
         self.has_connected = true;
         self.sent = self.stream.len();
-        self.machine
-            .socket_caught_up(&alice(), connection, gapless, self.now);
+        self.handle(Input::Subscribed {
+            user: alice(),
+            connection,
+            recovered,
+        });
         if self.chance(60) {
             self.after_some(seconds(200), Event::SocketDrops(connection));
         }
     }
 
-    fn answer(&mut self, order_id: OrderId) -> Result<OrderReport, RequestError> {
+    fn answer(&mut self, order_id: OrderId) -> Result<Report, RequestError> {
         if self.now >= self.token_until {
             return Err(http(401));
         }
@@ -362,6 +398,7 @@ impl World {
                         status: 429,
                         code: None,
                         message: None,
+                        transaction_id: None,
                         retry_after: Some(wait),
                     }
                 }
@@ -381,7 +418,8 @@ impl World {
         let status = order.status_at(self.now - lag).map(str::to_owned);
         let lacks_status = self.chance(5);
         let lacks_items = self.chance(10);
-        Ok(OrderReport {
+        Ok(Report {
+            order_id,
             status: status
                 .filter(|_| !lacks_status)
                 .map(|s| OrderStatus::parse(&s)),
@@ -390,7 +428,7 @@ impl World {
         })
     }
 
-    fn write(&mut self, order_id: OrderId, entry: Entry) {
+    fn write(&mut self, order_id: OrderId, entry: LedgerEntry) {
         let since = match self.ledger.get(&order_id) {
             Some((known, since)) if *known == entry => *since,
             _ => self.now,
@@ -402,7 +440,7 @@ impl World {
     fn perform(&mut self) {
         while let Some(output) = self.machine.next_output() {
             match output {
-                Output::OpenSocket { connection, .. } => {
+                Output::Connect { connection, .. } => {
                     self.socket = Some(connection);
                     let delay = Duration::from_millis(self.random.u64(10..3_000));
                     if self.chance(30) {
@@ -411,21 +449,24 @@ impl World {
                         self.after(delay, Event::SocketOpens(connection));
                     }
                 }
-                Output::CloseSocket { .. } => self.socket = None,
-                Output::GetOrder {
-                    order_id, request, ..
+                Output::Disconnect(_) => self.socket = None,
+                Output::Request {
+                    request,
+                    call: Call::GetOrder(order_id),
+                    ..
                 } => self.ask(order_id, request),
-                Output::LoadLedger { .. } => {
+                Output::CancelRequest(request) => self.in_flight.retain(|_, of| *of != request),
+                Output::Load(_) => {
                     let process = self.process;
                     self.after_some(seconds(2), Event::Loaded(process));
                 }
-                Output::Write {
+                Output::Record {
                     order_id, entry, ..
                 } => {
                     let number = match entry {
-                        Entry::Open => 0,
-                        Entry::Granted => 1,
-                        Entry::Acknowledged => 2,
+                        LedgerEntry::Open => 0,
+                        LedgerEntry::Granted => 1,
+                        LedgerEntry::Acknowledged => 2,
                     };
                     // The disk takes its time, and keeps the order.
                     self.after(seconds(1), Event::Written(self.process, order_id, number));
@@ -433,7 +474,10 @@ impl World {
                 Output::Erase { order_id, .. } => {
                     self.ledger.remove(&order_id);
                 }
-                Output::Forget { .. } | Output::LedgerSilent(_) => {}
+                Output::UseLedger(_)
+                | Output::Release(_)
+                | Output::Request { .. }
+                | Output::OpenPage { .. } => {}
                 Output::Notice(notice) => self.told(notice),
             }
         }
@@ -446,7 +490,7 @@ impl World {
         }
     }
 
-    fn ask(&mut self, order_id: OrderId, request: u64) {
+    fn ask(&mut self, order_id: OrderId, request: RequestId) {
         let seed = self.seed;
         let other = self.in_flight.insert(order_id, request);
         assert_eq!(other, None, "seed {seed}: two requests for {order_id}");
@@ -467,9 +511,9 @@ impl World {
     fn told(&mut self, notice: Notice) {
         let seed = self.seed;
         match notice {
-            Notice::Done {
+            Notice::Done(OrderDone {
                 order_id, items, ..
-            } => {
+            }) => {
                 let order = &self.server[&order_id];
                 assert!(
                     order.has_been("done"),
@@ -492,12 +536,16 @@ impl World {
                 let process = self.process;
                 self.after_some(seconds(30), Event::Acknowledge(process, order_id));
             }
-            Notice::Acknowledged { order_id } => {
+            Notice::Phase {
+                order_id,
+                phase: OrderPhase::Acknowledged,
+                ..
+            } => {
                 self.safe.insert(order_id);
             }
-            Notice::Canceled {
+            Notice::Canceled(OrderCanceled {
                 order_id, was_done, ..
-            } => {
+            }) => {
                 assert!(
                     self.server[&order_id].has_been("canceled"),
                     "seed {seed}: {order_id} is not canceled"
@@ -510,7 +558,7 @@ impl World {
                 self.told_ended.insert(order_id);
                 self.after(seconds(1), Event::Told(self.process, order_id));
             }
-            Notice::Expired { order_id, .. } => {
+            Notice::Expired(OrderExpired { order_id, .. }) => {
                 assert!(
                     self.server[&order_id].has_been("expired"),
                     "seed {seed}: {order_id} has not expired"
@@ -518,12 +566,12 @@ impl World {
                 self.told_ended.insert(order_id);
                 self.after(seconds(1), Event::Told(self.process, order_id));
             }
-            Notice::Failed {
+            Notice::Failed(OrderTrackingFailed {
                 order_id, error, ..
-            } => {
+            }) => {
                 panic!("seed {seed}: {order_id} was given up: {error}");
             }
-            Notice::AuthorizationRequired { .. } => {
+            Notice::AuthorizationRequired(_) => {
                 let process = self.process;
                 self.after_some(seconds(120), Event::LogIn(process));
             }

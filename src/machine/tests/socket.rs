@@ -119,9 +119,16 @@ fn the_end_of_a_connection_that_was_replaced_changes_nothing() {
     let mut sim = live();
     let old = sim.socket.expect("live");
     sim.pass(seconds(301));
-    sim.machine.socket_ended(&alice(), old, lost(), sim.now);
-    sim.machine.socket_caught_up(&alice(), old, true, sim.now);
-    sim.collect();
+    sim.handle(Input::Ended {
+        user: alice(),
+        connection: old,
+        reason: lost(),
+    });
+    sim.handle(Input::Subscribed {
+        user: alice(),
+        connection: old,
+        recovered: true,
+    });
     assert_eq!(*sim.state(), TrackerState::Connecting);
     assert_eq!(sim.sockets_opened, 2);
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::platform::native::runtime::sleep;
+
 /// How much further the calendar's clock must have come than the monotonic one before the machine
 /// counts as having slept. Below that it is a clock being adjusted.
 const SLEEP_MIN: Duration = Duration::from_secs(5);
@@ -18,6 +20,11 @@ pub(crate) struct Clock {
     calendar_start: SystemTime,
     /// Milliseconds that the monotonic clock has missed.
     asleep: Arc<AtomicU64>,
+}
+
+/// What the calendar says. It may be set at any time, so nothing is decided by it.
+pub(crate) fn calendar() -> SystemTime {
+    SystemTime::now()
 }
 
 impl Clock {
@@ -64,7 +71,21 @@ impl Clock {
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(LOOK)).await;
+            sleep(left.min(LOOK)).await;
         }
+    }
+}
+
+/// Measures how long something takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
     }
 }

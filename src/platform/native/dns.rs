@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-use crate::platform::thread::on_own_thread;
+use crate::platform::native::thread::run_on_thread;
 
 /// How many look-ups run at a time, so that hanging ones do not pile up threads.
 static LOOK_UPS: Semaphore = Semaphore::const_new(8);
@@ -14,7 +14,7 @@ static LOOK_UPS: Semaphore = Semaphore::const_new(8);
 /// The addresses of a host. May take as long as the system's resolver: set a deadline.
 pub(crate) async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
     let permit = LOOK_UPS.acquire().await.map_err(io::Error::other)?;
-    on_own_thread("xsolla-dns", move || {
+    run_on_thread("xsolla-dns", move || {
         // Held until the look-up itself ends, not until somebody stops waiting for it.
         let _permit = permit;
         Ok((host.as_str(), port).to_socket_addrs()?.collect())

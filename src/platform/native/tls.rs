@@ -7,14 +7,14 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::timeout;
 
-use crate::platform::thread::on_own_thread;
+use crate::platform::native::thread::run_on_thread;
 
 /// How long a certificate store may take; a network drive may hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One TLS configuration, for the socket and for requests; or why there is none. Takes the disk's time.
 pub(crate) async fn load_tls() -> Result<ClientConfig, String> {
-    let config = timeout(PATIENCE, on_own_thread("xsolla-tls", build));
+    let config = timeout(PATIENCE, run_on_thread("xsolla-tls", build));
     match config.await {
         Ok(Ok(config)) => config.map_err(|error| error.to_string()),
         Ok(Err(error)) => Err(error.to_string()),
@@ -23,7 +23,7 @@ pub(crate) async fn load_tls() -> Result<ClientConfig, String> {
 }
 
 /// For connections that are not encrypted.
-pub(crate) fn trust_nobody() -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn no_roots() -> Result<ClientConfig, rustls::Error> {
     Ok(builder()?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth())

@@ -3,19 +3,22 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::machine::input::ConnectionId;
 use crate::model::error::{AuthorizationError, SocketError};
 use crate::model::order::{OrderId, OrderStatus};
 use crate::model::state::TrackerState;
+use crate::model::user::XsollaUser;
 
 /// How many pieces of news about orders that are not tracked (yet) are kept.
-const MAX_STRAYS: usize = 256;
+const MAX_EARLY_NEWS: usize = 256;
 
 #[derive(Debug)]
-pub(super) struct User {
+pub(super) struct Player {
     pub(super) authorization: Authorization,
-    /// Whether they stay known while none of their orders is open.
+    /// Whether they stay known while none of their orders is open: the logged-in player does, those of
+    /// a server come and go with their orders.
     pub(super) is_resident: bool,
-    /// Counts the tokens that this user has had.
+    /// Counts the tokens that this player has had.
     pub(super) token: u64,
     /// Which of them the socket was opened with.
     pub(super) connection_token: u64,
@@ -25,7 +28,7 @@ pub(super) struct User {
     pub(super) is_token_reported: bool,
     /// When the token expires, by its own word.
     pub(super) token_expires: Option<Duration>,
-    pub(super) ledger: LedgerState,
+    pub(super) reading: Reading,
     /// Orders that are being written to the ledger.
     pub(super) recording: BTreeSet<OrderId>,
     /// Orders that were forgotten before the ledger was read.
@@ -38,47 +41,50 @@ pub(super) struct User {
     pub(super) open: BTreeSet<OrderId>,
     /// Those of them that a socket can bring news of.
     pub(super) awaiting: BTreeSet<OrderId>,
+    /// Purchases that are under way, for which the player stays known.
+    pub(super) purchases: u32,
     pub(super) socket: Socket,
     /// Sockets that broke since one held.
     pub(super) failures: u32,
     /// What happened to the last socket; `None` while one is live.
     pub(super) trouble: Option<SocketError>,
     /// Before this moment the server wants no requests (429).
-    pub(super) hold_until: Duration,
+    pub(super) paused_until: Duration,
     /// Before this moment a socket that is being opened for the first time counts as on its way.
     pub(super) grace_until: Duration,
     /// Whether orders were asked for because there was no socket, since there was one.
     pub(super) is_polling: bool,
     /// The [`severity`] of the state that the machine's own was last made of; 0 is none.
     pub(super) severity: u8,
-    strays: VecDeque<(OrderId, OrderStatus)>,
+    early_news: VecDeque<(OrderId, OrderStatus)>,
 }
 
+/// Whether the player is logged in, and what the servers say of their token.
 #[derive(Debug, PartialEq)]
 pub(super) enum Authorization {
-    /// Not logged in.
+    /// They are not logged in.
     Absent,
-    Valid,
+    Valid(XsollaUser),
     /// Requests are refused, so nothing is asked until there is a new token.
-    Refused(AuthorizationError),
+    Refused(XsollaUser, AuthorizationError),
 }
 
-/// Whether it is known what an earlier run left.
+/// Whether it is known what an earlier run left in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LedgerState {
-    Unknown,
-    Loading,
-    Ready,
+pub(super) enum Reading {
+    NotBegun,
+    UnderWay,
+    Done,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Socket {
     Closed,
     Opening {
-        connection: u64,
+        connection: ConnectionId,
     },
     Live {
-        connection: u64,
+        connection: ConnectionId,
         since: Duration,
     },
     /// It broke; a timer opens it again.
@@ -87,7 +93,7 @@ pub(super) enum Socket {
     Refused,
 }
 
-impl User {
+impl Player {
     pub(super) fn new() -> Self {
         Self {
             authorization: Authorization::Absent,
@@ -97,29 +103,57 @@ impl User {
             refusals: 0,
             is_token_reported: false,
             token_expires: None,
-            ledger: LedgerState::Unknown,
+            reading: Reading::NotBegun,
             recording: BTreeSet::new(),
             untracked: BTreeSet::new(),
             queued: BTreeSet::new(),
             checking: BTreeSet::new(),
             open: BTreeSet::new(),
             awaiting: BTreeSet::new(),
+            purchases: 0,
             socket: Socket::Closed,
             failures: 0,
             trouble: None,
-            hold_until: Duration::ZERO,
+            paused_until: Duration::ZERO,
             grace_until: Duration::ZERO,
             is_polling: false,
             severity: 0,
-            strays: VecDeque::new(),
+            early_news: VecDeque::new(),
         }
+    }
+
+    /// Who asks for the player, as long as they are logged in.
+    pub(super) fn credentials(&self) -> Option<&XsollaUser> {
+        match &self.authorization {
+            Authorization::Absent => None,
+            Authorization::Valid(user) | Authorization::Refused(user, _) => Some(user),
+        }
+    }
+
+    /// The same, unless the servers have refused the token.
+    pub(super) fn authorized(&self) -> Option<&XsollaUser> {
+        match &self.authorization {
+            Authorization::Valid(user) => Some(user),
+            Authorization::Absent | Authorization::Refused(..) => None,
+        }
+    }
+
+    /// Whether anything of theirs keeps them known.
+    pub(super) fn is_unused(&self) -> bool {
+        !self.is_resident
+            && self.reading != Reading::UnderWay
+            && self.purchases == 0
+            && self.open.is_empty()
+            && self.recording.is_empty()
+            && self.queued.is_empty()
+            && self.checking.is_empty()
     }
 
     pub(super) fn is_live(&self) -> bool {
         matches!(self.socket, Socket::Live { .. })
     }
 
-    pub(super) fn connection(&self) -> Option<u64> {
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
         match self.socket {
             Socket::Opening { connection } | Socket::Live { connection, .. } => Some(connection),
             Socket::Closed | Socket::Waiting | Socket::Refused => None,
@@ -127,24 +161,24 @@ impl User {
     }
 
     /// Keeps news of an order that nobody tracks. The game may be about to.
-    pub(super) fn keep_stray(&mut self, order_id: OrderId, status: OrderStatus) {
-        if self.strays.len() >= MAX_STRAYS {
-            self.strays.pop_front();
+    pub(super) fn keep_early_news(&mut self, order_id: OrderId, status: OrderStatus) {
+        if self.early_news.len() >= MAX_EARLY_NEWS {
+            self.early_news.pop_front();
         }
-        self.strays.push_back((order_id, status));
+        self.early_news.push_back((order_id, status));
     }
 
     /// Takes out what was kept for an order, oldest first.
-    pub(super) fn take_strays(&mut self, order_id: OrderId) -> Vec<OrderStatus> {
-        let (taken, kept) = std::mem::take(&mut self.strays)
+    pub(super) fn take_early_news(&mut self, order_id: OrderId) -> Vec<OrderStatus> {
+        let (taken, kept) = std::mem::take(&mut self.early_news)
             .into_iter()
             .partition::<VecDeque<_>, _>(|(id, _)| *id == order_id);
-        self.strays = kept;
+        self.early_news = kept;
         taken.into_iter().map(|(_, status)| status).collect()
     }
 
-    pub(super) fn clear_strays(&mut self) {
-        self.strays.clear();
+    pub(super) fn clear_early_news(&mut self) {
+        self.early_news.clear();
     }
 
     pub(super) fn state(&self) -> TrackerState {
@@ -154,12 +188,12 @@ impl User {
         }
         match &self.authorization {
             Authorization::Absent => return TrackerState::NoUser,
-            Authorization::Refused(reason) => {
+            Authorization::Refused(_, reason) => {
                 return TrackerState::Unauthorized {
                     reason: reason.clone(),
                 };
             }
-            Authorization::Valid => {}
+            Authorization::Valid(_) => {}
         }
         if self.is_live() {
             return TrackerState::Live;
@@ -192,6 +226,5 @@ pub(super) fn severity(state: &TrackerState) -> u8 {
         TrackerState::Unauthorized { .. } => 6,
         TrackerState::NoConfig | TrackerState::InvalidConfig(_) => 7,
         TrackerState::Failed { .. } => 8,
-        TrackerState::LedgerTrouble { state, .. } => severity(state),
     }
 }

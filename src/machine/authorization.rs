@@ -1,0 +1,164 @@
+//! Players: their tokens, their coming and going.
+
+use std::time::Duration;
+
+use crate::machine::input::RequestId;
+use crate::machine::output::{Notice, Output};
+use crate::machine::player::{Authorization, Player, Reading, Socket};
+use crate::machine::{Machine, Timer};
+use crate::model::error::AuthorizationError;
+use crate::model::message::AuthorizationRequired;
+use crate::model::user::{UserId, XsollaUser};
+
+/// How many tokens in a row the socket may refuse before it is no more asked to take each new one at
+/// once: while Get Order takes them, the tokens are not what is wrong.
+pub(super) const MAX_TOKEN_REPORTS: u32 = 2;
+
+impl Machine {
+    /// A player has logged in, or has a new token, which expires then.
+    pub(super) fn log_in(&mut self, user: XsollaUser, expires_in: Option<Duration>, now: Duration) {
+        let id = user.id().clone();
+        let player = self.players.entry(id.clone()).or_insert_with(Player::new);
+        if player.credentials() == Some(&user) {
+            // It is the same token again: whatever was said of it still holds.
+            return;
+        }
+        player.token += 1;
+        player.is_token_reported = false;
+        player.token_expires = expires_in.map(|left| now.saturating_add(left));
+        let is_stuck = player.authorized().is_none() || player.socket == Socket::Refused;
+        player.authorization = Authorization::Valid(user);
+        if is_stuck {
+            if player.socket == Socket::Refused && player.refusals <= MAX_TOKEN_REPORTS {
+                player.socket = Socket::Closed;
+            }
+            self.resume(&id, now);
+        }
+        self.watch_token(&id, now);
+        self.update_state(&id);
+    }
+
+    /// Keeps a player known while none of their orders is open.
+    pub(super) fn stay(&mut self, user: &UserId) {
+        if let Some(player) = self.players.get_mut(user) {
+            player.is_resident = true;
+        }
+    }
+
+    /// A player has logged out: nothing of theirs goes on, and nothing of theirs is forgotten.
+    pub(super) fn log_out(&mut self, user: &UserId) {
+        if let Some(player) = self.players.get_mut(user) {
+            player.authorization = Authorization::Absent;
+            player.is_resident = false;
+            player.clear_early_news();
+            self.timers.clear(&Timer::Token(user.clone()));
+            self.stop(user);
+            self.update_state(user);
+            self.forget_player_if_unused(user);
+        }
+    }
+
+    pub(super) fn forget_player_if_unused(&mut self, user: &UserId) {
+        let is_unused = self.players.get(user).is_some_and(Player::is_unused);
+        if is_unused && let Some(player) = self.players.remove(user) {
+            self.timers.clear(&Timer::Token(user.clone()));
+            self.timers.clear(&Timer::Read(user.clone()));
+            self.standings.remove(&(player.severity, user.clone()));
+            self.outputs.push_back(Output::Release(user.clone()));
+            self.tell_state();
+        }
+    }
+
+    /// Stops what runs for a player, except their purchases, which are answered whatever happens.
+    pub(super) fn stop(&mut self, user: &UserId) {
+        self.disconnect(user);
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        player.socket = Socket::Closed;
+        player.is_polling = false;
+        let mut stopped: Vec<RequestId> = Vec::new();
+        for order_id in player.open.union(&player.checking) {
+            self.timers.clear(&Timer::Ask(*order_id));
+            if let Some(order) = self.orders.get_mut(order_id) {
+                stopped.extend(order.inquiry.stop());
+            }
+        }
+        for request in stopped {
+            self.cancel(request);
+        }
+    }
+
+    /// Forgets what was said under other settings. `is_moved` says that the ledger is another one.
+    pub(super) fn begin_anew(&mut self, user: &UserId, is_moved: bool, now: Duration) {
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        player.paused_until = now;
+        if let Authorization::Refused(credentials, _) = &player.authorization {
+            player.authorization = Authorization::Valid(credentials.clone());
+        }
+        if is_moved {
+            player.reading = Reading::NotBegun;
+            self.timers.clear(&Timer::Read(user.clone()));
+        }
+    }
+
+    /// Starts everything that an authorized player's orders need.
+    pub(super) fn resume(&mut self, user: &UserId, now: Duration) {
+        let Some(player) = self.players.get(user) else {
+            return;
+        };
+        for order_id in player.open.clone() {
+            self.schedule_give_up(order_id, now);
+            if let Some(order) = self.orders.get_mut(&order_id) {
+                order.attempts.failures = 0;
+                order.attempts.refusals = 0;
+                self.request_soon(order_id, now);
+            }
+        }
+        self.watch_token(user, now);
+        self.load(user, now);
+        self.check_acknowledged(user, now);
+        self.connect_if_wanted(user, now);
+        self.update_state(user);
+    }
+
+    /// Sees to it that the game hears of the token's end before it comes.
+    pub(super) fn watch_token(&mut self, user: &UserId, now: Duration) {
+        let timer = Timer::Token(user.clone());
+        self.timers.clear(&timer);
+        let (Some(config), Some(player)) = (&self.config, self.players.get(user)) else {
+            return;
+        };
+        if let Some(expires) = player.token_expires
+            && player.credentials().is_some()
+        {
+            let ahead = expires.saturating_sub(config.token_notice);
+            self.timers.set(timer, ahead.max(now));
+        }
+    }
+
+    pub(super) fn token_expires(&mut self, user: &UserId, now: Duration) {
+        let expires = self
+            .players
+            .get(user)
+            .and_then(|player| player.token_expires);
+        let error = match expires {
+            Some(expires) if expires > now => AuthorizationError::ExpiresSoon(expires - now),
+            _ => AuthorizationError::Expired,
+        };
+        self.report_token(user, error);
+    }
+
+    pub(super) fn report_token(&mut self, user: &UserId, error: AuthorizationError) {
+        if let Some(player) = self.players.get_mut(user)
+            && !std::mem::replace(&mut player.is_token_reported, true)
+        {
+            self.tell(Notice::AuthorizationRequired(AuthorizationRequired {
+                user: user.clone(),
+                error,
+            }));
+        }
+    }
+}

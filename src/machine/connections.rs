@@ -1,0 +1,185 @@
+//! Sockets: when they are opened, closed and opened again.
+
+use std::time::Duration;
+
+use crate::machine::authorization::MAX_TOKEN_REPORTS;
+use crate::machine::backoff::backoff;
+use crate::machine::input::ConnectionId;
+use crate::machine::output::Output;
+use crate::machine::player::Socket;
+use crate::machine::{Machine, Timer};
+use crate::model::error::SocketError;
+use crate::model::user::UserId;
+
+/// A socket that held this long was a good one: the delays begin anew.
+const STABLE_AFTER: Duration = Duration::from_secs(30);
+
+impl Machine {
+    /// A socket is subscribed and has told its past.
+    pub(super) fn subscribed(
+        &mut self,
+        user: &UserId,
+        connection: ConnectionId,
+        recovered: bool,
+        now: Duration,
+    ) {
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        if player.connection() != Some(connection) {
+            return;
+        }
+        if !player.is_live() {
+            player.socket = Socket::Live {
+                connection,
+                since: now,
+            };
+        }
+        player.trouble = None;
+        player.refusals = 0;
+        // After polling, one last look: the socket tells what comes, not what was.
+        let asks_again = !recovered || std::mem::take(&mut player.is_polling);
+        for order_id in player.awaiting.clone() {
+            if asks_again {
+                self.request_soon(order_id, now);
+            } else if self
+                .orders
+                .get(&order_id)
+                .is_some_and(|order| !order.inquiry.is_wanted())
+            {
+                self.timers.clear(&Timer::Ask(order_id));
+            }
+        }
+        self.update_state(user);
+    }
+
+    /// A socket could not be opened, or ended.
+    pub(super) fn connection_ended(
+        &mut self,
+        user: &UserId,
+        connection: ConnectionId,
+        reason: SocketError,
+        now: Duration,
+    ) {
+        let (Some(config), Some(player)) = (self.config.clone(), self.players.get_mut(user)) else {
+            return;
+        };
+        if player.connection() != Some(connection) {
+            return;
+        }
+        let was_live = player.is_live();
+        let was_stable = matches!(
+            player.socket,
+            Socket::Live { since, .. } if now.saturating_sub(since) >= STABLE_AFTER
+        );
+        player.failures = if was_stable { 1 } else { player.failures + 1 };
+        player.trouble = Some(reason.clone());
+        self.timers.clear(&Timer::Renew(user.clone()));
+        let is_outdated = player.connection_token != player.token;
+        if reason.is_unauthorized() && !is_outdated {
+            player.socket = Socket::Refused;
+            player.refusals += 1;
+            if player.refusals <= MAX_TOKEN_REPORTS {
+                self.report_token(user, reason.into());
+            } else {
+                let at = now + config.socket_lifetime;
+                self.timers.set(Timer::Reopen(user.clone()), at);
+            }
+        } else {
+            player.socket = Socket::Waiting;
+            let delay = if reason.is_terminal() && !is_outdated {
+                // The server asks not to come back. It may have meant this one connection.
+                config.socket_lifetime
+            } else {
+                backoff(
+                    player.failures,
+                    config.retry_min,
+                    config.retry_max,
+                    &mut self.random,
+                )
+            };
+            self.timers.set(Timer::Reopen(user.clone()), now + delay);
+        }
+        self.poll_instead(user, was_live, now);
+        self.update_state(user);
+    }
+
+    pub(super) fn connect_if_wanted(&mut self, user: &UserId, now: Duration) {
+        let connection = ConnectionId(self.next_number());
+        let (Some(config), Some(player)) = (self.config.clone(), self.players.get_mut(user)) else {
+            return;
+        };
+        if player.awaiting.is_empty() || player.socket != Socket::Closed {
+            return;
+        }
+        let Some(credentials) = player.authorized().cloned() else {
+            return;
+        };
+        player.socket = Socket::Opening { connection };
+        player.connection_token = player.token;
+        if player.trouble.is_none() {
+            player.grace_until = now + config.socket_grace;
+        }
+        let renew_at = now + config.socket_lifetime;
+        self.outputs.push_back(Output::Connect {
+            connection,
+            user: credentials,
+            config,
+        });
+        self.timers.set(Timer::Renew(user.clone()), renew_at);
+        self.update_state(user);
+    }
+
+    pub(super) fn disconnect_if_unused(&mut self, user: &UserId) {
+        if let Some(player) = self.players.get(user)
+            && player.awaiting.is_empty()
+        {
+            self.disconnect(user);
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, user: &UserId) {
+        self.timers.clear(&Timer::Reopen(user.clone()));
+        self.timers.clear(&Timer::Renew(user.clone()));
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        if player.socket != Socket::Closed {
+            self.outputs.push_back(Output::Disconnect(user.clone()));
+        }
+        if player.socket != Socket::Refused {
+            player.socket = Socket::Closed;
+            player.failures = 0;
+            player.trouble = None;
+        }
+    }
+
+    pub(super) fn reconnect(&mut self, user: &UserId, now: Duration) {
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        if player.authorized().is_some() {
+            player.socket = Socket::Closed;
+            self.connect_if_wanted(user, now);
+        } else {
+            self.disconnect(user);
+        }
+    }
+
+    /// There was no final status for as long as a socket is good for: a new one begins, and the orders
+    /// are asked for.
+    pub(super) fn renew(&mut self, user: &UserId, now: Duration) {
+        let Some(player) = self.players.get(user) else {
+            return;
+        };
+        if player.connection().is_none() {
+            return;
+        }
+        let orders = player.awaiting.clone();
+        self.reconnect(user, now);
+        for order_id in orders {
+            self.request_soon(order_id, now);
+        }
+        self.update_state(user);
+    }
+}

@@ -1,0 +1,117 @@
+//! All that can happen to the machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::catalog::{CatalogItem, CatalogRequest};
+use crate::model::config::XsollaConfig;
+use crate::model::error::{RequestError, SocketError};
+use crate::model::ledger::{LedgerEntry, LedgerState, Restored};
+use crate::model::order::{OrderId, Report};
+use crate::model::purchase::{CreatedOrder, PaymentPageError, Purchase, PurchaseId};
+use crate::model::user::{UserId, XsollaUser};
+
+/// Numbers a socket of a player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// Numbers a request to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RequestId(pub(crate) u64);
+
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// There are new settings. `None` stops everything until there are some.
+    Configure(Option<Arc<XsollaConfig>>),
+    /// A player has logged in, or has a new token.
+    LogIn {
+        user: XsollaUser,
+        /// How long their token is good for, by its own word.
+        expires_in: Option<Duration>,
+    },
+    /// A player has logged out: nothing of theirs goes on, and nothing of theirs is forgotten.
+    LogOut(UserId),
+    /// Follow an order of a player who is logged in.
+    Track { user: UserId, order_id: OrderId },
+    /// Follow an order of a player who is logged in by it, and known for as long as an order of theirs
+    /// is open. In one step, because the end of another order could come between two, and have the
+    /// player forgotten.
+    TrackAs {
+        user: XsollaUser,
+        expires_in: Option<Duration>,
+        order_id: OrderId,
+    },
+    /// The game has granted an order.
+    Acknowledge(OrderId),
+    /// The game's systems have had a whole frame to hear how an order ended.
+    Delivered(OrderId),
+    /// Forget an order, in the ledger as well.
+    Untrack(OrderId),
+    /// The player does not want to pay an order now.
+    Abandon(OrderId),
+    /// Create an order of a player who is logged in.
+    Purchase {
+        id: PurchaseId,
+        user: UserId,
+        purchase: Box<Purchase>,
+    },
+    /// Create an order of a player who is logged in by it.
+    PurchaseAs {
+        id: PurchaseId,
+        user: XsollaUser,
+        expires_in: Option<Duration>,
+        purchase: Box<Purchase>,
+    },
+    /// Open the payment page of an order again.
+    ResumePayment(OrderId),
+    /// The payment page of an order could not be opened.
+    PageFailed {
+        order_id: OrderId,
+        error: PaymentPageError,
+    },
+    /// Fetch the catalogue, as this player is to see it.
+    FetchCatalog {
+        user: Option<UserId>,
+        request: CatalogRequest,
+    },
+    /// A player's socket brought a publication.
+    News {
+        user: UserId,
+        connection: ConnectionId,
+        report: Report,
+    },
+    /// A player's socket is subscribed, and has told its past.
+    Subscribed {
+        user: UserId,
+        connection: ConnectionId,
+        /// Whether nothing can be missing.
+        recovered: bool,
+    },
+    /// A player's socket could not be opened, or ended.
+    Ended {
+        user: UserId,
+        connection: ConnectionId,
+        reason: SocketError,
+    },
+    /// A request has ended.
+    Answered { request: RequestId, answer: Answer },
+    /// The ledger has read a player's orders. A ledger that was in use elsewhere is read a second time,
+    /// later.
+    Loaded { user: UserId, orders: Vec<Restored> },
+    /// An order's entry is in the ledger. For an open order also where it cannot be put there: tracking
+    /// does not wait for a disk that will not.
+    Recorded {
+        order_id: OrderId,
+        entry: LedgerEntry,
+    },
+    /// Whether the ledger works has changed.
+    Ledger(LedgerState),
+}
+
+/// How a request has ended.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Order(Result<Report, RequestError>),
+    Created(Result<CreatedOrder, RequestError>),
+    Catalog(Result<Vec<CatalogItem>, RequestError>),
+}

@@ -1,0 +1,98 @@
+//! Purchases that are not answered yet, and the payment pages of this run's orders.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::machine::input::RequestId;
+use crate::machine::output::PageUrl;
+use crate::model::config::XsollaConfig;
+use crate::model::order::OrderId;
+use crate::model::purchase::{Purchase, PurchaseId};
+use crate::model::user::UserId;
+
+/// The second click of a double click comes within this time of the first one's answer.
+const DOUBLE_CLICK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+pub(super) struct PendingPurchases {
+    /// The store is being asked to create their orders.
+    creating: BTreeMap<RequestId, Pending>,
+    /// Their orders are created, and being written to the ledger. More than one where the store gives
+    /// the same order to several purchases.
+    recording: BTreeMap<OrderId, Vec<Pending>>,
+    /// The one that was started last.
+    last: Option<(Pending, Duration)>,
+    pages: BTreeMap<OrderId, PageUrl>,
+}
+
+/// A purchase that the game waits for an answer to.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) id: PurchaseId,
+    pub(super) user: UserId,
+    pub(super) purchase: Box<Purchase>,
+    /// The settings with which the store was asked.
+    pub(super) config: Arc<XsollaConfig>,
+}
+
+impl PendingPurchases {
+    /// Which purchase this one repeats: one that is being made, or was started just now.
+    pub(super) fn repeated(
+        &self,
+        user: &UserId,
+        purchase: &Purchase,
+        now: Duration,
+    ) -> Option<PurchaseId> {
+        let last = self.last.as_ref();
+        let last = last.filter(|(_, at)| now.saturating_sub(*at) < DOUBLE_CLICK);
+        self.creating
+            .values()
+            .chain(self.recording.values().flatten())
+            .chain(last.map(|(pending, _)| pending))
+            .find(|pending| pending.user == *user && *pending.purchase == *purchase)
+            .map(|pending| pending.id)
+    }
+
+    pub(super) fn create(&mut self, request: RequestId, pending: Pending) {
+        self.creating.insert(request, pending);
+    }
+
+    pub(super) fn take_created(&mut self, request: RequestId) -> Option<Pending> {
+        self.creating.remove(&request)
+    }
+
+    /// Keeps a purchase until its order is in the ledger.
+    pub(super) fn record(&mut self, order_id: OrderId, pending: Pending) {
+        self.recording.entry(order_id).or_default().push(pending);
+    }
+
+    pub(super) fn has_recording(&self, order_id: OrderId) -> bool {
+        self.recording.contains_key(&order_id)
+    }
+
+    pub(super) fn take_recording(&mut self, order_id: OrderId) -> Vec<Pending> {
+        self.recording.remove(&order_id).unwrap_or_default()
+    }
+
+    pub(super) fn started(&mut self, pending: Pending, now: Duration) {
+        self.last = Some((pending, now));
+    }
+
+    /// To buy the same again now is no double click.
+    pub(super) fn forget_last(&mut self) {
+        self.last = None;
+    }
+
+    pub(super) fn add_page(&mut self, order_id: OrderId, page: PageUrl) {
+        self.pages.insert(order_id, page);
+    }
+
+    pub(super) fn page(&self, order_id: OrderId) -> Option<&PageUrl> {
+        self.pages.get(&order_id)
+    }
+
+    pub(super) fn remove_page(&mut self, order_id: OrderId) {
+        self.pages.remove(&order_id);
+    }
+}

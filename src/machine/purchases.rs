@@ -1,0 +1,221 @@
+//! Purchases, each of which is answered once: as started or as failed.
+
+use std::time::Duration;
+
+use crate::machine::Machine;
+use crate::machine::input::RequestId;
+use crate::machine::order::Phase;
+use crate::machine::output::{Call, Notice, Output, PageUrl};
+use crate::machine::pending::Pending;
+use crate::machine::player::Player;
+use crate::machine::queue::Purpose;
+use crate::model::catalog::{CatalogItem, CatalogRequest};
+use crate::model::error::RequestError;
+use crate::model::order::OrderId;
+use crate::model::purchase::{
+    CreatedOrder, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
+    PurchaseId, PurchaseStarted,
+};
+use crate::model::user::UserId;
+
+impl Machine {
+    /// Asks the store to create an order.
+    pub(super) fn purchase(
+        &mut self,
+        id: PurchaseId,
+        user: &UserId,
+        purchase: Box<Purchase>,
+        now: Duration,
+    ) {
+        let credentials = self.players.get(user).and_then(Player::credentials);
+        let repeated = self.pending.repeated(user, &purchase, now);
+        let problem = match (purchase.validate(), &self.config, credentials, repeated) {
+            (Err(problem), ..) => problem,
+            (_, None, ..) => PurchaseError::NoConfig,
+            (_, _, None, _) => PurchaseError::NotLoggedIn,
+            (.., Some(first)) => PurchaseError::Repeated(first),
+            (Ok(()), Some(config), Some(credentials), None) => {
+                let (config, credentials) = (config.clone(), credentials.clone());
+                let call = Call::CreateOrder(purchase.clone());
+                let pending = Pending {
+                    id,
+                    user: user.clone(),
+                    purchase,
+                    config: config.clone(),
+                };
+                let request = self.send(Some(credentials), call, Purpose::Purchase, &config, now);
+                self.pending.create(request, pending);
+                if let Some(player) = self.players.get_mut(user) {
+                    player.purchases += 1;
+                }
+                return;
+            }
+        };
+        self.tell_purchase_failed(id, user, *purchase, problem);
+        self.forget_player_if_unused(user);
+    }
+
+    /// The store has answered. An order that was created is followed, and only then may its payment page
+    /// open.
+    pub(super) fn take_created(
+        &mut self,
+        request: RequestId,
+        answer: Result<CreatedOrder, RequestError>,
+        now: Duration,
+    ) {
+        let Some(pending) = self.pending.take_created(request) else {
+            return;
+        };
+        let CreatedOrder { order_id, token } = match answer {
+            Ok(created) => created,
+            Err(error) => return self.fail_purchase(pending, error.into()),
+        };
+        let project = self.config.as_ref().map(|config| config.project_id);
+        if project.is_some_and(|project| project != pending.config.project_id) {
+            return self.fail_purchase(pending, PurchaseError::ProjectChanged);
+        }
+        let page = token.and_then(|token| {
+            let url = pending
+                .config
+                .payment_page(&token, pending.purchase.sandbox)?;
+            Some(PageUrl(url))
+        });
+        if let Some(page) = page {
+            self.pending.add_page(order_id, page);
+        }
+        let user = pending.user.clone();
+        self.pending.record(order_id, pending);
+        self.track(&user, order_id, now);
+        // It may be known already.
+        self.settle_purchases(order_id, now);
+    }
+
+    /// Answers the purchases of an order, unless the ledger is still waited for. It is called whenever
+    /// an order's phase changes, so no purchase can miss its answer.
+    pub(super) fn settle_purchases(&mut self, order_id: OrderId, now: Duration) {
+        if !self.pending.has_recording(order_id) {
+            return;
+        }
+        let error = match self.orders.get(&order_id).map(|order| order.phase) {
+            Some(Phase::Recording { .. }) => return,
+            Some(Phase::Open { .. }) => None,
+            Some(
+                Phase::Granted | Phase::Acknowledged | Phase::Ended { .. } | Phase::Failed { .. },
+            ) => Some(PurchaseError::OrderIsOver(order_id)),
+            Some(Phase::Abandoned { .. }) => Some(PurchaseError::Untracked(order_id)),
+            None if self.is_queued(order_id) => return,
+            None => Some(PurchaseError::Untracked(order_id)),
+        };
+        for pending in self.pending.take_recording(order_id) {
+            match &error {
+                None => self.start_purchase(order_id, pending, now),
+                Some(error) => self.fail_purchase(pending, error.clone()),
+            }
+        }
+    }
+
+    /// Whether an order waits for its player's ledger to be read.
+    fn is_queued(&self, order_id: OrderId) -> bool {
+        let mut players = self.players.values();
+        players.any(|player| player.queued.contains(&order_id))
+    }
+
+    /// Answers the purchases of an order with this error.
+    pub(super) fn fail_purchases_of(&mut self, order_id: OrderId, error: &PurchaseError) {
+        for pending in self.pending.take_recording(order_id) {
+            self.fail_purchase(pending, error.clone());
+        }
+    }
+
+    fn start_purchase(&mut self, order_id: OrderId, pending: Pending, now: Duration) {
+        let page = self.pending.page(order_id).cloned();
+        // Nobody else is to see the page of a player who has logged out meanwhile.
+        let player = self.players.get(&pending.user);
+        let is_here = player.is_some_and(|player| player.credentials().is_some());
+        if let Some(url) = page.clone()
+            && is_here
+            && pending.config.open_payment_page
+        {
+            self.outputs.push_back(Output::OpenPage { order_id, url });
+        }
+        self.tell(Notice::PurchaseStarted(Box::new(PurchaseStarted {
+            purchase_id: pending.id,
+            order_id,
+            user: pending.user.clone(),
+            purchase: (*pending.purchase).clone(),
+            payment_url: page.map(|page| page.0),
+        })));
+        self.end_purchase(&pending.user.clone());
+        self.pending.started(pending, now);
+    }
+
+    fn fail_purchase(&mut self, pending: Pending, error: PurchaseError) {
+        self.tell_purchase_failed(pending.id, &pending.user, *pending.purchase, error);
+        self.end_purchase(&pending.user);
+    }
+
+    fn end_purchase(&mut self, user: &UserId) {
+        if let Some(player) = self.players.get_mut(user) {
+            player.purchases = player.purchases.saturating_sub(1);
+        }
+        self.forget_player_if_unused(user);
+    }
+
+    fn tell_purchase_failed(
+        &mut self,
+        purchase_id: PurchaseId,
+        user: &UserId,
+        purchase: Purchase,
+        error: PurchaseError,
+    ) {
+        self.tell(Notice::PurchaseFailed(Box::new(PurchaseFailed {
+            purchase_id,
+            user: Some(user.clone()),
+            sku: purchase.sku().to_owned(),
+            purchase,
+            error,
+        })));
+    }
+
+    pub(super) fn resume_payment(&mut self, order_id: OrderId) {
+        let Some(url) = self.pending.page(order_id).cloned() else {
+            return self.page_failed(order_id, PaymentPageError::NoPage);
+        };
+        let opens_pages = self
+            .config
+            .as_ref()
+            .is_some_and(|config| config.open_payment_page);
+        if opens_pages {
+            self.outputs.push_back(Output::OpenPage { order_id, url });
+        }
+    }
+
+    pub(super) fn page_failed(&mut self, order_id: OrderId, error: PaymentPageError) {
+        log::warn!("the payment page of order {order_id}: {error}");
+        let user = self.orders.get(&order_id).map(|order| order.user.clone());
+        self.tell(Notice::PageFailed(PaymentPageFailed {
+            order_id,
+            user,
+            error,
+        }));
+    }
+
+    pub(super) fn fetch_catalog(
+        &mut self,
+        user: Option<UserId>,
+        request: CatalogRequest,
+        now: Duration,
+    ) {
+        let Some(config) = self.config.clone() else {
+            return self.take_catalog(Err(RequestError::NotConfigured));
+        };
+        let player = user.and_then(|user| self.players.get(&user));
+        let credentials = player.and_then(Player::credentials).cloned();
+        let call = Call::FetchCatalog(request);
+        self.send(credentials, call, Purpose::Catalog, &config, now);
+    }
+
+    pub(super) fn take_catalog(&mut self, answer: Result<Vec<CatalogItem>, RequestError>) {
+        self.tell(Notice::Catalog(answer));
+    }
+}

@@ -1,0 +1,189 @@
+//! The ledger: what it is told, and what it knew of before.
+
+use std::time::Duration;
+
+use crate::machine::order::{Inquiry, Order, Phase};
+use crate::machine::output::{Notice, Output};
+use crate::machine::player::Reading;
+use crate::machine::tracking::LEDGER_PATIENCE;
+use crate::machine::{Machine, Timer};
+use crate::model::ledger::{LedgerEntry, LedgerError, LedgerState, Restored};
+use crate::model::order::{OrderId, OrderPhase};
+use crate::model::user::UserId;
+
+impl Machine {
+    /// Puts what is known of a player's orders into a ledger that does not have it.
+    pub(super) fn record_anew(&mut self, user: &UserId) {
+        for (order_id, order) in self.orders.iter().filter(|(_, order)| order.user == *user) {
+            if let Some(entry) = order.entry() {
+                self.outputs.push_back(Output::Record {
+                    user: user.clone(),
+                    order_id: *order_id,
+                    entry,
+                });
+            }
+        }
+    }
+
+    /// The ledger has been read: what was open is followed again, what was acknowledged is asked for
+    /// once, because it may have been refunded meanwhile. A ledger that was in use elsewhere may be read
+    /// a second time, later.
+    pub(super) fn loaded(&mut self, user: &UserId, orders: Vec<Restored>, now: Duration) {
+        self.ledger_is_silent(false);
+        self.take_loaded(user, orders, now);
+    }
+
+    pub(super) fn take_loaded(&mut self, user: &UserId, orders: Vec<Restored>, now: Duration) {
+        self.timers.clear(&Timer::Read(user.clone()));
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        if player.reading == Reading::NotBegun {
+            return;
+        }
+        player.reading = Reading::Done;
+        let queued = std::mem::take(&mut player.queued);
+        let untracked = std::mem::take(&mut player.untracked);
+        for restored in orders {
+            if !untracked.contains(&restored.order_id) {
+                self.restore(user, &restored, now);
+            }
+        }
+        for order_id in queued {
+            self.track_known(user, order_id, now);
+            self.settle_purchases(order_id, now);
+        }
+        self.check_acknowledged(user, now);
+        self.update_state(user);
+        self.forget_player_if_unused(user);
+    }
+
+    /// Tells whether the ledger works, by its own word unless it has none.
+    pub(super) fn ledger_says(&mut self, state: LedgerState) {
+        self.ledger = state;
+        self.tell_ledger();
+    }
+
+    pub(super) fn ledger_is_silent(&mut self, is_silent: bool) {
+        if is_silent != self.is_ledger_silent {
+            self.is_ledger_silent = is_silent;
+            self.tell_ledger();
+        }
+    }
+
+    fn tell_ledger(&mut self) {
+        let state = match self.is_ledger_silent {
+            true => LedgerState::Trouble(LedgerError::NoAnswer),
+            false => self.ledger.clone(),
+        };
+        self.tell(Notice::Ledger(state));
+    }
+
+    fn restore(&mut self, user: &UserId, restored: &Restored, now: Duration) {
+        let Restored {
+            order_id,
+            entry,
+            age,
+        } = *restored;
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            // The ledger was read late. It knows better what the game was told.
+            if order.user != *user || order.phase == Phase::Acknowledged {
+                return;
+            }
+            if entry >= LedgerEntry::Granted {
+                order.phase = order.phase.with_grant();
+            }
+            if entry != LedgerEntry::Acknowledged || matches!(order.phase, Phase::Ended { .. }) {
+                return;
+            }
+            self.change_phase(order_id, Phase::Acknowledged, now);
+        } else {
+            let mut order = Order::restored(user.clone(), entry, age, now);
+            if entry == LedgerEntry::Acknowledged {
+                let window = self.config.as_ref().map(|config| config.refund_window);
+                order.phase = Phase::Acknowledged;
+                order.inquiry = Inquiry::Quiet {
+                    is_wanted: window.is_some_and(|window| age < window),
+                };
+            }
+            self.insert(order_id, order);
+            self.begin(order_id, now);
+        }
+        let phase = match entry {
+            LedgerEntry::Open => OrderPhase::Open,
+            // It is granted again once the servers have said that it is done.
+            LedgerEntry::Granted => OrderPhase::Open,
+            LedgerEntry::Acknowledged => OrderPhase::Acknowledged,
+        };
+        self.tell(Notice::Phase {
+            order_id,
+            user: user.clone(),
+            phase,
+        });
+    }
+
+    /// An order's entry is in the ledger, or will not be, for trouble that was told.
+    pub(super) fn recorded(&mut self, order_id: OrderId, entry: LedgerEntry, now: Duration) {
+        self.ledger_is_silent(false);
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        match (entry, order.phase) {
+            (LedgerEntry::Open | LedgerEntry::Granted, Phase::Recording { .. }) => {
+                self.begin(order_id, now);
+            }
+            (LedgerEntry::Acknowledged, Phase::Acknowledged) => {
+                let user = order.user.clone();
+                self.tell(Notice::Phase {
+                    order_id,
+                    user,
+                    phase: OrderPhase::Acknowledged,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The game has granted an order.
+    pub(super) fn acknowledge(&mut self, order_id: OrderId, now: Duration) {
+        let order = self.orders.get(&order_id);
+        match order.map(|order| (order.phase, order.user.clone())) {
+            Some((Phase::Granted, user)) => {
+                self.change_phase(order_id, Phase::Acknowledged, now);
+                self.outputs.push_back(Output::Record {
+                    user,
+                    order_id,
+                    entry: LedgerEntry::Acknowledged,
+                });
+            }
+            Some((Phase::Acknowledged, _)) => {}
+            _ => log::warn!("order {order_id} was acknowledged and is not done"),
+        }
+    }
+
+    pub(super) fn load(&mut self, user: &UserId, now: Duration) {
+        let is_configured = self.config.is_some();
+        if let Some(player) = self.players.get_mut(user)
+            && player.reading == Reading::NotBegun
+            && player.authorized().is_some()
+            && is_configured
+        {
+            player.reading = Reading::UnderWay;
+            self.timers
+                .set(Timer::Read(user.clone()), now + LEDGER_PATIENCE);
+            self.outputs.push_back(Output::Load(user.clone()));
+        }
+    }
+
+    /// Asks for the orders that were acknowledged in earlier runs, one after the other.
+    pub(super) fn check_acknowledged(&mut self, user: &UserId, now: Duration) {
+        let (Some(config), Some(player)) = (self.config.clone(), self.players.get(user)) else {
+            return;
+        };
+        let mut at = now;
+        for order_id in player.checking.clone() {
+            at += config.poll_interval;
+            self.schedule_request(order_id, at);
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Orders: how they begin, end, and are given up.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::machine::order::{Inquiry, Order, Phase};
+use crate::machine::output::{Notice, Output};
+use crate::machine::player::{Player, Reading};
+use crate::machine::{Machine, Timer};
+use crate::model::error::TrackingError;
+use crate::model::ledger::LedgerEntry;
+use crate::model::message::{NewsSource, OrderStatusChanged, OrderTrackingFailed};
+use crate::model::order::{OrderId, OrderPhase};
+use crate::model::purchase::PurchaseError;
+use crate::model::user::UserId;
+
+/// How many orders of one player are followed at a time.
+pub(super) const MAX_OPEN: usize = 100_000;
+/// How long an order that the servers will not tell of is tried again at each start.
+const KEEP_REFUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long tracking waits for the ledger. A disk that takes longer hangs.
+pub(super) const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Machine {
+    /// Follows an order of a player.
+    pub(super) fn track(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
+        self.players.entry(user.clone()).or_insert_with(Player::new);
+        self.track_known(user, order_id, now);
+        self.update_state(user);
+        self.forget_player_if_unused(user);
+    }
+
+    /// The same for a player who is known.
+    pub(super) fn track_known(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
+        let mut was_granted = false;
+        if let Some(order) = self.orders.get(&order_id) {
+            was_granted = order.phase.was_granted();
+            match order.phase {
+                Phase::Recording { .. } | Phase::Open { .. } if order.user == *user => return,
+                // It is over, or a late `done` must not grant a second time what was refunded. Where
+                // it stands is said again.
+                Phase::Granted | Phase::Acknowledged | Phase::Ended { was_granted: true } => {
+                    return self.tell_again(order_id);
+                }
+                // It is the order of another player, or one that ended or was given up: it begins anew.
+                Phase::Recording { .. }
+                | Phase::Open { .. }
+                | Phase::Ended { .. }
+                | Phase::Abandoned { .. }
+                | Phase::Failed { .. } => {}
+            }
+            self.forget(order_id, now);
+        }
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        player.untracked.remove(&order_id);
+        if player.open.len() + player.recording.len() + player.queued.len() >= MAX_OPEN {
+            let error = TrackingError::TooManyOrders;
+            self.fail_purchases_of(order_id, &PurchaseError::Tracking(error.clone()));
+            return self.tell(Notice::Failed(OrderTrackingFailed {
+                order_id,
+                user: user.clone(),
+                error,
+            }));
+        }
+        if player.reading != Reading::Done {
+            // It may be in the ledger, acknowledged long ago.
+            player.queued.insert(order_id);
+            return;
+        }
+        let order = Order::new(user.clone(), was_granted, now);
+        let entry = order.entry().unwrap_or(LedgerEntry::Open);
+        self.insert(order_id, order);
+        self.timers
+            .set(Timer::Record(order_id), now + LEDGER_PATIENCE);
+        self.outputs.push_back(Output::Record {
+            user: user.clone(),
+            order_id,
+            entry,
+        });
+    }
+
+    /// Says again where an order stands that is over.
+    fn tell_again(&mut self, order_id: OrderId) {
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        let user = order.user.clone();
+        let status = order.status().cloned();
+        let phase = match order.phase {
+            Phase::Granted => OrderPhase::Granted,
+            Phase::Acknowledged => OrderPhase::Acknowledged,
+            _ => OrderPhase::Ended,
+        };
+        if let Some(status) = status {
+            self.tell(Notice::StatusChanged(OrderStatusChanged {
+                order_id,
+                user: user.clone(),
+                previous: Some(status.clone()),
+                status,
+                source: NewsSource::Request,
+            }));
+        }
+        self.tell(Notice::Phase {
+            order_id,
+            user,
+            phase,
+        });
+    }
+
+    /// Starts what it takes to follow an order, once the ledger has it.
+    pub(super) fn begin(&mut self, order_id: OrderId, now: Duration) {
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        let Phase::Recording { was_granted } = order.phase else {
+            return;
+        };
+        let user = order.user.clone();
+        let player = self.players.entry(user.clone()).or_insert_with(Player::new);
+        if player.open.is_empty() {
+            player.is_polling = false;
+        }
+        let early_news = player.take_early_news(order_id);
+        self.change_phase(order_id, Phase::Open { was_granted }, now);
+        self.schedule_give_up(order_id, now);
+        self.schedule_request(order_id, now);
+        for status in early_news {
+            self.hear(order_id, &status, NewsSource::Socket, now);
+        }
+        self.connect_if_wanted(&user, now);
+        self.update_state(&user);
+    }
+
+    /// Stops following an order that the player does not want to pay now. It stays in the ledger, and
+    /// news of it begins it anew.
+    pub(super) fn abandon(&mut self, order_id: OrderId, now: Duration) {
+        self.pending.forget_last();
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        let (Phase::Recording { was_granted } | Phase::Open { was_granted }) = order.phase else {
+            return;
+        };
+        if order.is_paid() {
+            return;
+        }
+        order.assume_new();
+        let user = order.user.clone();
+        self.tell(Notice::Phase {
+            order_id,
+            user: user.clone(),
+            phase: OrderPhase::Abandoned,
+        });
+        self.change_phase(order_id, Phase::Abandoned { was_granted }, now);
+        self.update_state(&user);
+        self.forget_player_if_unused(&user);
+    }
+
+    /// The game's systems have had a whole frame to hear how an order ended: it need not be told after a
+    /// restart.
+    pub(super) fn delivered(&mut self, order_id: OrderId) {
+        if let Some(order) = self.orders.get(&order_id)
+            && matches!(
+                order.phase,
+                Phase::Ended { .. }
+                    | Phase::Failed {
+                        keeps_entry: false,
+                        ..
+                    }
+            )
+        {
+            let user = order.user.clone();
+            self.outputs.push_back(Output::Erase { user, order_id });
+        }
+    }
+
+    /// Forgets an order, in the ledger as well.
+    pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
+        match self.orders.get(&order_id).map(|order| order.user.clone()) {
+            Some(user) => {
+                self.forget(order_id, now);
+                self.outputs.push_back(Output::Erase {
+                    user: user.clone(),
+                    order_id,
+                });
+                self.forget_player_if_unused(&user);
+            }
+            // A ledger that is being read, or is read late, may have it.
+            None => {
+                for (user, player) in &mut self.players {
+                    player.queued.remove(&order_id);
+                    if player.reading != Reading::Done {
+                        player.untracked.insert(order_id);
+                    }
+                    self.outputs.push_back(Output::Erase {
+                        user: user.clone(),
+                        order_id,
+                    });
+                }
+                self.settle_purchases(order_id, now);
+            }
+        }
+        // Whatever was said of the order before this is of its life before.
+        self.tell(Notice::Untracked(order_id));
+    }
+
+    fn forget(&mut self, order_id: OrderId, now: Duration) {
+        if let Some(order) = self.orders.get(&order_id) {
+            let (user, was_granted) = (order.user.clone(), order.phase.was_granted());
+            self.change_phase(order_id, Phase::Ended { was_granted }, now);
+            self.orders.remove(&order_id);
+            self.update_state(&user);
+        }
+    }
+
+    pub(super) fn insert(&mut self, order_id: OrderId, order: Order) {
+        self.orders.insert(order_id, Box::new(order));
+        self.enlist(order_id);
+    }
+
+    /// Moves an order to another phase. All that hangs on it is done here: its player's lists, its
+    /// timers and request, its payment page, the answer to its purchase, the player's socket.
+    pub(super) fn change_phase(&mut self, order_id: OrderId, phase: Phase, now: Duration) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        order.phase = phase;
+        let user = order.user.clone();
+        if !phase.is_recording() {
+            self.timers.clear(&Timer::Record(order_id));
+        }
+        if !phase.is_recording() && !phase.is_open() {
+            let request = order.inquiry.stop();
+            order.inquiry = Inquiry::Quiet { is_wanted: false };
+            self.timers.clear(&Timer::Ask(order_id));
+            self.timers.clear(&Timer::GiveUp(order_id));
+            if let Some(request) = request {
+                self.cancel(request);
+            }
+        }
+        if matches!(
+            phase,
+            Phase::Granted | Phase::Acknowledged | Phase::Ended { .. }
+        ) {
+            self.pending.remove_page(order_id);
+        }
+        self.enlist(order_id);
+        self.settle_purchases(order_id, now);
+        self.disconnect_if_unused(&user);
+    }
+
+    /// Puts an order on those of its player's lists on which it belongs, and takes it off the others.
+    pub(super) fn enlist(&mut self, order_id: OrderId) {
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        let Some(player) = self.players.get_mut(&order.user) else {
+            return;
+        };
+        let list = |list: &mut BTreeSet<OrderId>, is_on_it| match is_on_it {
+            true => list.insert(order_id),
+            false => list.remove(&order_id),
+        };
+        list(&mut player.recording, order.phase.is_recording());
+        list(&mut player.open, order.phase.is_open());
+        list(&mut player.awaiting, order.awaits_news());
+        list(&mut player.checking, order.is_checked());
+    }
+
+    /// When an order's time for news is over. What an order from the ledger has waited before counts
+    /// until it is paid.
+    fn give_up_at(&self, order_id: OrderId) -> Option<Duration> {
+        let (config, order) = (self.config.as_ref()?, self.orders.get(&order_id)?);
+        let waited = match order.is_paid() {
+            true => Duration::ZERO,
+            false => order.patience.age,
+        };
+        let patience = config.tracking_timeout.saturating_sub(waited);
+        order
+            .phase
+            .is_open()
+            .then(|| order.patience.last_news + patience)
+    }
+
+    pub(super) fn schedule_give_up(&mut self, order_id: OrderId, now: Duration) {
+        let Some(at) = self.give_up_at(order_id) else {
+            return;
+        };
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            order.patience.is_overdue = false;
+        }
+        // A timer that goes off sooner looks again. News comes far more often.
+        let (timer, at) = (Timer::GiveUp(order_id), at.max(now));
+        if self.timers.get(&timer).is_none_or(|set| set > at) {
+            self.timers.set(timer, at);
+        }
+    }
+
+    /// The time for news is over. An order is given up by an answer, though, and not by a clock: the
+    /// machine may have slept since it was last asked for, or the clock been set.
+    pub(super) fn give_up(&mut self, order_id: OrderId, now: Duration) {
+        let Some(at) = self.give_up_at(order_id) else {
+            return;
+        };
+        let (Some(config), Some(order)) = (self.config.clone(), self.orders.get_mut(&order_id))
+        else {
+            return;
+        };
+        if at > now && !order.patience.is_overdue {
+            return self.timers.set(Timer::GiveUp(order_id), at);
+        }
+        let player = self.players.get(&order.user);
+        if player.is_none_or(|player| player.authorized().is_none()) {
+            // The order waits for a token.
+            let at = now + config.poll_interval_max;
+            return self.timers.set(Timer::GiveUp(order_id), at);
+        }
+        order.patience.is_overdue = true;
+        let at = now + config.tracking_timeout;
+        self.timers.set(Timer::GiveUp(order_id), at);
+        self.request_soon(order_id, now);
+    }
+
+    pub(super) fn time_out(&mut self, order_id: OrderId, now: Duration) {
+        if let Some(config) = &self.config {
+            let error = TrackingError::TimedOut(config.tracking_timeout);
+            self.fail(order_id, error, now);
+        }
+    }
+
+    /// Gives an order up.
+    pub(super) fn fail(&mut self, order_id: OrderId, error: TrackingError, now: Duration) {
+        let timeout = self.config.as_ref().map(|config| config.tracking_timeout);
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        // After a restart it is tried again: what was paid for always, the rest for a day.
+        let age = order.patience.age + now.saturating_sub(order.patience.begun);
+        // One that was refused may have been paid in an earlier run, for all that is known.
+        let patience = match &error {
+            TrackingError::Refused(_) => Some(KEEP_REFUSED),
+            _ => timeout,
+        };
+        let was_granted = order.phase.was_granted();
+        let phase = Phase::Failed {
+            was_granted,
+            keeps_entry: order.is_paid()
+                || was_granted
+                || patience.is_none_or(|patience| age < patience),
+        };
+        let user = order.user.clone();
+        self.tell(Notice::Failed(OrderTrackingFailed {
+            order_id,
+            user,
+            error,
+        }));
+        self.change_phase(order_id, phase, now);
+    }
+}

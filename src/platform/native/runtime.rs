@@ -1,0 +1,101 @@
+//! Where the background task runs: Tokio, on the game's own runtime or on one that comes along.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bevy::app::MainScheduleOrder;
+use bevy::ecs::schedule::{InternedScheduleLabel, ScheduleLabel, SingleThreadedExecutor};
+use bevy::prelude::{App, Update};
+use bevy_tokio_tasks::{TokioTasksPlugin, TokioTasksRuntime};
+use tokio::net::UdpSocket;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+/// A task that runs beside the game.
+#[derive(Debug)]
+pub(crate) struct BackgroundTask(JoinHandle<()>);
+
+impl BackgroundTask {
+    /// Whether it has ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+/// Starts a task beside the game: on the runtime of the game's `TokioTasksPlugin`, or on one that is
+/// added here. The error says why there is none.
+pub(crate) fn start(
+    app: &mut App,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> Result<BackgroundTask, String> {
+    if !app.world().contains_resource::<TokioTasksRuntime>() {
+        let runtime = small_runtime()
+            .map_err(|error| format!("the background runtime cannot start: {error}"))?;
+        let schedule_label = a_schedule_beside_update(app);
+        app.add_plugins(TokioTasksPlugin {
+            make_runtime: hand_over(runtime),
+            schedule_label,
+        });
+    }
+    let runtime = app.world().resource::<TokioTasksRuntime>();
+    Ok(BackgroundTask(runtime.spawn_background_task(|_| task)))
+}
+
+/// Runs another task beside the one that calls this.
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+pub(crate) async fn sleep(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Ends the task that calls this, by a panic, where the game's runtime was built without IO. Better here,
+/// where the end of the task is noticed, than in each connection.
+pub(crate) async fn require_io() {
+    drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await);
+}
+
+/// Where a `TokioTasksPlugin` that the game did not add does its work: not in `Update`, because its system
+/// takes the whole world, and no other could run beside it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, ScheduleLabel)]
+struct TokioTasks;
+
+fn a_schedule_beside_update(app: &mut App) -> InternedScheduleLabel {
+    let Some(mut order) = app.world_mut().get_resource_mut::<MainScheduleOrder>() else {
+        return Update.intern();
+    };
+    order.insert_before(Update, TokioTasks);
+    app.init_schedule(TokioTasks);
+    app.edit_schedule(TokioTasks, |schedule| {
+        schedule.set_executor(SingleThreadedExecutor::new());
+    });
+    TokioTasks.intern()
+}
+
+/// A thread is plenty for a few sockets, and leaves the cores to the game.
+fn small_runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("xsolla")
+        .enable_all()
+        .build()
+}
+
+/// `TokioTasksPlugin` wants a function that makes a runtime, and calls it once. It is made before,
+/// where a failure can be reported.
+fn hand_over(runtime: Runtime) -> Box<dyn Fn() -> Runtime + Send + Sync> {
+    let runtime = Mutex::new(Some(runtime));
+    Box::new(move || {
+        let ready = runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match ready {
+            Some(runtime) => runtime,
+            None => (TokioTasksPlugin::default().make_runtime)(),
+        }
+    })
+}

@@ -1,0 +1,237 @@
+//! The task's loop. It waits for four things: the game, the inbox, the deadline, and room in the outbox.
+//! It owns what the machine wants done, and decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crossbeam_channel::SendError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ledger::writer::{Done, Job, Writer};
+use crate::machine::Machine;
+use crate::machine::input::{Input, RequestId};
+use crate::machine::output::Output;
+use crate::model::ledger::LedgerState;
+use crate::model::user::UserId;
+use crate::platform::clock::Clock;
+use crate::platform::http::Network;
+use crate::platform::{browser, runtime};
+use crate::tracker::counters::Counters;
+use crate::tracker::handle::{Command, Ports};
+use crate::tracker::outbox::Outbox;
+use crate::tracker::source::{requests, socket};
+
+/// How many inputs wait for the machine. When the inbox is full the sockets are not read, so a flood
+/// waits at its sender.
+const INBOX: usize = 256;
+
+/// Runs until the game lets go of its ends of the channels.
+pub(crate) async fn run(mut ports: Ports) {
+    runtime::require_io().await;
+    let (sender, mut inbox) = mpsc::channel(INBOX);
+    let mut driver = Driver {
+        machine: Machine::new(fastrand::u64(..)),
+        clock: Clock::new(),
+        inbox: sender,
+        network: Arc::default(),
+        sockets: BTreeMap::new(),
+        requests: BTreeMap::new(),
+        ledger: None,
+        counters: ports.counters.clone(),
+    };
+    let mut outbox = Outbox::new(ports.notices);
+    let mut inputs = Vec::new();
+    loop {
+        let deadline = driver.machine.deadline();
+        tokio::select! {
+            command = ports.commands.recv() => match command {
+                Some(Command::Input(input)) => driver.handle(*input),
+                Some(Command::Flush(done)) => driver.give(Job::Flush(done)),
+                None => return,
+            },
+            // The driver keeps a sender, so the inbox never ends.
+            1.. = inbox.recv_many(&mut inputs, INBOX) => {
+                for input in inputs.drain(..) {
+                    driver.handle(input);
+                }
+            }
+            () = driver.clock.sleep_until(deadline) => driver.machine.tick(driver.clock.now()),
+            () = ports.room.notified(), if outbox.is_waiting() => {}
+        }
+        match driver.perform(&mut outbox) {
+            Ok(true) => ports.waker.wake(),
+            Ok(false) => {}
+            Err(SendError(())) => return,
+        }
+    }
+}
+
+struct Driver {
+    machine: Machine,
+    clock: Clock,
+    /// Where the sources put what has happened.
+    inbox: mpsc::Sender<Input>,
+    network: Arc<Network>,
+    /// Each player's socket. Dropping it closes the socket.
+    sockets: BTreeMap<UserId, socket::Handle>,
+    /// The requests that are under way. Dropping one cancels it.
+    requests: BTreeMap<RequestId, oneshot::Sender<()>>,
+    /// Started with the first settings.
+    ledger: Option<Writer>,
+    counters: Arc<Counters>,
+}
+
+impl Driver {
+    fn handle(&mut self, input: Input) {
+        match &input {
+            Input::Answered { request, .. } => {
+                self.requests.remove(request);
+            }
+            Input::Subscribed {
+                user, connection, ..
+            } => {
+                if let Some(socket) = self.sockets.get_mut(user) {
+                    socket.is_up(*connection);
+                }
+            }
+            Input::Ended {
+                user, connection, ..
+            } => {
+                if let Some(socket) = self.sockets.get_mut(user) {
+                    socket.is_down(*connection);
+                }
+            }
+            _ => {}
+        }
+        self.machine.handle(input, self.clock.now());
+    }
+
+    /// Does what the machine wants, and tells the game. Whether there was news; fails when the game is
+    /// gone.
+    fn perform(&mut self, outbox: &mut Outbox) -> Result<bool, SendError<()>> {
+        let mut is_news = outbox.is_waiting();
+        outbox.refill()?;
+        while let Some(output) = self.machine.next_output() {
+            match output {
+                Output::Notice(notice) => {
+                    is_news = true;
+                    outbox.push(notice)?;
+                }
+                Output::Connect {
+                    connection,
+                    user,
+                    config,
+                } => {
+                    let id = user.id().clone();
+                    let open = socket::Open {
+                        connection,
+                        user,
+                        config,
+                    };
+                    self.connect(id, open);
+                }
+                Output::Disconnect(user) => drop(self.sockets.remove(&user)),
+                Output::Request {
+                    request,
+                    user,
+                    call,
+                    config,
+                } => {
+                    let (cancel, canceled) = oneshot::channel();
+                    self.requests.insert(request, cancel);
+                    self.counters.request_sent(&call);
+                    let network = self.network.clone();
+                    let answer =
+                        async move { requests::answer(&network, &config, user, call).await };
+                    let inbox = self.inbox.clone();
+                    runtime::spawn(requests::run(request, answer, inbox, canceled));
+                }
+                Output::CancelRequest(request) => drop(self.requests.remove(&request)),
+                Output::UseLedger(config) => {
+                    self.start_ledger();
+                    self.give(Job::Configure {
+                        ledger: config.ledger.clone(),
+                        project_id: config.project_id,
+                    });
+                }
+                Output::Load(user) => self.give(Job::Load(user)),
+                Output::Record {
+                    user,
+                    order_id,
+                    entry,
+                } => self.give(Job::Record {
+                    user,
+                    order_id,
+                    entry,
+                }),
+                Output::Erase { user, order_id } => self.give(Job::Erase { user, order_id }),
+                Output::Release(user) => self.give(Job::Release(user)),
+                Output::OpenPage { order_id, url } => {
+                    let inbox = self.inbox.clone();
+                    runtime::spawn(async move {
+                        if let Err(error) = browser::open(url.0).await {
+                            // Nobody waits for it after the game's end.
+                            let _ = inbox.send(Input::PageFailed { order_id, error }).await;
+                        }
+                    });
+                }
+            }
+        }
+        Ok(is_news)
+    }
+
+    /// Opens a socket in place of one that the player may have.
+    fn connect(&mut self, user: UserId, open: socket::Open) {
+        let open = match self.sockets.get_mut(&user) {
+            Some(socket) => match socket.replace(open) {
+                None => return self.counters.socket_opened_again(),
+                // Its task is gone, which it is after a panic only.
+                Some(open) => open,
+            },
+            None => open,
+        };
+        let (inbox, network) = (self.inbox.clone(), self.network.clone());
+        let (socket, task) = socket::open(open, inbox, network, self.clock.clone(), &self.counters);
+        runtime::spawn(task);
+        self.sockets.insert(user, socket);
+    }
+
+    fn start_ledger(&mut self) {
+        if self.ledger.is_some() {
+            return;
+        }
+        let inbox = self.inbox.clone();
+        let started = Writer::start(move |done| {
+            // Nobody listens after the game's end; what is to be written is written all the same.
+            let _ = inbox.blocking_send(match done {
+                Done::Loaded { user, orders } => Input::Loaded { user, orders },
+                Done::Recorded { order_id, entry } => Input::Recorded { order_id, entry },
+                Done::State(state) => Input::Ledger(state),
+            });
+        });
+        match started {
+            Ok(ledger) => self.ledger = Some(ledger),
+            Err(error) => {
+                log::warn!("{error}; tracking goes on without it");
+                self.handle(Input::Ledger(LedgerState::Trouble(error)));
+            }
+        }
+    }
+
+    /// Gives the ledger a job. Without a ledger nothing was kept, and nothing is waited for.
+    fn give(&mut self, job: Job) {
+        if let Some(ledger) = &self.ledger {
+            return ledger.give(job);
+        }
+        match job {
+            Job::Load(user) => self.handle(Input::Loaded {
+                user,
+                orders: Vec::new(),
+            }),
+            Job::Record {
+                order_id, entry, ..
+            } => self.handle(Input::Recorded { order_id, entry }),
+            Job::Configure { .. } | Job::Erase { .. } | Job::Release(_) | Job::Flush(_) => {}
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The channels between the game and the background task.
+
+use std::sync::{Arc, OnceLock};
+
+use crossbeam_channel::{Receiver, Sender};
+use tokio::sync::{Notify, mpsc};
+
+use crate::machine::input::Input;
+use crate::machine::output::Notice;
+use crate::tracker::counters::Counters;
+
+/// After how many notices the task is told that there is room for more.
+const REFILL: u32 = 256;
+
+/// What the game's side asks of the task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Input(Box<Input>),
+    /// Answer once all that came before is in the ledger.
+    Flush(Sender<()>),
+}
+
+/// The game's ends.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    commands: mpsc::UnboundedSender<Command>,
+    notices: Receiver<Notice>,
+    /// Where the task hears that notices were taken out.
+    room: Arc<Notify>,
+    /// How many were.
+    taken: u32,
+    pub(crate) waker: EventLoopWaker,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// The task's ends.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) notices: Sender<Notice>,
+    pub(crate) room: Arc<Notify>,
+    pub(crate) waker: EventLoopWaker,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// Both ends of new channels.
+pub(crate) fn channels() -> (Handle, Ports) {
+    let (commands, command_receiver) = mpsc::unbounded_channel();
+    let (notice_sender, notices) = crossbeam_channel::unbounded();
+    let handle = Handle {
+        commands,
+        notices,
+        room: Arc::default(),
+        taken: 0,
+        waker: EventLoopWaker::default(),
+        counters: Arc::default(),
+    };
+    let ports = Ports {
+        commands: command_receiver,
+        notices: notice_sender,
+        room: handle.room.clone(),
+        waker: handle.waker.clone(),
+        counters: handle.counters.clone(),
+    };
+    (handle, ports)
+}
+
+impl Handle {
+    pub(crate) fn send(&self, input: Input) {
+        // A task that has ended is reported by `TrackerState::Failed`.
+        let _ = self.commands.send(Command::Input(Box::new(input)));
+    }
+
+    /// Asks for a sign once all that was sent before is in the ledger.
+    pub(crate) fn flush(&self) -> Receiver<()> {
+        let (done, is_done) = crossbeam_channel::bounded(1);
+        let _ = self.commands.send(Command::Flush(done));
+        is_done
+    }
+
+    pub(crate) fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
+    pub(crate) fn next_notice(&mut self) -> Option<Notice> {
+        let notice = self.notices.try_recv().ok()?;
+        // The task refills the channel while the frame goes on.
+        self.taken = self.taken.wrapping_add(1);
+        if self.taken.is_multiple_of(REFILL) {
+            self.make_room();
+        }
+        Some(notice)
+    }
+
+    /// Says that notices were taken out.
+    pub(crate) fn make_room(&self) {
+        self.room.notify_one();
+    }
+}
+
+/// Wakes a game that sleeps until there is input (`WinitSettings::desktop_app()`). It does nothing until
+/// the game has an event loop.
+#[derive(Clone, Default)]
+pub(crate) struct EventLoopWaker(Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>);
+
+impl EventLoopWaker {
+    pub(crate) fn wake(&self) {
+        if let Some(wake) = self.0.get() {
+            wake();
+        }
+    }
+
+    /// Says how to wake. The first word counts, because a game has one event loop.
+    #[cfg(any(feature = "winit", test))]
+    pub(crate) fn connect(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let _ = self.0.set(Box::new(wake));
+    }
+}
+
+impl std::fmt::Debug for EventLoopWaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("EventLoopWaker")
+            .field(&self.0.get().is_some())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_waker_wakes_once_it_is_connected() {
+        let waker = EventLoopWaker::default();
+        waker.wake();
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = woken.clone();
+        waker.connect(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        waker.clone().wake();
+        assert_eq!(woken.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,82 @@
+//! Requests to the store: each is a source of one answer.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::machine::input::{Answer, Input, RequestId};
+use crate::machine::output::Call;
+use crate::model::catalog::{CatalogItem, CatalogRequest};
+use crate::model::config::XsollaConfig;
+use crate::model::error::RequestError;
+use crate::model::http::Request;
+use crate::model::user::XsollaUser;
+use crate::platform::clock::calendar;
+use crate::platform::http::Network;
+use crate::wire::order::read_order;
+use crate::wire::rest::{self, CatalogPages};
+use crate::wire::store::read_created;
+
+/// Puts the answer into the inbox, unless the request is canceled before.
+pub(in crate::tracker) async fn run(
+    request: RequestId,
+    answer: impl Future<Output = Answer>,
+    inbox: mpsc::Sender<Input>,
+    canceled: oneshot::Receiver<()>,
+) {
+    tokio::select! {
+        answer = answer => {
+            // Nobody waits for it after the game's end.
+            let _ = inbox.send(Input::Answered { request, answer }).await;
+        }
+        _ = canceled => {}
+    }
+}
+
+/// Asks the store.
+pub(in crate::tracker) async fn answer(
+    network: &Network,
+    config: &Arc<XsollaConfig>,
+    user: Option<XsollaUser>,
+    call: Call,
+) -> Answer {
+    let user = user.as_ref();
+    match call {
+        Call::GetOrder(order_id) => {
+            let body = ask(network, rest::get_order(config, user, order_id)).await;
+            Answer::Order(
+                body.and_then(|body| read_order(&body, order_id).map_err(RequestError::Malformed)),
+            )
+        }
+        // It is never repeated by itself: what was not answered may have been done.
+        Call::CreateOrder(purchase) => {
+            let body = ask(network, rest::create_order(config, user, &purchase)).await;
+            Answer::Created(
+                body.and_then(|body| read_created(&body).map_err(RequestError::Malformed)),
+            )
+        }
+        Call::FetchCatalog(filter) => {
+            Answer::Catalog(catalog(network, config, user, &filter).await)
+        }
+    }
+}
+
+async fn catalog(
+    network: &Network,
+    config: &XsollaConfig,
+    user: Option<&XsollaUser>,
+    filter: &CatalogRequest,
+) -> Result<Vec<CatalogItem>, RequestError> {
+    let mut pages = CatalogPages::default();
+    while let Some(request) = pages.next(config, user, filter) {
+        pages.take(&ask(network, request).await?)?;
+    }
+    Ok(pages.into_items())
+}
+
+async fn ask(
+    network: &Network,
+    request: Result<Request, RequestError>,
+) -> Result<Vec<u8>, RequestError> {
+    rest::body(network.send(request?).await?, calendar())
+}

@@ -1,0 +1,232 @@
+//! A player's order-status socket: opened, replaced and closed at the machine's word.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::centrifuge::session::{Event, Session, Settings};
+use crate::machine::input::{ConnectionId, Input};
+use crate::model::config::XsollaConfig;
+use crate::model::error::SocketError;
+use crate::model::user::{UserId, XsollaUser};
+use crate::platform::clock::Clock;
+use crate::platform::http::Network;
+use crate::platform::websocket::WebSocket;
+use crate::tracker::counters::{Counters, UpSocket};
+use crate::wire::order::read_publication;
+
+/// A connection to be opened.
+#[derive(Debug)]
+pub(in crate::tracker) struct Open {
+    pub(in crate::tracker) connection: ConnectionId,
+    pub(in crate::tracker) user: XsollaUser,
+    pub(in crate::tracker) config: Arc<XsollaConfig>,
+}
+
+/// The socket's address. The socket is closed when this is dropped.
+#[derive(Debug)]
+pub(in crate::tracker) struct Handle {
+    opens: mpsc::UnboundedSender<Open>,
+    /// The connection that was asked for last.
+    connection: ConnectionId,
+    up: Option<UpSocket>,
+    counters: Arc<Counters>,
+}
+
+/// A socket's address, and the task that runs it.
+pub(in crate::tracker) fn open(
+    open: Open,
+    inbox: mpsc::Sender<Input>,
+    network: Arc<Network>,
+    clock: Clock,
+    counters: &Arc<Counters>,
+) -> (Handle, impl Future<Output = ()> + use<>) {
+    let (opens, replacements) = mpsc::unbounded_channel();
+    let handle = Handle {
+        opens,
+        connection: open.connection,
+        up: None,
+        counters: counters.clone(),
+    };
+    (handle, run(open, replacements, inbox, network, clock))
+}
+
+impl Handle {
+    /// Opens another connection in place of the one before. It comes back where there is no task any
+    /// more.
+    pub(in crate::tracker) fn replace(&mut self, open: Open) -> Option<Open> {
+        self.up = None;
+        self.connection = open.connection;
+        self.opens.send(open).err().map(|unsent| unsent.0)
+    }
+
+    /// What an earlier connection says does not count: another was asked for.
+    pub(in crate::tracker) fn is_up(&mut self, connection: ConnectionId) {
+        if connection == self.connection && self.up.is_none() {
+            self.up = Some(UpSocket::new(&self.counters));
+        }
+    }
+
+    pub(in crate::tracker) fn is_down(&mut self, connection: ConnectionId) {
+        if connection == self.connection {
+            self.up = None;
+        }
+    }
+}
+
+/// Runs a connection at a time, each in place of the one before, until the handle is dropped. The session
+/// goes on from one to the next.
+async fn run(
+    first: Open,
+    mut replacements: mpsc::UnboundedReceiver<Open>,
+    inbox: mpsc::Sender<Input>,
+    network: Arc<Network>,
+    clock: Clock,
+) {
+    let mut session = Session::new(Settings {
+        step_timeout: first.config.connect_timeout,
+        ping_grace: first.config.ping_grace,
+    });
+    let mut next = Some(first);
+    while let Some(open) = next {
+        let (user, connection) = (open.user.id().clone(), open.connection);
+        let (stop, stopped) = oneshot::channel();
+        let conversation = connect(open, &mut session, &inbox, &network, &clock, stopped);
+        tokio::pin!(conversation);
+        let end = tokio::select! {
+            end = &mut conversation => end,
+            replacement = replacements.recv() => {
+                drop(stop);
+                // It says goodbye; how that goes concerns nobody.
+                let _ = conversation.await;
+                next = replacement;
+                continue;
+            }
+        };
+        if let Err(reason) = end {
+            log::debug!("the order-status socket ended: {reason}");
+            let ended = Input::Ended {
+                user,
+                connection,
+                reason,
+            };
+            if inbox.send(ended).await.is_err() {
+                return;
+            }
+        }
+        next = replacements.recv().await;
+    }
+}
+
+/// Opens a connection and runs the session on it until it ends: with a reason, or without one when `stop`
+/// is dropped, or nobody takes what it says any more.
+async fn connect(
+    open: Open,
+    session: &mut Session,
+    inbox: &mpsc::Sender<Input>,
+    network: &Network,
+    clock: &Clock,
+    mut stop: oneshot::Receiver<()>,
+) -> Result<(), SocketError> {
+    let endpoints = open.config.endpoints();
+    let url = endpoints
+        .map_err(|error| SocketError::Connect(error.to_string()))?
+        .socket;
+    let data = connect_data(&open.user, open.config.project_id)?;
+    let mut socket = tokio::select! {
+        socket = WebSocket::connect(network, &url, open.config.connect_timeout) => socket?,
+        _ = &mut stop => return Ok(()),
+    };
+    session.open(&data, clock.now());
+    if let Some(frame) = session.next_frame() {
+        socket.send_unlogged(frame).await?;
+    }
+    let (user, connection) = (open.user.id().clone(), open.connection);
+    // The token has served.
+    drop((open, data));
+    let end = tokio::select! {
+        end = converse(&mut socket, session, (&user, connection), inbox, clock) => end,
+        _ = stop => Ok(()),
+    };
+    socket.close(&end).await;
+    end
+}
+
+async fn converse(
+    socket: &mut WebSocket,
+    session: &mut Session,
+    (user, connection): (&UserId, ConnectionId),
+    inbox: &mpsc::Sender<Input>,
+    clock: &Clock,
+) -> Result<(), SocketError> {
+    loop {
+        while let Some(frame) = session.next_frame() {
+            socket.send(frame).await?;
+        }
+        let deadline = session.deadline();
+        let heard = tokio::select! {
+            text = socket.next() => match text {
+                Ok(text) => session.receive(&text, clock.now()),
+                Err(error) => Err(error),
+            },
+            () = clock.sleep_until(deadline) => session.check_deadlines(clock.now()),
+        };
+        // Whatever ends the connection, what was heard before it counts. The place is reserved first:
+        // an event that was taken out and then dropped would be lost, and its position moved on.
+        while session.has_event() {
+            let Ok(place) = inbox.reserve().await else {
+                return Ok(());
+            };
+            if let Some(input) = session
+                .next_event()
+                .and_then(|event| read(event, user, connection))
+            {
+                place.send(input);
+            }
+        }
+        heard?;
+    }
+}
+
+/// What an event of the session is to the machine, if it is anything.
+fn read(event: Event, user: &UserId, connection: ConnectionId) -> Option<Input> {
+    let user = user.clone();
+    match event {
+        Event::Publication(data) => match read_publication(data.get()) {
+            Some(report) => Some(Input::News {
+                user,
+                connection,
+                report,
+            }),
+            None => {
+                log::debug!("a publication that is about no order");
+                None
+            }
+        },
+        Event::Subscribed { recovered } => Some(Input::Subscribed {
+            user,
+            connection,
+            recovered,
+        }),
+    }
+}
+
+/// The connect data that Xsolla documents: `{user_external_id, auth, project_id}`, of which today's
+/// SDKs leave out the first.
+fn connect_data(user: &XsollaUser, project_id: u64) -> Result<Box<RawValue>, SocketError> {
+    #[derive(Serialize)]
+    struct ConnectData<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_external_id: Option<&'a str>,
+        auth: &'a str,
+        project_id: u64,
+    }
+    to_raw_value(&ConnectData {
+        user_external_id: user.external_id(),
+        auth: user.token(),
+        project_id,
+    })
+    .map_err(|error| SocketError::Protocol(error.to_string()))
+}

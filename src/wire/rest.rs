@@ -1,0 +1,229 @@
+//! The store's REST API: paths, and what an answer says beside its content.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::model::catalog::{CatalogItem, CatalogRequest};
+use crate::model::config::XsollaConfig;
+use crate::model::error::RequestError;
+use crate::model::http::{Request, Response};
+use crate::model::order::OrderId;
+use crate::model::purchase::Purchase;
+use crate::model::user::XsollaUser;
+use crate::wire::lenient;
+use crate::wire::store::{CatalogPage, creation_body, creation_path};
+
+/// The longest wait that a server may impose.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+/// How many pages of the catalogue are read: ten thousand items.
+const MAX_PAGES: usize = 200;
+/// The most items that Xsolla gives in a page.
+const PAGE: usize = 50;
+
+/// Asks for an order.
+pub(crate) fn get_order(
+    config: &XsollaConfig,
+    user: Option<&XsollaUser>,
+    order_id: OrderId,
+) -> Result<Request, RequestError> {
+    request(config, user, &["order", &order_id.to_string()])
+}
+
+/// Asks for an order to be created.
+pub(crate) fn create_order(
+    config: &XsollaConfig,
+    user: Option<&XsollaUser>,
+    purchase: &Purchase,
+) -> Result<Request, RequestError> {
+    let mut request = request(config, user, &creation_path(purchase))?;
+    request.body = Some(creation_body(purchase).to_string());
+    Ok(request)
+}
+
+/// The catalogue, which is asked for page by page.
+#[derive(Debug, Default)]
+pub(crate) struct CatalogPages {
+    items: Vec<CatalogItem>,
+    offset: usize,
+    pages: usize,
+    is_complete: bool,
+}
+
+impl CatalogPages {
+    /// Asks for the next page; `None` where all have been read.
+    pub(crate) fn next(
+        &self,
+        config: &XsollaConfig,
+        user: Option<&XsollaUser>,
+        filter: &CatalogRequest,
+    ) -> Option<Result<Request, RequestError>> {
+        if self.is_complete || self.pages >= MAX_PAGES {
+            return None;
+        }
+        Some(
+            request(config, user, &["items", "virtual_items"]).map(|mut request| {
+                request
+                    .url
+                    .query_pairs_mut()
+                    .append_pair("limit", &PAGE.to_string())
+                    .append_pair("offset", &self.offset.to_string())
+                    .extend_pairs(filter.locale.iter().map(|locale| ("locale", locale)))
+                    .extend_pairs(filter.country.iter().map(|country| ("country", country)));
+                request
+            }),
+        )
+    }
+
+    pub(crate) fn take(&mut self, body: &[u8]) -> Result<(), RequestError> {
+        let page = CatalogPage::read(body).map_err(RequestError::Malformed)?;
+        self.items.extend(page.items);
+        self.offset += page.length;
+        self.pages += 1;
+        self.is_complete = !page.has_more || page.length == 0;
+        Ok(())
+    }
+
+    pub(crate) fn into_items(self) -> Vec<CatalogItem> {
+        self.items
+    }
+}
+
+/// A request below `v2/project/{id}`.
+fn request(
+    config: &XsollaConfig,
+    user: Option<&XsollaUser>,
+    path: &[&str],
+) -> Result<Request, RequestError> {
+    let endpoints = config
+        .endpoints()
+        .map_err(|_| RequestError::NotConfigured)?;
+    let project_id = config.project_id.to_string();
+    let mut url = below(endpoints.store, &["v2", "project", &project_id])?;
+    url = below(url, path)?;
+    Ok(Request {
+        url,
+        user: user.cloned(),
+        body: None,
+        timeout: config.request_timeout,
+    })
+}
+
+fn below(mut url: Url, path: &[&str]) -> Result<Url, RequestError> {
+    url.path_segments_mut()
+        .map_err(|()| RequestError::Network("the store's address has no path".to_owned()))?
+        .pop_if_empty()
+        .extend(path);
+    Ok(url)
+}
+
+/// The body of an answer that is no refusal.
+pub(crate) fn body(response: Response, now: SystemTime) -> Result<Vec<u8>, RequestError> {
+    match response.status {
+        200..=299 => Ok(response.body),
+        _ => Err(refusal(&response, now)),
+    }
+}
+
+fn refusal(response: &Response, now: SystemTime) -> RequestError {
+    // The body only explains; without one the status says enough.
+    let body: ErrorBody = serde_json::from_slice(&response.body).unwrap_or_default();
+    let message = body.message.map(|text| {
+        let end = text.floor_char_boundary(300);
+        text.get(..end).unwrap_or_default().to_owned()
+    });
+    // "[0401-9001]: Order not found" has the full code; `errorCode` its last part.
+    let (code, message) = match message.as_deref().and_then(split_code) {
+        Some((code, text)) => (Some(code.to_owned()), Some(text.to_owned())),
+        None => (body.code, message),
+    };
+    let short = |text: String| text.chars().take(64).collect();
+    let retry_after = response.retry_after.as_deref();
+    RequestError::Status {
+        status: response.status,
+        code: code.map(short),
+        message,
+        transaction_id: body.transaction_id.map(short),
+        retry_after: retry_after.and_then(|text| read_retry_after(text, now)),
+    }
+}
+
+fn split_code(message: &str) -> Option<(&str, &str)> {
+    let (code, text) = message.strip_prefix('[')?.split_once(']')?;
+    Some((code, text.trim_start_matches(':').trim_start()))
+}
+
+#[derive(Default, Deserialize)]
+struct ErrorBody {
+    #[serde(default, rename = "errorCode", deserialize_with = "lenient::text")]
+    code: Option<String>,
+    #[serde(default, rename = "errorMessage", deserialize_with = "lenient::text")]
+    message: Option<String>,
+    #[serde(default, rename = "transactionId", deserialize_with = "lenient::text")]
+    transaction_id: Option<String>,
+}
+
+/// `Retry-After` in seconds or as a date.
+fn read_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text)
+            .ok()?
+            .duration_since(now)
+            .unwrap_or_default(),
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> SystemTime {
+        httpdate::parse_http_date("Wed, 21 Oct 2015 07:28:00 GMT").unwrap()
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_as_a_date_and_is_bounded() {
+        for (text, seconds) in [
+            ("7", Some(7)),
+            ("Wed, 21 Oct 2015 07:28:30 GMT", Some(30)),
+            ("Wed, 21 Oct 2015 07:00:00 GMT", Some(0)),
+            ("999999999999", Some(3600)),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let wait = read_retry_after(text, now());
+            assert_eq!(wait, seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_base_with_or_without_a_slash_gives_the_documented_path() {
+        for base in ["https://x.test/api", "https://x.test/api/"] {
+            let mut config = XsollaConfig::new(1);
+            config.store_url = base.to_owned();
+            let request = get_order(&config, None, OrderId(2)).unwrap();
+            assert_eq!(request.url.path(), "/api/v2/project/1/order/2");
+        }
+    }
+
+    #[test]
+    fn a_refusal_carries_what_xsollas_support_asks_for() {
+        let response = Response {
+            status: 404,
+            retry_after: None,
+            body: br#"{"statusCode":404,"errorCode":9001,
+                "errorMessage":"[0401-9001]: Order not found","transactionId":"t1"}"#
+                .to_vec(),
+        };
+        let error = body(response, now()).unwrap_err();
+        assert_eq!(error.code(), Some("0401-9001"));
+        assert_eq!(
+            error.to_string(),
+            "the store answered HTTP 404: [0401-9001] Order not found (transaction t1)"
+        );
+    }
+}
