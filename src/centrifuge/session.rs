@@ -3,14 +3,14 @@
 //! A session outlives its connections, because what was seen of each channel is what the next
 //! connection recovers from.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 
 use super::protocol::{
-    Command, Connected, History, Message, Method, PONG, Position, Push, Recover, Since,
-    Subscription, messages,
+    Command, Connected, History, Message, Method, PONG, Position, Publication, Push, Recover,
+    Since, Subscription, messages,
 };
 use crate::model::error::{ConnectStep, SocketError, shorten};
 
@@ -21,8 +21,8 @@ pub(crate) type Time = Duration;
 const NO_LIMIT: i32 = -1;
 /// How many pages of a channel's history are read. An order whose news lies beyond is asked for.
 const MAX_HISTORY_PAGES: u32 = 20;
-/// How many live publications wait for their channel's history, so that news keeps its order.
-const MAX_WAITING: usize = 256;
+/// How many live publications are told apart from those of a history that is still to come.
+const MAX_EARLY: usize = 256;
 /// Longer data can be no news of an order, which is some fifty bytes.
 const MAX_DATA_BYTES: usize = 4 * 1024;
 /// The longest channel name or epoch. Centrifugo's own limits are 255 and a few.
@@ -71,6 +71,9 @@ struct Channel {
     /// Whether the server can say what was missed since `position`.
     is_recoverable: bool,
     history: Option<HistoryRequest>,
+    /// The offsets of live publications that were passed on before the history that they follow was
+    /// read. Kept across connections, because a history may never be answered.
+    early: BTreeSet<u64>,
     /// Whether the stream was lost sight of: it began anew, or the server could not recover what was
     /// missed. Kept across connections until it is admitted, because history may never be answered.
     has_gap: bool,
@@ -81,8 +84,6 @@ struct HistoryRequest {
     id: u32,
     deadline: Time,
     page: u32,
-    /// Live publications that came before the history did.
-    waiting: VecDeque<(u64, Box<RawValue>)>,
 }
 
 #[derive(Debug)]
@@ -331,34 +332,26 @@ impl Session {
 
         if subscription.recovered && channel.position.epoch == subscription.epoch {
             for publication in subscription.publications {
-                deliver(
-                    &mut channel.position,
-                    publication.offset,
-                    publication.data,
-                    &mut self.events,
-                );
+                channel.deliver(&publication, &mut self.events);
             }
             channel.position.offset = channel.position.offset.max(subscription.offset);
             self.catch_up(name, true);
             return Ok(());
         }
 
+        if channel.position.epoch != subscription.epoch {
+            channel.early.clear();
+        }
         channel.position = Position {
             epoch: subscription.epoch.into_owned(),
             offset: 0,
         };
         channel.has_gap |= is_known;
-        self.ask_history(name, 1, VecDeque::new(), now);
+        self.ask_history(name, 1, now);
         Ok(())
     }
 
-    fn ask_history(
-        &mut self,
-        name: &str,
-        page: u32,
-        waiting: VecDeque<(u64, Box<RawValue>)>,
-        now: Time,
-    ) {
+    fn ask_history(&mut self, name: &str, page: u32, now: Time) {
         let id = self.next_id();
         let Some(channel) = self.channels.get_mut(name) else {
             return;
@@ -383,7 +376,6 @@ impl Session {
             id,
             deadline: now + self.settings.step_timeout,
             page,
-            waiting,
         });
     }
 
@@ -401,46 +393,37 @@ impl Session {
         let before = channel.position.offset;
         for publication in history.publications {
             // What retention has taken from the stream's start is missing.
-            channel.has_gap |= !deliver(
-                &mut channel.position,
-                publication.offset,
-                publication.data,
-                &mut self.events,
-            );
+            channel.has_gap |= !channel.deliver(&publication, &mut self.events);
         }
         let has_moved = channel.position.offset > before;
         let is_complete = channel.position.offset >= history.offset;
         let Some(request) = channel.history.take() else {
             return;
         };
-        let HistoryRequest { page, waiting, .. } = request;
-        if !is_complete && has_moved && page < MAX_HISTORY_PAGES {
-            return self.ask_history(name, page + 1, waiting, now);
+        if !is_complete && has_moved && request.page < MAX_HISTORY_PAGES {
+            return self.ask_history(name, request.page + 1, now);
         }
         // An empty page below the top means that the server has dropped the rest.
         channel.position.offset = channel.position.offset.max(history.offset);
-        self.finish(name, waiting, is_complete);
+        self.finish(name, is_complete);
     }
 
     /// Goes on without the history that was asked for.
     fn end_history(&mut self, name: &str, recovered: bool) {
-        let request = self
-            .channels
-            .get_mut(name)
-            .and_then(|channel| channel.history.take());
-        if let Some(request) = request {
-            if let Some(channel) = self.channels.get_mut(name) {
-                // What comes next follows what was there at the subscription.
-                channel.position.offset = channel.position.offset.max(channel.top);
-            }
-            self.finish(name, request.waiting, recovered);
+        if let Some(channel) = self.channels.get_mut(name)
+            && channel.history.take().is_some()
+        {
+            // What comes next follows what was there at the subscription.
+            channel.position.offset = channel.position.offset.max(channel.top);
+            self.finish(name, recovered);
         }
     }
 
-    fn finish(&mut self, name: &str, waiting: VecDeque<(u64, Box<RawValue>)>, mut recovered: bool) {
+    fn finish(&mut self, name: &str, mut recovered: bool) {
         if let Some(channel) = self.channels.get_mut(name) {
-            for (offset, data) in waiting {
-                recovered &= pass_on(&mut channel.position, offset, Some(data), &mut self.events);
+            for offset in std::mem::take(&mut channel.early) {
+                recovered &= offset <= channel.position.offset.saturating_add(1);
+                channel.position.offset = channel.position.offset.max(offset);
             }
         }
         self.catch_up(name, recovered);
@@ -478,27 +461,26 @@ impl Session {
         let Some(channel) = self.channels.get_mut(&*push.channel) else {
             return Ok(());
         };
-        if let Some(history) = &mut channel.history {
-            if let Some(data) = publication.data.filter(|data| is_short(data)) {
-                history
-                    .waiting
-                    .push_back((publication.offset, data.to_owned()));
+        if channel.history.is_some() {
+            // It does not wait for what was before it: the history may never come.
+            let is_new = publication.offset == 0
+                || (publication.offset > channel.position.offset
+                    && channel.early.insert(publication.offset));
+            if is_new && let Some(data) = publication.data.filter(|data| is_short(data)) {
+                self.events.push_back(Event::Publication(data.to_owned()));
             }
-            if history.waiting.len() > MAX_WAITING {
+            if channel.early.len() > MAX_EARLY {
                 self.end_history(&push.channel, false);
             }
             return Ok(());
         }
-        let before = channel.position.offset;
-        let is_next = deliver(
-            &mut channel.position,
-            publication.offset,
-            publication.data,
-            &mut self.events,
-        );
-        // One from before the last means that the stream began anew under the connection.
-        let is_behind = publication.offset > 0 && publication.offset < before;
-        if !is_next || is_behind {
+        let begins_anew = publication.offset > 0 && publication.offset < channel.position.offset;
+        if begins_anew {
+            // The stream began anew under the connection, so this is news, and more may be missing.
+            channel.position.offset = publication.offset - 1;
+        }
+        let is_next = channel.deliver(&publication, &mut self.events) && !begins_anew;
+        if !is_next {
             self.events
                 .push_back(Event::Subscribed { recovered: false });
         }
@@ -510,40 +492,21 @@ fn is_short(data: &RawValue) -> bool {
     data.get().len() <= MAX_DATA_BYTES
 }
 
-/// Passes a publication on unless it was seen. Whether none is missing before it.
-fn deliver(
-    position: &mut Position,
-    offset: u64,
-    data: Option<&RawValue>,
-    events: &mut VecDeque<Event>,
-) -> bool {
-    let data = data.filter(|data| is_short(data)).map(ToOwned::to_owned);
-    pass_on(position, offset, data, events)
-}
-
-fn pass_on(
-    position: &mut Position,
-    offset: u64,
-    data: Option<Box<RawValue>>,
-    events: &mut VecDeque<Event>,
-) -> bool {
-    let is_next = offset <= position.offset.saturating_add(1);
-    if is_unseen(position, offset)
-        && let Some(data) = data
-    {
-        events.push_back(Event::Publication(data));
+impl Channel {
+    /// Passes a publication on unless it was seen. Whether none is missing before it.
+    fn deliver(&mut self, publication: &Publication<'_>, events: &mut VecDeque<Event>) -> bool {
+        let offset = publication.offset;
+        let is_next = offset <= self.position.offset.saturating_add(1);
+        // One without an offset cannot be told from its likes.
+        let is_unseen =
+            offset == 0 || (offset > self.position.offset && !self.early.contains(&offset));
+        self.position.offset = self.position.offset.max(offset);
+        let data = publication.data.filter(|data| is_short(data));
+        if is_unseen && let Some(data) = data {
+            events.push_back(Event::Publication(data.to_owned()));
+        }
+        is_next
     }
-    is_next
-}
-
-/// Moves the position on. A publication without an offset cannot be told from its likes.
-fn is_unseen(position: &mut Position, offset: u64) -> bool {
-    if offset == 0 {
-        return true;
-    }
-    let is_unseen = offset > position.offset;
-    position.offset = position.offset.max(offset);
-    is_unseen
 }
 
 fn push_command(frames: &mut VecDeque<String>, id: u32, method: Method<'_>) {

@@ -64,14 +64,15 @@ fn the_first_frames_are_those_that_servers_were_seen_to_take() {
 }
 
 #[test]
-fn history_comes_before_the_live_publications_that_overtook_it() {
+fn a_live_publication_does_not_wait_for_the_history_and_comes_once() {
     let mut session = opened();
     receive(&mut session, CONNECTED);
     receive(
         &mut session,
         r#"{"push":{"channel":"CH","pub":{"data":3,"offset":3}}}"#,
     );
-    assert!(events(&mut session).is_empty());
+    // The history may never be answered.
+    assert_eq!(events(&mut session), [json!(3)]);
     receive(
         &mut session,
         r#"{"id":2,"history":{"publications":[{"data":1,"offset":1},{"data":2,"offset":2},{"data":3,"offset":3}],"epoch":"yWTW","offset":3}}"#,
@@ -86,13 +87,7 @@ fn history_comes_before_the_live_publications_that_overtook_it() {
     );
     assert_eq!(
         events(&mut session),
-        [
-            json!(1),
-            json!(2),
-            json!(3),
-            json!({"recovered":true}),
-            json!(4)
-        ]
+        [json!(1), json!(2), json!({"recovered":true}), json!(4)]
     );
 }
 
@@ -407,10 +402,10 @@ impl Stream {
     }
 }
 
-/// Whatever happens to stream and connection: no publication comes twice, each stream's come in
-/// order, and if one is missing the session has said that there was a gap.
+/// Whatever happens to stream and connection: no publication comes twice, and if one is missing the
+/// session has said that there was a gap.
 #[test]
-fn publications_come_once_in_order_and_gaps_are_admitted() {
+fn publications_come_once_and_gaps_are_admitted() {
     for seed in 0..3_000 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut stream = Stream {
@@ -478,7 +473,8 @@ fn publications_come_once_in_order_and_gaps_are_admitted() {
         }
         note(&mut session, &mut seen, &mut gaps);
 
-        assert!(seen.is_sorted_by(|a, b| a < b), "seed {seed}: {seen:?}");
+        let distinct: BTreeSet<u64> = seen.iter().copied().collect();
+        assert_eq!(distinct.len(), seen.len(), "seed {seed}: {seen:?}");
         let missing = published.iter().filter(|n| !seen.contains(n)).count();
         assert!(
             missing == 0 || was_lossy,

@@ -48,7 +48,12 @@ pub(crate) enum Job {
 #[derive(Debug)]
 pub(crate) enum Done {
     /// What the ledger has of a player; once more if it could not be read the first time.
-    Loaded { user: UserId, orders: Vec<Restored> },
+    Loaded {
+        user: UserId,
+        orders: Vec<Restored>,
+        /// Whether nothing could be read because another instance holds the ledger.
+        is_locked: bool,
+    },
     /// The entry is durable. For an open order also where it cannot be made so, which [`Done::State`] has
     /// told before: tracking does not wait for a disk that will not.
     Recorded {
@@ -304,15 +309,23 @@ impl<R: FnMut(Done)> Shelves<R> {
             None => Ok(Vec::new()),
             Some((_, shelf)) => shelf.load(project_id, &user),
         };
-        if let Ok(orders) = loaded {
-            return (self.report)(Done::Loaded { user, orders });
-        }
+        let is_locked = match loaded {
+            Ok(orders) => {
+                return (self.report)(Done::Loaded {
+                    user,
+                    orders,
+                    is_locked: false,
+                });
+            }
+            Err(error) => matches!(error, LedgerError::Locked { .. }),
+        };
         if !pending.is_given_up && pending.since.elapsed() >= PATIENCE {
             pending.is_given_up = true;
             self.tell_state();
             (self.report)(Done::Loaded {
                 user: user.clone(),
                 orders: Vec::new(),
+                is_locked,
             });
         }
         self.pending_loads.insert(user, pending);

@@ -20,9 +20,14 @@ impl Machine {
         let id = user.id().clone();
         let player = self.players.entry(id.clone()).or_insert_with(Player::new);
         if player.credentials() == Some(&user) {
-            // It is the same token again: whatever was said of it still holds.
+            // It is the same token again, which is a wish to try it where it was refused.
+            if let Authorization::Refused(..) = player.authorization {
+                player.authorization = Authorization::Valid(user);
+                self.resume(&id, now);
+            }
             return;
         }
+        player.paused_until = now;
         player.token += 1;
         player.is_token_reported = false;
         player.token_expires = expires_in.map(|left| now.saturating_add(left));
@@ -134,8 +139,13 @@ impl Machine {
         if let Some(expires) = player.token_expires
             && player.credentials().is_some()
         {
-            let ahead = expires.saturating_sub(config.token_notice);
-            self.timers.set(timer, ahead.max(now));
+            // A token that looks expired may be good: this machine's calendar may be wrong. It is used until
+            // a server refuses it. One that lives for minutes is not complained of at once.
+            let left = expires.saturating_sub(now);
+            if !left.is_zero() {
+                let notice = config.token_notice.min(left / 2);
+                self.timers.set(timer, expires.saturating_sub(notice));
+            }
         }
     }
 

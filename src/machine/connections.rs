@@ -29,11 +29,14 @@ impl Machine {
         if player.connection() != Some(connection) {
             return;
         }
+        let mut asks_given_up = Vec::new();
         if !player.is_live() {
             player.socket = Socket::Live {
                 connection,
                 since: now,
             };
+            // They may have been paid meanwhile.
+            asks_given_up.extend(player.given_up.iter().copied());
         }
         player.trouble = None;
         player.refusals = 0;
@@ -49,6 +52,9 @@ impl Machine {
             {
                 self.timers.clear(&Timer::Ask(order_id));
             }
+        }
+        for order_id in asks_given_up {
+            self.request_soon(order_id, now);
         }
         self.update_state(user);
     }

@@ -97,7 +97,12 @@ pub(crate) enum Input {
     Answered { request: RequestId, answer: Answer },
     /// The ledger has read a player's orders. A ledger that was in use elsewhere is read a second time,
     /// later.
-    Loaded { user: UserId, orders: Vec<Restored> },
+    Loaded {
+        user: UserId,
+        orders: Vec<Restored>,
+        /// Whether nothing could be read because another instance of the game holds the ledger.
+        is_locked: bool,
+    },
     /// An order's entry is in the ledger. For an open order also where it cannot be put there: tracking
     /// does not wait for a disk that will not.
     Recorded {

@@ -31,7 +31,7 @@ use self::input::{Input, RequestId};
 use self::order::Order;
 use self::output::{Notice, Output};
 use self::pending::PendingPurchases;
-use self::player::{Player, severity};
+use self::player::{Player, Reading, severity};
 use self::queue::RequestQueue;
 use self::timers::Timers;
 use crate::model::config::XsollaConfig;
@@ -58,6 +58,8 @@ pub(crate) struct Machine {
     /// Whether it has not answered for too long.
     is_ledger_silent: bool,
     last_number: u64,
+    /// Whose orders were that are being recorded for another player.
+    moved: BTreeMap<OrderId, UserId>,
     /// Connections up to this number were opened with other settings.
     outdated_connections: u64,
     random: fastrand::Rng,
@@ -80,6 +82,8 @@ enum Timer {
     Read(UserId),
     /// Go on without the ledger, which should have recorded an order by now.
     Record(OrderId),
+    /// Send the next of a player's requests that keep a distance.
+    Pace(UserId),
     /// Go on without a request's answer, which should have come by now.
     Answer(RequestId),
 }
@@ -99,6 +103,7 @@ impl Machine {
             ledger: LedgerState::Kept,
             is_ledger_silent: false,
             last_number: 0,
+            moved: BTreeMap::new(),
             outdated_connections: 0,
             random: fastrand::Rng::with_seed(seed),
         }
@@ -167,7 +172,11 @@ impl Machine {
                 reason,
             } => self.connection_ended(&user, connection, reason, now),
             Input::Answered { request, answer } => self.answered(request, answer, now),
-            Input::Loaded { user, orders } => self.loaded(&user, orders, now),
+            Input::Loaded {
+                user,
+                orders,
+                is_locked,
+            } => self.loaded(&user, orders, is_locked, now),
             Input::Recorded { order_id, entry } => self.recorded(order_id, entry, now),
             Input::Ledger(state) => self.ledger_says(state),
         }
@@ -184,12 +193,13 @@ impl Machine {
                 Timer::Token(user) => self.token_expires(&user, now),
                 Timer::Read(user) => {
                     self.ledger_is_silent(true);
-                    self.take_loaded(&user, Vec::new(), now);
+                    self.take_loaded(&user, Vec::new(), Reading::Done, now);
                 }
                 Timer::Record(order_id) => {
                     self.ledger_is_silent(true);
                     self.begin(order_id, now);
                 }
+                Timer::Pace(user) => self.ask_paced(&user, now),
                 Timer::Answer(request) => self.answer_is_missing(request, now),
             }
         }

@@ -104,7 +104,15 @@ impl Machine {
             }
             // That an order is there hurries nothing.
             OrderStatus::New => {}
-            OrderStatus::Paid | OrderStatus::Other(_) => self.schedule_give_up(order_id, now),
+            OrderStatus::Paid => {
+                // What is granted is what an answer lists that itself says so.
+                let order = self.orders.get(&order_id);
+                if order.is_some_and(|order| order.final_details().is_none()) {
+                    self.request_if_open(order_id, now);
+                }
+                self.schedule_give_up(order_id, now);
+            }
+            OrderStatus::Other(_) => self.schedule_give_up(order_id, now),
         }
     }
 
@@ -120,12 +128,16 @@ impl Machine {
         let Some(order) = self.orders.get(&order_id) else {
             return;
         };
-        if !order.phase.is_open() || order.status() != Some(&OrderStatus::Done) {
+        let is_done = order.status() == Some(&OrderStatus::Done);
+        if !order.phase.is_open() || !is_done || order.is_doubtful {
             return;
         }
-        let Some(Details { items, price }) = order.details.as_deref().cloned() else {
+        let Some(Details { items, price, .. }) = order.final_details().cloned() else {
             return;
         };
+        if items.is_empty() {
+            log::error!("order {order_id} is done, and the store lists no items of it");
+        }
         let user = order.user.clone();
         self.outputs.push_back(Output::Record {
             user: user.clone(),

@@ -10,6 +10,8 @@ use crate::model::user::UserId;
 /// How many unknown statuses of one order are passed on. A server that makes up more of them must not
 /// fill the game's memory.
 const MAX_UNKNOWN: u8 = 32;
+/// How long an empty list of items counts as one that is not there yet.
+const EMPTY_PATIENCE: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(super) struct Order {
@@ -21,12 +23,18 @@ pub(super) struct Order {
     pub(super) patience: Patience,
     /// What it is for, once Get Order was answered.
     pub(super) details: Option<Box<Details>>,
+    /// Whether an earlier run may have been granted it, for all that this run knows: another instance
+    /// holds the ledger. Then it is not granted before the ledger was read.
+    pub(super) is_doubtful: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Details {
     pub(super) items: Vec<OrderItem>,
     pub(super) price: Option<Price>,
+    /// Whether the answer that lists the items itself says that the order is paid. Until then a promo
+    /// code on the payment page may change them, so only such a list is granted.
+    pub(super) is_final: bool,
 }
 
 /// Where an order stands with the game. It is changed by `Machine::change_phase` alone.
@@ -50,8 +58,10 @@ pub(super) enum Phase {
     /// It was given up, and the game was told. News of it begins it anew.
     Failed {
         was_granted: bool,
-        /// Whether it is tried again at the next start.
+        /// Whether it is tried again at the next start, and whenever the player's socket opens.
         keeps_entry: bool,
+        /// Whether a socket is kept open for it, because it may yet be paid.
+        listens: bool,
     },
 }
 
@@ -82,9 +92,14 @@ impl Phase {
             Self::Open { .. } => Self::Open { was_granted: true },
             Self::Ended { .. } => Self::Ended { was_granted: true },
             Self::Abandoned { .. } => Self::Abandoned { was_granted: true },
-            Self::Failed { keeps_entry, .. } => Self::Failed {
+            Self::Failed {
+                keeps_entry,
+                listens,
+                ..
+            } => Self::Failed {
                 was_granted: true,
                 keeps_entry,
+                listens,
             },
             Self::Granted | Self::Acknowledged => self,
         }
@@ -99,8 +114,8 @@ pub(super) struct Progress {
     /// How far it is known to have come, whatever unknown status came since.
     reached: Stage,
     unknown: u8,
-    /// Answers in which a done order had an empty list of items.
-    empty_answers: u8,
+    /// Since when the answers of a paid order have had an empty list of items.
+    empty_since: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -186,8 +201,11 @@ pub(super) struct Attempts {
     pub(super) answered_at: Option<Duration>,
     /// How many failed since one did not.
     pub(super) failures: u32,
-    /// How many the server refused since one was answered.
+    /// How many the store refused since one was answered.
     pub(super) refusals: u32,
+    /// Whether the next one is not counted against the player's rate, because the order is new or has
+    /// moved on, which happens a few times.
+    pub(super) is_free: bool,
 }
 
 /// How long an order has been waited for.
@@ -196,7 +214,8 @@ pub(super) struct Patience {
     pub(super) last_news: Duration,
     /// When this run began to follow it.
     pub(super) begun: Duration,
-    /// How long it was followed before this run.
+    /// How old its entry in the ledger was at the start, by the calendar: for tidying up, and for
+    /// nothing else.
     pub(super) age: Duration,
     /// Whether there was no news of it for too long, so that the next answer decides.
     pub(super) is_overdue: bool,
@@ -209,7 +228,10 @@ impl Order {
             phase: Phase::Recording { was_granted },
             progress: Progress::default(),
             inquiry: Inquiry::Quiet { is_wanted: true },
-            attempts: Attempts::default(),
+            attempts: Attempts {
+                is_free: true,
+                ..Attempts::default()
+            },
             patience: Patience {
                 last_news: now,
                 begun: now,
@@ -217,6 +239,7 @@ impl Order {
                 is_overdue: false,
             },
             details: None,
+            is_doubtful: false,
         }
     }
 
@@ -253,34 +276,66 @@ impl Order {
         self.progress.reached >= Stage::Paid
     }
 
-    /// Whether an answer can matter: of an acknowledged order's, one, to see whether it was refunded.
+    /// Whether an answer can matter: of an acknowledged order's, one, to see whether it was refunded; of
+    /// one that was given up, one now and then, to see whether it was paid after all.
     pub(super) fn may_be_asked_for(&self) -> bool {
         match self.phase {
             Phase::Open { .. } => true,
-            Phase::Acknowledged => self.inquiry.is_wanted(),
+            Phase::Acknowledged | Phase::Failed { .. } => self.inquiry.is_wanted(),
             Phase::Recording { .. }
             | Phase::Granted
             | Phase::Ended { .. }
-            | Phase::Abandoned { .. }
-            | Phase::Failed { .. } => false,
+            | Phase::Abandoned { .. } => false,
         }
     }
 
-    /// Takes an answer's list of items, if it is what the order is for, and says whether it is. A list
-    /// may be empty because the answer came too early: it counts once a done order has been answered
-    /// with it twice, and never against a full one.
+    /// Takes an answer's list of items, and says whether it is to be told.
+    ///
+    /// An empty list is no list until answers have had it for minutes: the store may not be done yet. A
+    /// list that was read before the payment gives way to one that was read after it.
     pub(super) fn accept_items(
         &mut self,
-        items: &[OrderItem],
+        items: Vec<OrderItem>,
+        price: Option<Price>,
         status: Option<&OrderStatus>,
+        now: Duration,
     ) -> bool {
-        if !items.is_empty() {
-            return true;
+        let is_final = matches!(
+            status,
+            Some(OrderStatus::Paid | OrderStatus::Done | OrderStatus::Canceled)
+        );
+        if items.is_empty() {
+            let since = *self.progress.empty_since.get_or_insert(now);
+            let is_late = now.saturating_sub(since) >= EMPTY_PATIENCE;
+            let is_known = self.details.as_deref().is_some_and(|known| known.is_final);
+            if !is_final || !is_late || is_known {
+                return false;
+            }
+        } else {
+            self.progress.empty_since = None;
         }
-        let is_done = status == Some(&OrderStatus::Done);
-        let empty_answers = &mut self.progress.empty_answers;
-        *empty_answers = empty_answers.saturating_add(u8::from(is_done));
-        *empty_answers >= 2 && self.details.is_none()
+        let known = self.details.as_deref();
+        if known.is_some_and(|known| known.is_final) && !is_final {
+            // It lags behind what is known.
+            return false;
+        }
+        let details = Details {
+            items,
+            price,
+            is_final,
+        };
+        // Each poll says it again.
+        let is_news = known
+            .is_none_or(|known| (&known.items, &known.price) != (&details.items, &details.price));
+        if known != Some(&details) {
+            self.details = Some(Box::new(details));
+        }
+        is_news
+    }
+
+    /// What is to be granted, once it is known.
+    pub(super) fn final_details(&self) -> Option<&Details> {
+        self.details.as_deref().filter(|details| details.is_final)
     }
 
     /// Whether it is not followed, though it has no final status.
@@ -295,7 +350,11 @@ impl Order {
 
     /// Whether a socket can bring news that matters.
     pub(super) fn awaits_news(&self) -> bool {
-        self.phase.is_open() && !self.status().is_some_and(OrderStatus::is_final)
+        match self.phase {
+            Phase::Open { .. } => !self.status().is_some_and(OrderStatus::is_final),
+            Phase::Failed { listens, .. } => listens,
+            _ => false,
+        }
     }
 
     /// Takes the status if it is news, and says whether it is. Answers and publications come late, twice
@@ -304,6 +363,7 @@ impl Order {
         let is_news = self.progress.advance(status);
         if is_news {
             self.patience.last_news = now;
+            self.attempts.is_free = true;
         }
         is_news
     }

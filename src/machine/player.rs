@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::machine::input::ConnectionId;
-use crate::model::error::{AuthorizationError, SocketError};
+use crate::model::error::{AuthorizationError, RequestError, SocketError};
 use crate::model::order::{OrderId, OrderStatus};
 use crate::model::state::TrackerState;
 use crate::model::user::XsollaUser;
@@ -39,8 +39,10 @@ pub(super) struct Player {
     pub(super) checking: BTreeSet<OrderId>,
     /// The orders that are followed.
     pub(super) open: BTreeSet<OrderId>,
-    /// Those of them that a socket can bring news of.
+    /// Those of them, and of the ones that were given up, that a socket can bring news of.
     pub(super) awaiting: BTreeSet<OrderId>,
+    /// Orders that were given up, and are asked for whenever the socket opens.
+    pub(super) given_up: BTreeSet<OrderId>,
     /// Purchases that are under way, for which the player stays known.
     pub(super) purchases: u32,
     pub(super) socket: Socket,
@@ -48,8 +50,14 @@ pub(super) struct Player {
     pub(super) failures: u32,
     /// What happened to the last socket; `None` while one is live.
     pub(super) trouble: Option<SocketError>,
-    /// Before this moment the server wants no requests (429).
+    /// Before this moment the server wants no requests (429, 503).
     pub(super) paused_until: Duration,
+    /// Requests that keep a distance, in their order.
+    pub(super) paced: VecDeque<OrderId>,
+    /// When the next of them may be sent.
+    pub(super) next_request: Duration,
+    /// What happened to the last request; `None` once one was answered.
+    pub(super) request_trouble: Option<RequestError>,
     /// Before this moment a socket that is being opened for the first time counts as on its way.
     pub(super) grace_until: Duration,
     /// Whether orders were asked for because there was no socket, since there was one.
@@ -74,7 +82,15 @@ pub(super) enum Authorization {
 pub(super) enum Reading {
     NotBegun,
     UnderWay,
+    /// Another instance holds the ledger. It is read once that one lets go of it.
+    Locked,
     Done,
+}
+
+impl Reading {
+    pub(super) fn is_done(self) -> bool {
+        self == Self::Done
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,11 +126,15 @@ impl Player {
             checking: BTreeSet::new(),
             open: BTreeSet::new(),
             awaiting: BTreeSet::new(),
+            given_up: BTreeSet::new(),
             purchases: 0,
             socket: Socket::Closed,
             failures: 0,
             trouble: None,
             paused_until: Duration::ZERO,
+            paced: VecDeque::new(),
+            next_request: Duration::ZERO,
+            request_trouble: None,
             grace_until: Duration::ZERO,
             is_polling: false,
             severity: 0,
@@ -144,6 +164,7 @@ impl Player {
             && self.reading != Reading::UnderWay
             && self.purchases == 0
             && self.open.is_empty()
+            && self.awaiting.is_empty()
             && self.recording.is_empty()
             && self.queued.is_empty()
             && self.checking.is_empty()
@@ -203,6 +224,7 @@ impl Player {
         if self.is_polling || is_refused || (self.awaiting.is_empty() && !is_on_its_way) {
             return TrackerState::Polling {
                 reason: self.trouble.clone(),
+                requests: self.request_trouble.clone(),
             };
         }
         match &self.trouble {
@@ -218,11 +240,12 @@ impl Player {
 pub(super) fn severity(state: &TrackerState) -> u8 {
     match state {
         TrackerState::Idle => 0,
-        TrackerState::Live => 1,
-        TrackerState::Connecting => 2,
-        TrackerState::Reconnecting { .. } => 3,
-        TrackerState::Polling { .. } => 4,
-        TrackerState::NoUser => 5,
+        // The state of who is here goes before that of who has left.
+        TrackerState::NoUser => 1,
+        TrackerState::Live => 2,
+        TrackerState::Connecting => 3,
+        TrackerState::Reconnecting { .. } => 4,
+        TrackerState::Polling { .. } => 5,
         TrackerState::Unauthorized { .. } => 6,
         TrackerState::NoConfig | TrackerState::InvalidConfig(_) => 7,
         TrackerState::Failed { .. } => 8,

@@ -28,12 +28,28 @@ impl Machine {
     /// The ledger has been read: what was open is followed again, what was acknowledged is asked for
     /// once, because it may have been refunded meanwhile. A ledger that was in use elsewhere may be read
     /// a second time, later.
-    pub(super) fn loaded(&mut self, user: &UserId, orders: Vec<Restored>, now: Duration) {
+    pub(super) fn loaded(
+        &mut self,
+        user: &UserId,
+        orders: Vec<Restored>,
+        is_locked: bool,
+        now: Duration,
+    ) {
         self.ledger_is_silent(false);
-        self.take_loaded(user, orders, now);
+        let reading = match is_locked {
+            true => Reading::Locked,
+            false => Reading::Done,
+        };
+        self.take_loaded(user, orders, reading, now);
     }
 
-    pub(super) fn take_loaded(&mut self, user: &UserId, orders: Vec<Restored>, now: Duration) {
+    pub(super) fn take_loaded(
+        &mut self,
+        user: &UserId,
+        orders: Vec<Restored>,
+        reading: Reading,
+        now: Duration,
+    ) {
         self.timers.clear(&Timer::Read(user.clone()));
         let Some(player) = self.players.get_mut(user) else {
             return;
@@ -41,7 +57,7 @@ impl Machine {
         if player.reading == Reading::NotBegun {
             return;
         }
-        player.reading = Reading::Done;
+        player.reading = reading;
         let queued = std::mem::take(&mut player.queued);
         let untracked = std::mem::take(&mut player.untracked);
         for restored in orders {
@@ -53,9 +69,31 @@ impl Machine {
             self.track_known(user, order_id, now);
             self.settle_purchases(order_id, now);
         }
+        if reading.is_done() {
+            self.end_doubts(user, now);
+        }
         self.check_acknowledged(user, now);
         self.update_state(user);
         self.forget_player_if_unused(user);
+    }
+
+    /// What was not granted because another instance might have been, is known now.
+    fn end_doubts(&mut self, user: &UserId, now: Duration) {
+        let Some(player) = self.players.get(user) else {
+            return;
+        };
+        for order_id in player
+            .open
+            .union(&player.recording)
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            if let Some(order) = self.orders.get_mut(&order_id)
+                && std::mem::take(&mut order.is_doubtful)
+            {
+                self.grant_if_ready(order_id, now);
+            }
+        }
     }
 
     /// Tells whether the ledger works, by its own word unless it has none.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::machine::backoff::backoff;
 use crate::machine::input::{Answer, RequestId};
-use crate::machine::order::{Details, Inquiry, Order, Phase};
+use crate::machine::order::{Inquiry, Order, Phase};
 use crate::machine::output::{Call, Notice, Output};
 use crate::machine::player::Authorization;
 use crate::machine::queue::Purpose;
@@ -13,12 +13,17 @@ use crate::machine::{Machine, Timer};
 use crate::model::config::XsollaConfig;
 use crate::model::error::{AuthorizationError, RequestError, TrackingError};
 use crate::model::message::NewsSource;
-use crate::model::order::{OrderId, Report};
+use crate::model::order::{OrderId, OrderStatus, Report};
 use crate::model::user::{UserId, XsollaUser};
 
 /// How much later than its own time-out a request is given up. It may have to load the system's
 /// certificates first, and its task may have ended without a word.
 const ANSWER_GRACE: Duration = Duration::from_secs(60);
+/// How long a fresh order may lag behind its creation, before the store's refusals are believed.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(60);
+/// How far apart the requests of one player are that no news of an order has asked for: two a second,
+/// whatever the servers do.
+const PACE: Duration = Duration::from_millis(500);
 /// How long the catalogue may take, which is many requests.
 const CATALOG_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -97,7 +102,7 @@ impl Machine {
             return;
         };
         if let Err(error) = &answer
-            && let Some(wait) = error.retry_after()
+            && let Some(wait) = error.pause()
             && let Some(player) = self.players.get_mut(&order.user)
         {
             // The server means everybody, whatever has become of this order meanwhile.
@@ -130,27 +135,30 @@ impl Machine {
         let is_last_chance = order.patience.is_overdue && !order.inquiry.is_wanted();
         order.attempts.failures = 0;
         order.attempts.refusals = 0;
-        let status = report.status.as_ref();
-        if order.phase.is_open()
-            && let Some(items) = report.items
-            && order.accept_items(&items, status)
+        let (status, items) = (report.status.as_ref(), report.items);
+        // A refund is told with its items after a restart, too.
+        let is_of_use = order.phase.is_open() || order.phase == Phase::Acknowledged;
+        if is_of_use
+            && let Some(items) = items
+            && order.accept_items(items, report.price, status, now)
+            && let Some(details) = order.details.as_deref().cloned()
         {
-            let details = Details {
-                items,
-                price: report.price,
-            };
-            // Each poll says it again.
-            if order.details.as_deref() != Some(&details) {
-                order.details = Some(Box::new(details.clone()));
-                let user = order.user.clone();
-                self.tell(Notice::Details {
-                    order_id,
-                    user,
-                    items: details.items,
-                    price: details.price,
-                });
-            }
+            let user = order.user.clone();
+            self.tell(Notice::Details {
+                order_id,
+                user,
+                items: details.items,
+                price: details.price,
+            });
         }
+        if status == Some(&OrderStatus::New)
+            && let Some(order) = self.orders.get_mut(&order_id)
+        {
+            // Nobody was granted what is not paid yet.
+            order.is_doubtful = false;
+        }
+        self.clear_request_trouble(order_id);
+        self.revive_if_paid(order_id, status, now);
         self.enlist(order_id);
         match &report.status {
             Some(status) => self.hear(order_id, status, NewsSource::Request, now),
@@ -184,8 +192,17 @@ impl Machine {
                 order.inquiry = Inquiry::Quiet { is_wanted: false };
                 return self.enlist(order_id);
             }
+            if matches!(order.phase, Phase::Failed { .. }) {
+                // It is asked for again when the player's socket opens the next time.
+                order.inquiry = Inquiry::Quiet { is_wanted: false };
+                return;
+            }
             // An order that the servers have told of exists, whatever this one says.
-            if order.attempts.refusals >= config.refusals_max && order.status().is_none() {
+            let has_waited = now.saturating_sub(order.patience.begun) >= REFUSAL_PATIENCE;
+            if order.attempts.refusals >= config.refusals_max
+                && has_waited
+                && order.status().is_none()
+            {
                 return self.fail(order_id, TrackingError::Refused(error), now);
             }
         }
@@ -196,14 +213,46 @@ impl Machine {
             config.retry_max,
             &mut self.random,
         );
-        if error.is_refusal() || !order.phase.is_open() {
-            // A fresh order needs time, not speed.
+        if error.is_refusal() || error.is_foreign() || !order.phase.is_open() {
+            // A fresh order needs time, not speed, and so does whoever answers in the store's place.
             delay = delay.max(config.poll_interval);
         }
-        if let Some(wait) = error.retry_after() {
+        if let Some(wait) = error.pause() {
             delay = delay.max(wait);
         }
+        self.note_request_trouble(&user, error);
         self.schedule_request(order_id, now + delay);
+    }
+
+    /// Keeps what is wrong with a player's requests, for the state, and logs it once.
+    fn note_request_trouble(&mut self, user: &UserId, error: RequestError) {
+        if let Some(player) = self.players.get_mut(user)
+            && player.request_trouble.as_ref() != Some(&error)
+        {
+            if player.request_trouble.is_none() {
+                log::warn!("orders are asked for in vain: {error}");
+            }
+            player.request_trouble = Some(error);
+        }
+    }
+
+    fn clear_request_trouble(&mut self, order_id: OrderId) {
+        if let Some(order) = self.orders.get(&order_id)
+            && let Some(player) = self.players.get_mut(&order.user)
+        {
+            player.request_trouble = None;
+        }
+    }
+
+    /// An order that was given up was paid after all: it begins anew.
+    fn revive_if_paid(&mut self, order_id: OrderId, status: Option<&OrderStatus>, now: Duration) {
+        let (Some(order), Some(status)) = (self.orders.get(&order_id), status) else {
+            return;
+        };
+        if order.is_given_up() && *status != OrderStatus::New && order.status() != Some(status) {
+            let user = order.user.clone();
+            self.track(&user, order_id, now);
+        }
     }
 
     fn take_refused_token(
@@ -319,11 +368,36 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        if let Inquiry::Quiet { is_wanted } = order.inquiry {
-            order.inquiry = Inquiry::Queued { is_wanted };
-            self.queue.push(order_id);
-            self.send_waiting(now);
+        let Inquiry::Quiet { is_wanted } = order.inquiry else {
+            return;
+        };
+        order.inquiry = Inquiry::Queued { is_wanted };
+        let (is_free, user) = (order.attempts.is_free, order.user.clone());
+        if !is_free
+            && let Some(player) = self.players.get_mut(&user)
+            && (player.next_request > now || !player.paced.is_empty())
+        {
+            player.paced.push_back(order_id);
+            let at = player.next_request.max(now);
+            return self.timers.set(Timer::Pace(user), at);
         }
+        self.queue.push(order_id);
+        self.send_waiting(now);
+    }
+
+    /// It is the turn of the next of a player's requests that keep a distance.
+    pub(super) fn ask_paced(&mut self, user: &UserId, now: Duration) {
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        let Some(order_id) = player.paced.pop_front() else {
+            return;
+        };
+        if !player.paced.is_empty() {
+            self.timers.set(Timer::Pace(user.clone()), now + PACE);
+        }
+        self.queue.push(order_id);
+        self.send_waiting(now);
     }
 
     /// Sends as many of the requests that wait as may be under way.
@@ -363,6 +437,9 @@ impl Machine {
             !player.is_live() && (player.trouble.is_some() || now >= player.grace_until);
         if lacks_socket && order.awaits_news() {
             player.is_polling = true;
+        }
+        if !std::mem::take(&mut order.attempts.is_free) {
+            player.next_request = now + PACE;
         }
         let (user, token) = (order.user.clone(), player.token);
         let call = Call::GetOrder(order_id);

@@ -16,8 +16,8 @@ use crate::model::user::UserId;
 
 /// How many orders of one player are followed at a time.
 pub(super) const MAX_OPEN: usize = 100_000;
-/// How long an order that the servers will not tell of is tried again at each start.
-const KEEP_REFUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long an order that was given up stays in the ledger: vouchers are paid days after the order.
+const KEEP_UNPAID: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long tracking waits for the ledger. A disk that takes longer hangs.
 pub(super) const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -49,7 +49,12 @@ impl Machine {
                 | Phase::Abandoned { .. }
                 | Phase::Failed { .. } => {}
             }
+            let owner = order.user.clone();
             self.forget(order_id, now);
+            if owner != *user {
+                // An order is one order, whoever tracks it: its entry moves.
+                self.moved.insert(order_id, owner);
+            }
         }
         let Some(player) = self.players.get_mut(user) else {
             return;
@@ -64,12 +69,14 @@ impl Machine {
                 error,
             }));
         }
-        if player.reading != Reading::Done {
+        if matches!(player.reading, Reading::NotBegun | Reading::UnderWay) {
             // It may be in the ledger, acknowledged long ago.
             player.queued.insert(order_id);
             return;
         }
-        let order = Order::new(user.clone(), was_granted, now);
+        let is_doubtful = player.reading == Reading::Locked;
+        let mut order = Order::new(user.clone(), was_granted, now);
+        order.is_doubtful = is_doubtful && !self.pending.has_recording(order_id);
         let entry = order.entry().unwrap_or(LedgerEntry::Open);
         self.insert(order_id, order);
         self.timers
@@ -123,6 +130,12 @@ impl Machine {
             player.is_polling = false;
         }
         let early_news = player.take_early_news(order_id);
+        if let Some(owner) = self.moved.remove(&order_id) {
+            self.outputs.push_back(Output::Erase {
+                user: owner,
+                order_id,
+            });
+        }
         self.change_phase(order_id, Phase::Open { was_granted }, now);
         self.schedule_give_up(order_id, now);
         self.schedule_request(order_id, now);
@@ -191,7 +204,7 @@ impl Machine {
             None => {
                 for (user, player) in &mut self.players {
                     player.queued.remove(&order_id);
-                    if player.reading != Reading::Done {
+                    if !player.reading.is_done() {
                         player.untracked.insert(order_id);
                     }
                     self.outputs.push_back(Output::Erase {
@@ -267,21 +280,30 @@ impl Machine {
         list(&mut player.open, order.phase.is_open());
         list(&mut player.awaiting, order.awaits_news());
         list(&mut player.checking, order.is_checked());
+        let is_kept = matches!(
+            order.phase,
+            Phase::Failed {
+                keeps_entry: true,
+                ..
+            }
+        );
+        list(&mut player.given_up, is_kept);
     }
 
-    /// When an order's time for news is over. What an order from the ledger has waited before counts
-    /// until it is paid.
+    /// When an order's time for news is over. What was paid for is never given up, and no calendar
+    /// decides: each run waits as long as the first.
     fn give_up_at(&self, order_id: OrderId) -> Option<Duration> {
         let (config, order) = (self.config.as_ref()?, self.orders.get(&order_id)?);
-        let waited = match order.is_paid() {
-            true => Duration::ZERO,
-            false => order.patience.age,
-        };
-        let patience = config.tracking_timeout.saturating_sub(waited);
-        order
-            .phase
-            .is_open()
-            .then(|| order.patience.last_news + patience)
+        match order.phase {
+            Phase::Open { .. } if !order.is_paid() => {
+                Some(order.patience.last_news + config.tracking_timeout)
+            }
+            // The store knew nothing of it, and a socket is kept open all the same.
+            Phase::Failed { listens: true, .. } => {
+                Some(order.patience.begun + config.tracking_timeout)
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn schedule_give_up(&mut self, order_id: OrderId, now: Duration) {
@@ -311,6 +333,22 @@ impl Machine {
         if at > now && !order.patience.is_overdue {
             return self.timers.set(Timer::GiveUp(order_id), at);
         }
+        if let Phase::Failed {
+            was_granted,
+            keeps_entry,
+            ..
+        } = order.phase
+        {
+            let user = order.user.clone();
+            let phase = Phase::Failed {
+                was_granted,
+                keeps_entry,
+                listens: false,
+            };
+            self.change_phase(order_id, phase, now);
+            self.update_state(&user);
+            return self.forget_player_if_unused(&user);
+        }
         let player = self.players.get(&order.user);
         if player.is_none_or(|player| player.authorized().is_none()) {
             // The order waits for a token.
@@ -332,23 +370,16 @@ impl Machine {
 
     /// Gives an order up.
     pub(super) fn fail(&mut self, order_id: OrderId, error: TrackingError, now: Duration) {
-        let timeout = self.config.as_ref().map(|config| config.tracking_timeout);
         let Some(order) = self.orders.get(&order_id) else {
             return;
         };
-        // After a restart it is tried again: what was paid for always, the rest for a day.
         let age = order.patience.age + now.saturating_sub(order.patience.begun);
-        // One that was refused may have been paid in an earlier run, for all that is known.
-        let patience = match &error {
-            TrackingError::Refused(_) => Some(KEEP_REFUSED),
-            _ => timeout,
-        };
         let was_granted = order.phase.was_granted();
         let phase = Phase::Failed {
             was_granted,
-            keeps_entry: order.is_paid()
-                || was_granted
-                || patience.is_none_or(|patience| age < patience),
+            // It may be paid later, and what was granted may be refunded.
+            keeps_entry: order.is_paid() || was_granted || age < KEEP_UNPAID,
+            listens: matches!(error, TrackingError::Refused(_)),
         };
         let user = order.user.clone();
         self.tell(Notice::Failed(OrderTrackingFailed {
@@ -357,5 +388,6 @@ impl Machine {
             error,
         }));
         self.change_phase(order_id, phase, now);
+        self.schedule_give_up(order_id, now);
     }
 }

@@ -65,6 +65,36 @@ pub enum SocketError {
 }
 
 impl SocketError {
+    /// The same with what others have written passed through this.
+    #[must_use]
+    pub(crate) fn map_text(self, map: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Resolve(text) => Self::Resolve(map(text)),
+            Self::Connect(text) => Self::Connect(map(text)),
+            Self::Tls(text) => Self::Tls(map(text)),
+            Self::Lost(text) => Self::Lost(map(text)),
+            Self::Protocol(text) => Self::Protocol(map(text)),
+            Self::Handshake { status, message } => Self::Handshake {
+                status,
+                message: map(message),
+            },
+            Self::Refused {
+                code,
+                message,
+                temporary,
+            } => Self::Refused {
+                code,
+                message: map(message),
+                temporary,
+            },
+            Self::Closed { code, reason } => Self::Closed {
+                code,
+                reason: map(reason),
+            },
+            Self::TimedOut(_) | Self::PingMissing | Self::Unsubscribed => self,
+        }
+    }
+
     /// Whether the token is at fault, so that only a new one helps.
     pub fn is_unauthorized(&self) -> bool {
         match self {
@@ -128,6 +158,9 @@ impl fmt::Display for ConnectStep {
     }
 }
 
+/// The longest that a server may keep requests away.
+const MAX_PAUSE: Duration = Duration::from_secs(5 * 60);
+
 /// Why a request to Xsolla's store failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
@@ -165,15 +198,50 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// Whether the token is at fault, so that only a new one helps: 401 and 403.
+    /// The same with what others have written passed through this.
+    #[must_use]
+    pub(crate) fn map_text(self, map: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Network(text) => Self::Network(map(text)),
+            Self::Malformed(text) => Self::Malformed(map(text)),
+            Self::Status {
+                status,
+                code,
+                message,
+                transaction_id,
+                retry_after,
+            } => Self::Status {
+                status,
+                code: code.map(&map),
+                message: message.map(&map),
+                transaction_id: transaction_id.map(&map),
+                retry_after,
+            },
+            Self::NotConfigured | Self::TimedOut | Self::BadToken => self,
+        }
+    }
+
+    /// Whether the token is at fault, so that only a new one helps: a 401 or 403 of the store's own.
     pub fn is_unauthorized(&self) -> bool {
+        match self {
+            Self::BadToken => true,
+            Self::Status {
+                status: 401 | 403, ..
+            } => !self.is_foreign(),
+            _ => false,
+        }
+    }
+
+    /// Whether somebody on the way has answered in the store's place, such as a firewall or a CDN: an
+    /// error without the body that Xsolla's errors have. It says nothing about the order or the token.
+    pub fn is_foreign(&self) -> bool {
         matches!(
             self,
-            Self::BadToken
-                | Self::Status {
-                    status: 401 | 403,
-                    ..
-                }
+            Self::Status {
+                code: None,
+                message: None,
+                ..
+            }
         )
     }
 
@@ -181,13 +249,14 @@ impl RequestError {
     /// store answers about orders (400, 404, 409, 410, 422). Other statuses may come from anybody on
     /// the way, such as a proxy that wants a password (407).
     pub fn is_refusal(&self) -> bool {
-        matches!(
+        let is_refused = matches!(
             self,
             Self::Status {
                 status: 400 | 404 | 409 | 410 | 422,
                 ..
             }
-        )
+        );
+        is_refused && !self.is_foreign()
     }
 
     /// Xsolla's error code, such as `0401-9001`, where the answer has one.
@@ -202,6 +271,19 @@ impl RequestError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// How long the server is to be left alone. It is believed where its answer is about load (429, 503),
+    /// and for some minutes.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Status {
+                status: 429 | 503,
+                retry_after,
+                ..
+            } => retry_after.map(|wait| wait.min(MAX_PAUSE)),
             _ => None,
         }
     }

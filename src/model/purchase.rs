@@ -186,11 +186,23 @@ impl Purchase {
         let problem = match self.items.as_slice() {
             [] => "it has no items",
             items if items.iter().any(|(sku, _)| sku.is_empty()) => "an SKU is empty",
+            items if items.iter().any(|(sku, _)| !is_sendable(sku)) => UNSENDABLE,
             items if items.iter().any(|(_, quantity)| *quantity == 0) => "a quantity is zero",
-            _ => return Ok(()),
+            _ => match &self.payment {
+                Payment::VirtualCurrency(sku) if sku.is_empty() || !is_sendable(sku) => UNSENDABLE,
+                _ => return Ok(()),
+            },
         };
         Err(PurchaseError::Invalid(problem))
     }
+}
+
+const UNSENDABLE: &str = "an SKU cannot be part of an address";
+
+/// Whether an SKU can be a segment of a URL's path: `.` and `..` would vanish from it, and another item be
+/// asked for.
+fn is_sendable(sku: &str) -> bool {
+    !matches!(sku, "." | "..") && !sku.chars().any(char::is_control)
 }
 
 impl From<&str> for Purchase {

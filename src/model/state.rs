@@ -3,7 +3,7 @@
 use bevy::prelude::{Reflect, ReflectDefault, ReflectResource, Resource};
 
 use crate::model::config::ConfigError;
-use crate::model::error::{AuthorizationError, SocketError};
+use crate::model::error::{AuthorizationError, RequestError, SocketError};
 
 /// How tracking is doing, for a connection light or a line of text.
 ///
@@ -35,6 +35,8 @@ pub enum TrackerState {
     Polling {
         /// What keeps the socket from working; `None` where it is slow to open, nothing more.
         reason: Option<SocketError>,
+        /// What keeps the requests from being answered; `None` where nothing does.
+        requests: Option<RequestError>,
     },
     /// The player's token is refused or expired. Their orders wait for a new
     /// [`XsollaUser`](crate::XsollaUser).

@@ -93,6 +93,31 @@ impl XsollaUser {
         &self.id
     }
 
+    /// Takes the token out of a text that somebody else has written, such as a server that repeats what it
+    /// was sent. A text that was cut may have the token's beginning only.
+    pub(crate) fn redact(&self, text: String) -> String {
+        const SHORTEST: usize = 12;
+        let token = self.token();
+        let Some(head) = token
+            .get(..SHORTEST.min(token.len()))
+            .filter(|head| !head.is_empty())
+        else {
+            return text;
+        };
+        let mut rest = text.as_str();
+        let mut redacted = String::new();
+        while let Some((before, after)) = rest.split_once(head) {
+            redacted.push_str(before);
+            redacted.push_str("[hidden]");
+            let tail = token.strip_prefix(head).unwrap_or_default().chars();
+            let known = after.chars().zip(tail).take_while(|(a, b)| a == b);
+            let length = known.map(|(a, _)| a.len_utf8()).sum::<usize>();
+            rest = after.get(length..).unwrap_or_default();
+        }
+        redacted.push_str(rest);
+        redacted
+    }
+
     /// The token itself: for the `Authorization` header and the connect frame, nothing else.
     pub(crate) fn token(&self) -> &str {
         &self.token.0
@@ -261,6 +286,26 @@ mod tests {
     fn debug_shows_no_token() {
         let user = XsollaUser::new("very-secret");
         assert!(!format!("{user:?} {:#?} {:?}", user, user.id()).contains("very-secret"));
+    }
+
+    #[test]
+    fn a_token_that_somebody_repeats_is_taken_out_though_it_was_cut() {
+        let token = jwt(r#"{"sub":"u1"}"#);
+        let user = XsollaUser::new(&token);
+        let (start, end) = token.split_at(20);
+        for (text, redacted) in [
+            (
+                format!("bad: Bearer {token}, sorry"),
+                "bad: Bearer [hidden], sorry",
+            ),
+            (format!("{token}{token}"), "[hidden][hidden]"),
+            (format!("cut: {start}"), "cut: [hidden]"),
+            (format!("cut: {start}…"), "cut: [hidden]…"),
+            ("nothing".to_owned(), "nothing"),
+        ] {
+            assert_eq!(user.redact(text), redacted);
+        }
+        assert!(!user.redact(format!("{token} {end}")).contains(start));
     }
 
     #[test]

@@ -204,7 +204,15 @@ impl Driver {
         let started = Writer::start(move |done| {
             // Nobody listens after the game's end; what is to be written is written all the same.
             let _ = inbox.blocking_send(match done {
-                Done::Loaded { user, orders } => Input::Loaded { user, orders },
+                Done::Loaded {
+                    user,
+                    orders,
+                    is_locked,
+                } => Input::Loaded {
+                    user,
+                    orders,
+                    is_locked,
+                },
                 Done::Recorded { order_id, entry } => Input::Recorded { order_id, entry },
                 Done::State(state) => Input::Ledger(state),
             });
@@ -227,6 +235,7 @@ impl Driver {
             Job::Load(user) => self.handle(Input::Loaded {
                 user,
                 orders: Vec::new(),
+                is_locked: false,
             }),
             Job::Record {
                 order_id, entry, ..

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -60,19 +61,29 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-fn parsed<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    let Scalar(text) = Scalar::deserialize(deserializer)?;
-    Ok(text.and_then(|text| text.trim().parse().ok()))
-}
-
 /// `"x"`, or a number or bool as its text.
 pub(super) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     Ok(Scalar::deserialize(d)?.0)
 }
 
-/// `7` or `"7"`.
+/// `7`, `"7"`, `7.0` or `7e0`: any number or text that is a whole number.
 pub(super) fn unsigned<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
-    parsed(d)
+    Ok(Scalar::deserialize(d)?.0.and_then(|text| whole(&text)))
+}
+
+/// The whole number that a text is, if it is one.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        let number = read_decimal(text)?;
+        number.is_integer().then(|| number.to_u64())?
+    })
+}
+
+fn read_decimal(text: &str) -> Option<Decimal> {
+    Decimal::from_str(text)
+        .or_else(|_| Decimal::from_scientific(text))
+        .ok()
 }
 
 /// `true` or `"true"`; also `1` and `"1"`.
@@ -89,12 +100,7 @@ pub(super) fn boolean<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D
 /// shortest text, never through binary arithmetic.
 pub(super) fn decimal<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Decimal>, D::Error> {
     let Scalar(text) = Scalar::deserialize(d)?;
-    Ok(text.and_then(|text| {
-        let text = text.trim();
-        Decimal::from_str(text)
-            .or_else(|_| Decimal::from_scientific(text))
-            .ok()
-    }))
+    Ok(text.and_then(|text| read_decimal(text.trim())))
 }
 
 /// The value where it has the shape that is asked for, `None` where it has another.
@@ -110,6 +116,8 @@ where
 
 /// Reads a JSON object. Serde would take a list of a struct's fields for one as well.
 pub(super) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
+    // Some servers put a byte-order mark before the text.
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     if json.trim_ascii_start().first() != Some(&b'{') {
         return Err("it is no object".to_owned());
     }

@@ -46,7 +46,10 @@ fn of_status(order_id: u64, status: OrderStatus) -> Report {
 /// not pass for one.
 pub(crate) fn read_order(json: &[u8], order_id: OrderId) -> Result<Report, String> {
     let body: OrderBody = object(json)?;
-    if body.order_id.is_some_and(|id| id != order_id.0) {
+    // An id that cannot be read is another order's.
+    if !matches!(body.order_id, WholeNumber::Missing)
+        && !matches!(body.order_id, WholeNumber::Is(id) if id == order_id.0)
+    {
         return Err("it is about another order".to_owned());
     }
     let content = body.content.unwrap_or_default();
@@ -76,8 +79,8 @@ fn read_status(text: &str) -> Option<OrderStatus> {
 
 #[derive(Deserialize)]
 struct OrderBody {
-    #[serde(default, deserialize_with = "lenient::unsigned")]
-    order_id: Option<u64>,
+    #[serde(default, deserialize_with = "whole_number")]
+    order_id: WholeNumber,
     #[serde(default, deserialize_with = "lenient::text")]
     status: Option<String>,
     #[serde(default, deserialize_with = "lenient::or_none")]
@@ -96,8 +99,8 @@ struct ContentBody {
 struct ItemBody {
     #[serde(default, deserialize_with = "lenient::text")]
     sku: Option<String>,
-    #[serde(default, deserialize_with = "quantity")]
-    quantity: Quantity,
+    #[serde(default, deserialize_with = "whole_number")]
+    quantity: WholeNumber,
     #[serde(default, deserialize_with = "lenient::boolean")]
     is_free: Option<bool>,
     #[serde(default, deserialize_with = "lenient::or_none")]
@@ -108,9 +111,9 @@ impl ItemBody {
     fn read(self) -> Result<OrderItem, &'static str> {
         let sku = self.sku.filter(|sku| !sku.is_empty());
         let quantity = match self.quantity {
-            Quantity::Missing => Some(1),
-            Quantity::Is(quantity) => Some(quantity),
-            Quantity::Unreadable => None,
+            WholeNumber::Missing => Some(1),
+            WholeNumber::Is(quantity) => Some(quantity),
+            WholeNumber::Unreadable => None,
         };
         Ok(OrderItem {
             sku: sku.ok_or("an item without an SKU")?,
@@ -121,21 +124,22 @@ impl ItemBody {
     }
 }
 
+/// A number that matters, so one that cannot be read is not taken for a missing one.
 #[derive(Default)]
-enum Quantity {
+enum WholeNumber {
     #[default]
     Missing,
     Is(u64),
     Unreadable,
 }
 
-fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WholeNumber, D::Error> {
     let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else {
-        return Ok(Quantity::Missing);
+        return Ok(WholeNumber::Missing);
     };
-    // `3` or `"3"`; a list or an object is no number.
-    let text = raw.get().trim_matches('"').trim();
-    Ok(text.parse().map_or(Quantity::Unreadable, Quantity::Is))
+    // A list or an object is no number.
+    let text = raw.get().trim_matches('"');
+    Ok(lenient::whole(text).map_or(WholeNumber::Unreadable, WholeNumber::Is))
 }
 
 #[derive(Deserialize)]
@@ -209,6 +213,35 @@ mod tests {
     }
 
     #[test]
+    fn a_quantity_is_any_number_or_text_that_is_a_whole_number() {
+        for (quantity, count) in [
+            ("3", Some(3)),
+            ("3.0", Some(3)),
+            ("3e0", Some(3)),
+            ("30e-1", Some(3)),
+            (r#""3""#, Some(3)),
+            (r#"" 3.0 ""#, Some(3)),
+            ("null", Some(1)),
+            ("1.5", None),
+            ("-1", None),
+            (r#""three""#, None),
+            ("true", None),
+        ] {
+            let json = format!(
+                r#"{{"status":"done","content":{{"items":[{{"sku":"a","quantity":{quantity}}}]}}}}"#
+            );
+            let items = read(&json).unwrap().items;
+            assert_eq!(items.map(|items| items[0].quantity), count, "{quantity}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_nothing() {
+        let report = read("\u{feff} {\"status\":\"done\"}").unwrap();
+        assert_eq!(report.status, Some(OrderStatus::Done));
+    }
+
+    #[test]
     fn half_an_order_does_not_pass_for_one() {
         for content in [
             r#"{"items":[{"sku":"a"},{"quantity":1}]}"#,
@@ -228,7 +261,16 @@ mod tests {
 
     #[test]
     fn an_answer_about_another_order_or_about_nothing_is_an_error() {
-        for json in [r#"{"order_id":657,"status":"done"}"#, "[]", "{", ""] {
+        for json in [
+            r#"{"order_id":657,"status":"done"}"#,
+            r#"{"order_id":-656,"status":"done"}"#,
+            r#"{"order_id":18446744073709551617,"status":"done"}"#,
+            r#"{"order_id":"abc","status":"done"}"#,
+            r#"{"order_id":[656],"status":"done"}"#,
+            "[]",
+            "{",
+            "",
+        ] {
             assert!(read(json).is_err(), "{json}");
         }
         let no_utf8 = b"{\"status\":\"\xff\"}";

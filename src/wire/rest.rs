@@ -17,8 +17,10 @@ use crate::wire::store::{CatalogPage, creation_body, creation_path};
 
 /// The longest wait that a server may impose.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
-/// How many pages of the catalogue are read: ten thousand items.
+/// How many pages a catalogue may have: ten thousand items.
 const MAX_PAGES: usize = 200;
+/// How long the pages may be together. An item is some hundred bytes.
+const MAX_CATALOG_BYTES: usize = 16 * 1024 * 1024;
 /// The most items that Xsolla gives in a page.
 const PAGE: usize = 50;
 
@@ -48,6 +50,7 @@ pub(crate) struct CatalogPages {
     items: Vec<CatalogItem>,
     offset: usize,
     pages: usize,
+    bytes: usize,
     is_complete: bool,
 }
 
@@ -59,7 +62,7 @@ impl CatalogPages {
         user: Option<&XsollaUser>,
         filter: &CatalogRequest,
     ) -> Option<Result<Request, RequestError>> {
-        if self.is_complete || self.pages >= MAX_PAGES {
+        if self.is_complete {
             return None;
         }
         Some(
@@ -76,7 +79,14 @@ impl CatalogPages {
         )
     }
 
+    /// Takes a page in. A catalogue that does not end is none.
     pub(crate) fn take(&mut self, body: &[u8]) -> Result<(), RequestError> {
+        self.bytes += body.len();
+        if self.pages >= MAX_PAGES || self.bytes > MAX_CATALOG_BYTES {
+            return Err(RequestError::Malformed(
+                "the catalogue does not end".to_owned(),
+            ));
+        }
         let page = CatalogPage::read(body).map_err(RequestError::Malformed)?;
         self.items.extend(page.items);
         self.offset += page.length;
@@ -208,6 +218,19 @@ mod tests {
             let request = get_order(&config, None, OrderId(2)).unwrap();
             assert_eq!(request.url.path(), "/api/v2/project/1/order/2");
         }
+    }
+
+    #[test]
+    fn a_catalogue_that_does_not_end_fails() {
+        let mut pages = CatalogPages::default();
+        let page = br#"{"has_more":true,"items":[{"sku":"a"}]}"#;
+        let taken = (0..1_000).take_while(|_| pages.take(page).is_ok()).count();
+        assert_eq!(taken, MAX_PAGES);
+        let mut pages = CatalogPages::default();
+        let name = "x".repeat(1_000_000);
+        let page = format!(r#"{{"has_more":true,"items":[{{"sku":"a","name":"{name}"}}]}}"#);
+        let taken = (0..1_000).take_while(|_| pages.take(page.as_bytes()).is_ok());
+        assert!(taken.count() < 20);
     }
 
     #[test]

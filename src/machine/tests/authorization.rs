@@ -53,8 +53,11 @@ fn a_token_that_only_the_socket_refuses_is_told_of_while_polling_goes_on() {
         sim.pass_answering(seconds(3600), &Ok(report("new")));
         assert_eq!(sim.sockets_opened, 1, "no other socket with the same token");
         assert_eq!(sim.authorizations_required(), 1);
-        let reason = Some(reason);
-        assert_eq!(*sim.state(), TrackerState::Polling { reason });
+        let polling = TrackerState::Polling {
+            reason: Some(reason),
+            requests: None,
+        };
+        assert_eq!(*sim.state(), polling);
         sim.pass_answering(seconds(60), &Ok(report("done")));
         assert_eq!(sim.grants(ORDER), 1);
     }
@@ -94,6 +97,11 @@ fn a_live_socket_still_brings_its_news_when_requests_are_refused() {
     sim.socket_is_live(true);
     sim.answer(unauthorized());
     sim.publish(ORDER, "done");
+    assert_eq!(sim.statuses(), ["new", "done"]);
+    // What was bought only an answer can tell, which the next token brings.
+    assert_eq!(sim.grants(ORDER), 0);
+    sim.log_in();
+    sim.pass_answering(seconds(1), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);
     // When it has lived its life, none follows it.
     sim.pass(seconds(600));

@@ -13,18 +13,17 @@ fn tracking_asks_for_the_order_and_opens_the_socket_side_by_side() {
 }
 
 #[test]
-fn a_purchase_over_the_socket_takes_one_connection_and_one_request() {
+fn a_purchase_over_the_socket_takes_one_connection_and_two_requests() {
     let mut sim = Sim::new();
     sim.track(ORDER);
     sim.tick();
     sim.answer(Ok(report("new")));
     sim.socket_is_live(true);
     sim.pass(seconds(170));
-    sim.publish(ORDER, "paid");
-    sim.publish(ORDER, "done");
+    sim.publish_purchase(ORDER);
     assert_eq!(sim.statuses(), ["new", "paid", "done"]);
     assert_eq!(sim.grants(ORDER), 1);
-    assert_eq!((sim.sockets_opened, sim.requests_sent()), (1, 1));
+    assert_eq!((sim.sockets_opened, sim.requests_sent()), (1, 2));
     assert_eq!(sim.socket, None);
     assert_eq!(*sim.state(), TrackerState::Idle);
     assert!(sim.machine.is_idle());
@@ -37,6 +36,9 @@ fn no_request_stands_between_done_and_the_grant_where_the_items_are_known() {
     sim.tick();
     sim.answer(Ok(report("new")));
     sim.socket_is_live(true);
+    sim.pass(seconds(60));
+    sim.publish(ORDER, "paid");
+    sim.answer_all(&Ok(report("paid")));
     sim.publish(ORDER, "done");
     assert!(sim.requests.is_empty());
     assert!(matches!(
@@ -85,7 +87,7 @@ fn the_game_hears_of_a_cancellation_and_of_a_refund() {
     sim.track(OrderId(2));
     sim.pass_answering(seconds(1), &Ok(report("new")));
     sim.socket_is_live(true);
-    sim.publish(ORDER, "done");
+    sim.publish_purchase(ORDER);
     sim.publish(ORDER, "canceled");
     sim.publish(OrderId(2), "canceled");
     let canceled: Vec<_> = sim
@@ -170,6 +172,7 @@ fn an_unknown_status_is_told_and_tracking_goes_on() {
     sim.publish(ORDER, "in_review");
     sim.publish(ORDER, "done");
     assert_eq!(sim.statuses(), ["new", "in_review", "done"]);
+    sim.pass_answering(seconds(1), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);
 }
 
@@ -184,8 +187,10 @@ fn news_that_came_before_the_order_was_tracked_is_not_lost() {
     sim.publish(ORDER, "done");
     sim.track(ORDER);
     sim.tick();
-    // Get Order lags behind the socket.
+    // Get Order lags behind the socket, and does not say yet what was bought.
     sim.answer(Ok(report("new")));
+    assert_eq!(sim.grants(ORDER), 0);
+    sim.pass_answering(seconds(5), &Ok(report("paid")));
     assert_eq!(sim.grants(ORDER), 1);
 }
 
@@ -200,7 +205,8 @@ fn three_orders_share_a_socket_that_closes_after_the_last() {
     sim.socket_is_live(true);
     for order in orders {
         assert!(sim.socket.is_some());
-        sim.publish(order, "done");
+        sim.pass(seconds(60));
+        sim.publish_purchase(order);
         assert_eq!(sim.grants(order), 1);
     }
     assert_eq!((sim.sockets_opened, sim.socket), (1, None));

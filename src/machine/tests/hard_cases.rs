@@ -209,7 +209,8 @@ fn a_proxy_that_wants_a_password_says_nothing_about_the_order() {
 fn a_refunded_order_that_is_tracked_again_is_not_granted_again_by_a_lagging_answer() {
     let other = OrderId(2);
     let mut sim = live_with(&[ORDER, other]);
-    sim.publish(ORDER, "done");
+    sim.pass(seconds(60));
+    sim.publish_purchase(ORDER);
     sim.acknowledge(ORDER);
     sim.publish(ORDER, "canceled");
     assert_eq!(sim.grants(ORDER), 1);
@@ -303,7 +304,8 @@ fn a_token_that_lapses_for_a_moment_before_the_deadline_does_not_reset_or_break_
     assert_eq!(
         *sim.state(),
         TrackerState::Polling {
-            reason: sim.machine.players[&alice()].trouble.clone()
+            reason: sim.machine.players[&alice()].trouble.clone(),
+            requests: None,
         },
         "no reconnecting goes on: a refused socket waits for a token"
     );

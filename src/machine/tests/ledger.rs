@@ -144,22 +144,61 @@ fn an_untracked_order_is_forgotten_by_the_ledger_too() {
 }
 
 #[test]
-fn an_abandoned_order_leaves_the_ledger_after_a_day_and_a_paid_one_stays() {
-    for (status, stays) in [("new", false), ("paid", true)] {
+fn an_unpaid_order_leaves_the_ledger_after_thirty_days_and_a_paid_one_stays() {
+    for (status, days, stays) in [("new", 20, true), ("new", 31, false), ("paid", 400, true)] {
         let mut sim = Sim::new();
         sim.track(ORDER);
         sim.answer_all(&Ok(report(status)));
-        // Played for an hour on each of three evenings.
-        for _ in 0..3 {
-            sim.now += seconds(23 * 3600);
-            sim.restart();
-            sim.pass_answering(seconds(3600), &Ok(report(status)));
-        }
-        let has_failed = !sim.failures().is_empty();
-        assert_eq!(has_failed, !stays, "{status}");
+        sim.now += seconds(days * 24 * 3600);
+        sim.restart();
+        // It is waited for in this run as long as in the first.
+        sim.pass_answering(seconds(23 * 3600), &Ok(report(status)));
+        assert!(sim.failures().is_empty(), "{status}");
+        sim.pass_answering(seconds(2 * 3600), &Ok(report(status)));
+        assert_eq!(sim.failures().is_empty(), status == "paid", "{status}");
         sim.delivered(ORDER);
-        assert_eq!(sim.ledger.contains_key(&ORDER), stays, "{status}");
+        assert_eq!(sim.ledger.contains_key(&ORDER), stays, "{status}, {days}");
     }
+}
+
+#[test]
+fn a_voucher_that_is_paid_after_the_order_was_given_up_is_granted() {
+    // Heard of over the socket, at the next start, and when the socket opens for another purchase.
+    for way in 0..3 {
+        let mut sim = Sim::new();
+        sim.track(ORDER);
+        sim.pass_answering(seconds(25 * 3600), &Ok(report("new")));
+        assert_eq!(sim.failures().len(), 1);
+        sim.delivered(ORDER);
+        assert_eq!((sim.socket, sim.machine.is_idle()), (None, true));
+        sim.pass(seconds(2 * 24 * 3600));
+        let other = OrderId(2);
+        match way {
+            0 => {
+                sim.track(other);
+                sim.publish(ORDER, "paid");
+            }
+            1 => sim.restart(),
+            _ => {
+                sim.track(other);
+                sim.tick();
+                sim.answer(Ok(report("new")));
+                sim.socket_is_live(true);
+            }
+        }
+        sim.pass_answering(seconds(60), &Ok(report("done")));
+        assert_eq!(sim.grants(ORDER), 1, "way {way}");
+    }
+}
+
+#[test]
+fn what_was_paid_is_never_given_up() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.pass_answering(seconds(10 * 24 * 3600), &Ok(report("paid")));
+    assert!(sim.failures().is_empty());
+    sim.pass_answering(seconds(120), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
 }
 
 #[test]

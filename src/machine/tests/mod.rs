@@ -77,10 +77,11 @@ fn report(status: &str) -> Report {
     }
 }
 
+/// The store's own error.
 fn http(status: u16) -> RequestError {
     RequestError::Status {
         status,
-        code: None,
+        code: Some("0401-0000".to_owned()),
         message: None,
         transaction_id: None,
         retry_after: None,
@@ -183,8 +184,11 @@ impl Sim {
     }
 
     fn loaded(&mut self, orders: Vec<Restored>) {
-        let user = alice();
-        self.handle(Input::Loaded { user, orders });
+        self.handle(Input::Loaded {
+            user: alice(),
+            orders,
+            is_locked: false,
+        });
     }
 
     fn tick(&mut self) {
@@ -260,6 +264,13 @@ impl Sim {
         });
     }
 
+    /// The order is paid, which is heard and looked at, and then done.
+    fn publish_purchase(&mut self, order_id: OrderId) {
+        self.publish(order_id, "paid");
+        self.answer_all(&Ok(report("paid")));
+        self.publish(order_id, "done");
+    }
+
     fn collect(&mut self) {
         while let Some(output) = self.machine.next_output() {
             match output {
@@ -284,8 +295,12 @@ impl Sim {
                         age: self.now - *at,
                     });
                     let orders = orders.collect();
-                    self.machine
-                        .handle(Input::Loaded { user, orders }, self.now);
+                    let input = Input::Loaded {
+                        user,
+                        orders,
+                        is_locked: false,
+                    };
+                    self.machine.handle(input, self.now);
                 }
                 Output::Record { .. } if self.is_ledger_stuck => {}
                 Output::Record {

@@ -208,6 +208,8 @@ impl World {
             seconds(24 * 3600)
         };
         self.token_until = self.now + life;
+        // A fresh token starts afresh.
+        self.hold_until = self.now;
         self.tokens += 1;
         self.handle(Input::LogIn {
             user: token("alice", self.tokens),
@@ -290,6 +292,7 @@ impl World {
                 self.handle(Input::Loaded {
                     user: alice(),
                     orders: restored,
+                    is_locked: false,
                 });
             }
             Event::Acknowledge(process, order_id) if process == self.process => {

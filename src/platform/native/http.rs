@@ -18,8 +18,16 @@ use crate::platform::native::tls::{load_tls, no_roots};
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     tls: OnceCell<Arc<ClientConfig>>,
-    encrypted: OnceCell<Client>,
-    loopback: OnceCell<Client>,
+    encrypted: OnceCell<Clients>,
+    loopback: OnceCell<Clients>,
+}
+
+#[derive(Debug)]
+struct Clients {
+    reading: Client,
+    /// Keeps no connection for the next request: one that has died meanwhile would make a purchase fail,
+    /// which cannot be repeated like a request that only reads.
+    creating: Client,
 }
 
 impl Network {
@@ -31,13 +39,14 @@ impl Network {
 
     /// Sends a request, and reads the answer whatever its status.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, RequestError> {
-        let client = self.client(&request.url).await?;
+        let clients = self.clients(&request.url).await?;
         let mut builder = match request.body {
-            Some(body) => client
+            Some(body) => clients
+                .creating
                 .post(request.url)
                 .header(CONTENT_TYPE, "application/json")
                 .body(body),
-            None => client.get(request.url),
+            None => clients.reading.get(request.url),
         };
         if let Some(user) = &request.user {
             let value = HeaderValue::try_from(format!("Bearer {}", user.token()));
@@ -63,34 +72,41 @@ impl Network {
         Ok(response)
     }
 
-    async fn client(&self, url: &Url) -> Result<&Client, RequestError> {
+    async fn clients(&self, url: &Url) -> Result<&Clients, RequestError> {
         if url.scheme() == "http" {
             let made = || async {
                 // The library wants a TLS configuration for whatever it may be asked for.
                 let tls = no_roots().map_err(|error| RequestError::Network(error.to_string()))?;
                 // Without a proxy: what it was sent would be plain text to another machine.
-                build(Client::builder().no_proxy(), tls)
+                build(&|| Client::builder().no_proxy(), &tls)
             };
             return self.loopback.get_or_try_init(made).await;
         }
         let made = || async {
             let tls = self.tls().await.map_err(RequestError::Network)?;
             // Through the system's proxy, where there is one.
-            build(Client::builder(), (*tls).clone())
+            build(&Client::builder, &tls)
         };
         self.encrypted.get_or_try_init(made).await
     }
 }
 
-fn build(builder: ClientBuilder, tls: ClientConfig) -> Result<Client, RequestError> {
-    builder
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(Arc::new(Resolver))
-        // An API has nowhere to redirect to, and the token must not follow.
-        .redirect(redirect::Policy::none())
-        .user_agent(concat!("bevy_xsolla/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(network)
+fn build(builder: &dyn Fn() -> ClientBuilder, tls: &ClientConfig) -> Result<Clients, RequestError> {
+    let builder = || {
+        builder()
+            .tls_backend_preconfigured(tls.clone())
+            .dns_resolver(Arc::new(Resolver))
+            // An API has nowhere to redirect to, and the token must not follow.
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("bevy_xsolla/", env!("CARGO_PKG_VERSION")))
+    };
+    Ok(Clients {
+        reading: builder().build().map_err(network)?,
+        creating: builder()
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(network)?,
+    })
 }
 
 /// reqwest's errors without the URL, with what caused them.

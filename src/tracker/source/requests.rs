@@ -74,9 +74,17 @@ async fn catalog(
     Ok(pages.into_items())
 }
 
+/// Sends a request. What goes wrong is told without the token, whoever repeats it.
 async fn ask(
     network: &Network,
     request: Result<Request, RequestError>,
 ) -> Result<Vec<u8>, RequestError> {
-    rest::body(network.send(request?).await?, calendar())
+    let request = request?;
+    let user = request.user.clone();
+    let answer = network.send(request).await;
+    let body = answer.and_then(|response| rest::body(response, calendar()));
+    body.map_err(|error| match &user {
+        Some(user) => error.map_text(|text| user.redact(text)),
+        None => error,
+    })
 }

@@ -91,7 +91,7 @@ async fn run(
     });
     let mut next = Some(first);
     while let Some(open) = next {
-        let (user, connection) = (open.user.id().clone(), open.connection);
+        let (user, connection) = (open.user.clone(), open.connection);
         let (stop, stopped) = oneshot::channel();
         let conversation = connect(open, &mut session, &inbox, &network, &clock, stopped);
         tokio::pin!(conversation);
@@ -106,9 +106,11 @@ async fn run(
             }
         };
         if let Err(reason) = end {
+            // Whoever repeats the token, it is not told.
+            let reason = reason.map_text(|text| user.redact(text));
             log::debug!("the order-status socket ended: {reason}");
             let ended = Input::Ended {
-                user,
+                user: user.id().clone(),
                 connection,
                 reason,
             };
