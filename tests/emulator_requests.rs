@@ -478,3 +478,56 @@ fn limits_of_time_and_number_break_nothing() {
     emulator.heal();
     emulator.delay_requests(Duration::MAX);
 }
+
+#[test]
+fn a_refund_cancels_an_order_that_was_paid() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let token = emulator.token("alice");
+    let (mut socket, ..) = emulator_client::Socket::connected(&emulator, &token);
+    let orders = [(); 2].map(|()| emulator.create_order(&alice, &[("sword", 1)]));
+    emulator.pay(orders[0]);
+    emulator.deliver(orders[1]);
+    for order_id in orders {
+        emulator.refund(order_id);
+        assert_eq!(status_of(&emulator, order_id, &token), "canceled");
+    }
+    let told: Vec<_> = (0..6)
+        .map(|_| socket.publication().0["status"].clone())
+        .collect();
+    let expected = ["new", "new", "paid", "done", "canceled", "canceled"];
+    assert_eq!(told, expected);
+}
+
+#[test]
+#[should_panic(expected = "the emulator cannot refund order 7, whose status is `new`")]
+fn an_order_that_nobody_has_paid_for_cannot_be_refunded() {
+    let emulator = XsollaEmulator::start();
+    emulator.set_next_order_id(OrderId(7));
+    let order_id = emulator.create_order(&emulator.user("alice"), &[("sword", 1)]);
+    emulator.refund(order_id);
+}
+
+#[test]
+#[should_panic(expected = "whose status is `canceled`")]
+fn an_order_is_refunded_once() {
+    let emulator = XsollaEmulator::start();
+    let order_id = emulator.create_order(&emulator.user("alice"), &[("sword", 1)]);
+    emulator.pay(order_id);
+    emulator.refund(order_id);
+    emulator.refund(order_id);
+}
+
+#[test]
+fn the_server_ends_with_the_last_clone() {
+    let emulator = XsollaEmulator::start();
+    let token = emulator.token("alice");
+    let clone = emulator.clone();
+    let (mut socket, ..) = emulator_client::Socket::connected(&emulator, &token);
+    drop(emulator);
+    let order_id = clone.create_order(&clone.user("alice"), &[("sword", 1)]);
+    assert_eq!(status_of(&clone, order_id, &token), "new");
+    assert_eq!(socket.publication().0["status"], "new");
+    drop(clone);
+    assert_eq!(socket.next(), emulator_client::Said::Cut);
+}

@@ -7,6 +7,7 @@ use super::error::{EmulatorError, known, misused};
 use super::users::find_account;
 use crate::emulator::world::catalog::{Catalog, Offer};
 use crate::emulator::world::order::Line;
+use crate::emulator::world::payment::Action;
 use crate::model::order::{OrderId, OrderStatus};
 use crate::model::user::XsollaUser;
 
@@ -113,6 +114,25 @@ impl XsollaEmulator {
     #[track_caller]
     pub fn cancel(&self, order_id: OrderId) {
         self.set_status(order_id, OrderStatus::Canceled.as_str());
+    }
+
+    /// The player gets the money back for a [paid](OrderStatus::Paid) or [done](OrderStatus::Done) order, which
+    /// becomes [canceled](OrderStatus::Canceled).
+    ///
+    /// # Panics
+    ///
+    /// There is no such order, or nobody has paid for it.
+    #[track_caller]
+    pub fn refund(&self, order_id: OrderId) {
+        let mut state = self.shared.lock();
+        let order = known(order_id, state.orders.get(&order_id));
+        if !order.actions().contains(&Action::Refund) {
+            misused(&format!(
+                "the emulator cannot refund order {order_id}, whose status is `{}`",
+                order.status()
+            ));
+        }
+        state.set_status(order_id, OrderStatus::Canceled.as_str());
     }
 
     /// The time to pay has passed, and the order becomes [expired](OrderStatus::Expired).
