@@ -77,6 +77,9 @@
 //! as Xsolla's do, and begin at a number made from the time of the start, so that they are not those of
 //! an earlier run; [`set_next_order_id`](XsollaEmulator::set_next_order_id) sets them.
 //!
+//! A game in a browser may use the REST API from any origin. As with Xsolla's store it may send the headers
+//! `Authorization` and `Content-Type` and none of its own, and it cannot read the headers of answers.
+//!
 //! The socket keeps the rules of the servers that Xsolla runs, so a client that breaks them is found
 //! out: it wants a pong for each ping and none without (3012, 3501), closes on a malformed frame
 //! (3501), joins messages that are due at once in one frame, and recovers what a client has missed

@@ -4,6 +4,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request};
 
 use super::answer::{Answer, no_such_page, read_body};
+use super::cors;
 use super::faults::{Cut, answer_with_faults};
 use super::page;
 use super::rest::{self, Call};
@@ -15,7 +16,15 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match (request.method(), segments.as_slice()) {
         (&Method::GET, ["connection", "websocket"]) => Ok(upgrade::answer(request, &shared).await),
-        (_, ["api", route @ ..]) => api(request, &shared, route).await,
+        (_, ["api", route @ ..]) => {
+            let mut answer = if cors::is_preflight(&request) {
+                cors::preflight()
+            } else {
+                api(request, &shared, route).await?
+            };
+            cors::allow(&mut answer);
+            Ok(answer)
+        }
         (_, ["paystation4", page @ ..]) => Ok(payment_page(request, &shared, page, false).await),
         (_, ["sandbox", "paystation4", page @ ..]) => {
             Ok(payment_page(request, &shared, page, true).await)
