@@ -10,6 +10,7 @@
 
 mod emulator_client;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use bevy_xsolla::emulator::{EmulatorError, Fault, XsollaEmulator};
@@ -477,4 +478,153 @@ fn limits_of_time_and_number_break_nothing() {
     emulator.publish(&alice, json!(1));
     emulator.heal();
     emulator.delay_requests(Duration::MAX);
+}
+
+/// Sends what a browser sends from a page of another origin, with these lines in the head.
+fn from_another_origin(
+    emulator: &XsollaEmulator,
+    method: &str,
+    path: &str,
+    head: &str,
+) -> emulator_client::Response {
+    let mut stream = emulator_client::tcp(emulator);
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Origin: https://game.example\r\n{head}\r\n"
+    )
+    .expect("the request is sent");
+    receive(stream).expect("an answer")
+}
+
+#[test]
+fn a_browser_may_send_the_token_and_json_and_no_header_of_its_own() {
+    let emulator = XsollaEmulator::start();
+    let project = format!("/api/v2/project/{}", emulator.project_id());
+    for (route, method) in [
+        ("order/1", "GET"),
+        ("items/virtual_items", "GET"),
+        ("payment/item/sword", "POST"),
+        ("payment/cart", "POST"),
+        ("payment/item/sword/virtual/gold", "POST"),
+        ("free/item/sword", "POST"),
+        ("free/cart", "POST"),
+    ] {
+        let asked = format!(
+            "Access-Control-Request-Method: {method}\r\n\
+             Access-Control-Request-Headers: authorization,content-type,x-game\r\n"
+        );
+        let path = format!("{project}/{route}");
+        let answer = from_another_origin(&emulator, "OPTIONS", &path, &asked);
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{route}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        let methods = answer.header("access-control-allow-methods").unwrap();
+        assert!(methods.split(", ").any(|allowed| allowed == method));
+        let headers = answer.header("access-control-allow-headers");
+        assert_eq!(headers, Some("Authorization, Content-Type"));
+        for exposed in ["credentials", "expose-headers", "allow-private-network"] {
+            let header = format!("access-control-{exposed}");
+            assert_eq!(answer.header(&header), None);
+        }
+    }
+    assert_eq!(emulator.order_requests(), 0, "nothing was asked for yet");
+    assert!(emulator.orders().is_empty());
+}
+
+#[test]
+fn a_page_of_any_origin_may_read_every_answer_of_the_store() {
+    let emulator = XsollaEmulator::start();
+    let (alice, token) = (emulator.user("alice"), emulator.token("alice"));
+    let order_id = emulator.create_order(&alice, &[("sword", 1)]);
+    let project = format!("/api/v2/project/{}", emulator.project_id());
+    let order = format!("{project}/order/{order_id}");
+    let token = format!("Authorization: Bearer {token}\r\n");
+    let fetch = |path: &str, head: &str| {
+        let answer = from_another_origin(&emulator, "GET", path, head);
+        let origin = answer.header("access-control-allow-origin");
+        assert_eq!(answer.header("access-control-expose-headers"), None);
+        (answer.status, origin.map(str::to_owned))
+    };
+    let any = || Some("*".to_owned());
+    assert_eq!(fetch(&order, &token), (200, any()));
+    assert_eq!(fetch(&order, ""), (401, any()));
+    assert_eq!(fetch(&format!("{project}/order/1"), &token), (404, any()));
+    assert_eq!(fetch(&format!("{project}/nothing"), &token), (404, any()));
+    let busy = Fault::status(429).retry_after(Duration::from_secs(1));
+    emulator.fail_requests(busy.times(1));
+    assert_eq!(fetch(&order, &token), (429, any()));
+    // The payment page is opened, and not read by other pages.
+    let page = emulator.payment_url(order_id).unwrap();
+    let page = page.split_once("/paystation4").unwrap().1;
+    assert_eq!(fetch(&format!("/paystation4{page}"), ""), (200, None));
+}
+
+#[test]
+fn a_preflight_meets_no_fault_and_uses_none_up() {
+    let emulator = XsollaEmulator::start();
+    let (alice, token) = (emulator.user("alice"), emulator.token("alice"));
+    let order_id = emulator.create_order(&alice, &[("sword", 1)]);
+    let route = format!("order/{order_id}");
+    let path = format!("/api/v2/project/{}/{route}", emulator.project_id());
+    emulator.fail_requests(Fault::status(503).times(1));
+    let asked = "Access-Control-Request-Method: GET\r\n";
+    let preflight = from_another_origin(&emulator, "OPTIONS", &path, asked);
+    assert_eq!(preflight.status, 204);
+    assert_eq!(get(&emulator, &route, &token).status, 503);
+    assert_eq!(get(&emulator, &route, &token).status, 200);
+    let plain = from_another_origin(&emulator, "OPTIONS", &path, "");
+    assert_eq!(plain.status, 405, "it asks for no permission");
+}
+
+#[test]
+fn a_refund_cancels_an_order_that_was_paid() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let token = emulator.token("alice");
+    let (mut socket, ..) = emulator_client::Socket::connected(&emulator, &token);
+    let orders = [(); 2].map(|()| emulator.create_order(&alice, &[("sword", 1)]));
+    emulator.pay(orders[0]);
+    emulator.deliver(orders[1]);
+    for order_id in orders {
+        emulator.refund(order_id);
+        assert_eq!(status_of(&emulator, order_id, &token), "canceled");
+    }
+    let told: Vec<_> = (0..6)
+        .map(|_| socket.publication().0["status"].clone())
+        .collect();
+    let expected = ["new", "new", "paid", "done", "canceled", "canceled"];
+    assert_eq!(told, expected);
+}
+
+#[test]
+#[should_panic(expected = "the emulator cannot refund order 7, whose status is `new`")]
+fn an_order_that_nobody_has_paid_for_cannot_be_refunded() {
+    let emulator = XsollaEmulator::start();
+    emulator.set_next_order_id(OrderId(7));
+    let order_id = emulator.create_order(&emulator.user("alice"), &[("sword", 1)]);
+    emulator.refund(order_id);
+}
+
+#[test]
+#[should_panic(expected = "whose status is `canceled`")]
+fn an_order_is_refunded_once() {
+    let emulator = XsollaEmulator::start();
+    let order_id = emulator.create_order(&emulator.user("alice"), &[("sword", 1)]);
+    emulator.pay(order_id);
+    emulator.refund(order_id);
+    emulator.refund(order_id);
+}
+
+#[test]
+fn the_server_ends_with_the_last_clone() {
+    let emulator = XsollaEmulator::start();
+    let token = emulator.token("alice");
+    let clone = emulator.clone();
+    let (mut socket, ..) = emulator_client::Socket::connected(&emulator, &token);
+    drop(emulator);
+    let order_id = clone.create_order(&clone.user("alice"), &[("sword", 1)]);
+    assert_eq!(status_of(&clone, order_id, &token), "new");
+    assert_eq!(socket.publication().0["status"], "new");
+    drop(clone);
+    assert_eq!(socket.next(), emulator_client::Said::Cut);
 }

@@ -2,48 +2,63 @@
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::frames::{HistoryRequest, Position, ServerError};
-
-/// How many publications a channel keeps unless told otherwise.
-pub(super) const DEFAULT_SIZE: usize = 100;
+use super::ids;
 
 /// The most publications that one `history` returns, Centrifugo's default.
 const MAX_PAGE: usize = 300;
 
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Publication {
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Publication {
     data: Value,
     offset: u64,
 }
 
-pub(super) struct Stream {
+/// A place in a stream: behind the publication with this offset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Position {
+    pub(crate) offset: u64,
+    /// It is empty where a client does not know it.
+    pub(crate) epoch: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HistoryError {
+    BadRequest,
+    UnrecoverablePosition,
+}
+
+pub(crate) struct Stream {
     epoch: String,
     top: u64,
     kept: VecDeque<Publication>,
 }
 
 impl Stream {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            epoch: new_epoch(),
+            epoch: ids::random_epoch(),
             top: 0,
             kept: VecDeque::new(),
         }
     }
 
-    pub(super) fn epoch(&self) -> &str {
+    pub(crate) fn epoch(&self) -> &str {
         &self.epoch
     }
 
-    /// The offset of the newest publication, zero before the first.
-    pub(super) fn top(&self) -> u64 {
-        self.top
+    /// The position behind the newest publication.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            offset: self.top,
+            epoch: self.epoch.clone(),
+        }
     }
 
-    pub(super) fn publish(&mut self, data: Value, size: usize) -> Publication {
+    pub(crate) fn publish(&mut self, data: Value, size: usize) -> Publication {
         self.top += 1;
         let publication = Publication {
             data,
@@ -55,32 +70,36 @@ impl Stream {
     }
 
     /// Keeps the newest `size` publications. The position stays.
-    pub(super) fn trim(&mut self, size: usize) {
+    pub(crate) fn trim(&mut self, size: usize) {
         while self.kept.len() > size {
             self.kept.pop_front();
         }
     }
 
-    /// As if the server had lost its memory: a new epoch, offsets from the start.
-    pub(super) fn reset(&mut self) {
+    /// Forgets everything, as a server does that loses its memory: the epoch is another, and offsets start
+    /// anew.
+    pub(crate) fn reset(&mut self) {
         *self = Self::new();
     }
 
-    pub(super) fn history(
+    /// Returns up to `limit` publications after `since`, or before it in reverse. A negative limit stands for no
+    /// limit.
+    pub(crate) fn history(
         &self,
-        request: &HistoryRequest,
-    ) -> Result<Vec<Publication>, ServerError> {
-        let since = request.since.as_ref();
-        if request.reverse && since.is_some_and(|since| since.offset == 0) {
-            return Err(ServerError::BAD_REQUEST);
+        limit: i32,
+        since: Option<&Position>,
+        reverse: bool,
+    ) -> Result<Vec<Publication>, HistoryError> {
+        if reverse && since.is_some_and(|since| since.offset == 0) {
+            return Err(HistoryError::BadRequest);
         }
-        if since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != self.epoch) {
-            return Err(ServerError::UNRECOVERABLE_POSITION);
+        if since.is_some_and(|since| !self.is_of_this_epoch(since)) {
+            return Err(HistoryError::UnrecoverablePosition);
         }
-        let limit = usize::try_from(request.limit).map_or(MAX_PAGE, |limit| limit.min(MAX_PAGE));
+        let limit = usize::try_from(limit).map_or(MAX_PAGE, |limit| limit.min(MAX_PAGE));
         let offset = since.map(|since| since.offset);
-        let page: Vec<Publication> = if request.reverse {
-            // As in Centrifuge: only from a publication that is kept, wherever else it ends.
+        let page = if reverse {
+            // Centrifuge returns nothing where the first publication of the page is not kept.
             let first = offset.map_or(self.top, |offset| offset.saturating_sub(1));
             self.kept
                 .iter()
@@ -102,11 +121,9 @@ impl Stream {
         Ok(page)
     }
 
-    /// What a client at this position has missed; `None` where a part of it is not kept any more.
-    /// A position without an epoch is one of any.
-    pub(super) fn recover(&self, position: &Position) -> Option<Vec<Publication>> {
-        let is_of_another = !position.epoch.is_empty() && position.epoch != self.epoch;
-        if is_of_another || position.offset > self.top {
+    /// The publications that a client at this position has missed; `None` where one of them is not kept any more.
+    pub(crate) fn recover(&self, position: &Position) -> Option<Vec<Publication>> {
+        if !self.is_of_this_epoch(position) || position.offset > self.top {
             return None;
         }
         let missed: Vec<_> = self
@@ -118,12 +135,11 @@ impl Stream {
         let expected = usize::try_from(self.top - position.offset).ok()?;
         (missed.len() == expected).then_some(missed)
     }
-}
 
-fn new_epoch() -> String {
-    std::iter::repeat_with(fastrand::alphabetic)
-        .take(4)
-        .collect()
+    /// A position without an epoch belongs to any.
+    fn is_of_this_epoch(&self, position: &Position) -> bool {
+        position.epoch.is_empty() || position.epoch == self.epoch
+    }
 }
 
 #[cfg(test)]
@@ -142,24 +158,19 @@ mod tests {
         page.iter().map(|publication| publication.offset).collect()
     }
 
-    fn request(limit: i32, since: Option<u64>, reverse: bool) -> HistoryRequest {
-        HistoryRequest {
-            limit,
-            since: since.map(|offset| Position {
-                offset,
-                epoch: String::new(),
-            }),
-            reverse,
-            ..Default::default()
+    fn at(offset: u64) -> Position {
+        Position {
+            offset,
+            epoch: String::new(),
         }
     }
 
     #[test]
     fn history_is_read_forwards_and_backwards_from_a_position() {
         let stream = stream(5, 3);
-        let page = |limit, since, reverse| {
-            let page = stream.history(&request(limit, since, reverse));
-            offsets(&page.unwrap_or_default())
+        let page = |limit, since: Option<u64>, reverse| {
+            let page = stream.history(limit, since.map(at).as_ref(), reverse);
+            offsets(&page.unwrap())
         };
         assert!(page(0, None, false).is_empty());
         assert_eq!(page(-1, None, false), [3, 4, 5]);
@@ -171,16 +182,16 @@ mod tests {
         assert_eq!(page(-1, Some(6), true), [5, 4, 3]);
         assert!(page(-1, Some(7), true).is_empty(), "there was no offset 6");
         assert!(page(-1, Some(3), true).is_empty(), "offset 2 is not kept");
-        let from_zero = stream.history(&request(-1, Some(0), true));
-        assert_eq!(from_zero.err(), Some(ServerError::BAD_REQUEST));
+        let from_zero = stream.history(-1, Some(&at(0)), true);
+        assert_eq!(from_zero, Err(HistoryError::BadRequest));
     }
 
     #[test]
     fn a_page_of_history_has_an_upper_limit() {
         let stream = stream(400, 1000);
         for limit in [-1, i32::MIN, 350, i32::MAX] {
-            let page = stream.history(&request(limit, None, false));
-            assert_eq!(page.map(|page| page.len()).ok(), Some(MAX_PAGE));
+            let page = stream.history(limit, None, false).unwrap();
+            assert_eq!(page.len(), MAX_PAGE);
         }
     }
 

@@ -1,45 +1,44 @@
-//! What is for sale.
+//! The items that are for sale, and what they cost.
 
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// The items that are for sale unless told otherwise, in the shape of Xsolla's answer.
-const ITEMS: &str = include_str!("../../assets/virtual_items.json");
+const ITEMS: &str = include_str!("../../../assets/virtual_items.json");
 
 /// The most items on a page.
-pub(super) const MAX_PAGE: usize = 50;
+pub(crate) const MAX_PAGE: usize = 50;
 
-/// What an item costs that is not in the catalogue: enough for an order that looks real.
+/// The price of an item that is not in the catalogue.
 const DEFAULT_AMOUNT: Decimal = Decimal::ONE;
 
 #[derive(Default)]
-pub(super) struct Catalog {
+pub(crate) struct Catalog {
     items: Vec<Value>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Page<'a> {
+pub(crate) struct Page<'a> {
     has_more: bool,
     items: &'a [Value],
 }
 
-/// What an order of an item comes to.
-pub(super) struct Offer {
-    /// What players call it.
-    pub(super) name: Option<String>,
-    pub(super) is_free: bool,
-    pub(super) price: Option<Price>,
-    pub(super) virtual_prices: Vec<VirtualPrice>,
+/// The part of an item that an order needs.
+pub(crate) struct Offer {
+    pub(crate) name: Option<String>,
+    pub(crate) is_free: bool,
+    pub(crate) price: Option<Price>,
+    pub(crate) virtual_prices: Vec<VirtualPrice>,
 }
 
 #[derive(Clone, Serialize)]
-pub(super) struct Price {
+pub(crate) struct Price {
     #[serde(serialize_with = "as_text")]
-    pub(super) amount: Decimal,
+    pub(crate) amount: Decimal,
     #[serde(serialize_with = "as_text")]
-    pub(super) amount_without_discount: Decimal,
-    pub(super) currency: String,
+    pub(crate) amount_without_discount: Decimal,
+    pub(crate) currency: String,
 }
 
 impl Price {
@@ -57,9 +56,9 @@ impl Price {
 }
 
 #[derive(Clone)]
-pub(super) struct VirtualPrice {
-    pub(super) sku: String,
-    pub(super) amount: Decimal,
+pub(crate) struct VirtualPrice {
+    pub(crate) sku: String,
+    pub(crate) amount: Decimal,
 }
 
 impl VirtualPrice {
@@ -75,7 +74,7 @@ fn amount_of(value: &Value) -> Option<Decimal> {
     value.get("amount").and_then(decimal)
 }
 
-/// Developers write amounts as text, as Xsolla does, or as numbers.
+/// Reads an amount. Xsolla writes it as text, and tests also as a number.
 fn decimal(value: &Value) -> Option<Decimal> {
     match value {
         Value::String(text) => text.parse().ok(),
@@ -90,12 +89,12 @@ fn as_text<S: Serializer>(amount: &Decimal, serializer: S) -> Result<S::Ok, S::E
 }
 
 impl Catalog {
-    pub(super) fn included() -> Self {
+    pub(crate) fn included() -> Self {
         serde_json::from_str(ITEMS).map_or_else(|_| Self::default(), Self::from_value)
     }
 
-    /// A whole answer of Xsolla's, or the list of items in it.
-    pub(super) fn from_value(value: Value) -> Self {
+    /// Reads a whole answer of Xsolla's, or the list of items in it.
+    pub(crate) fn from_value(value: Value) -> Self {
         let items = match value {
             Value::Object(mut body) => body.remove("items").unwrap_or_default(),
             other => other,
@@ -106,7 +105,7 @@ impl Catalog {
         }
     }
 
-    pub(super) fn page(&self, offset: usize, limit: usize) -> Page<'_> {
+    pub(crate) fn page(&self, offset: usize, limit: usize) -> Page<'_> {
         let start = offset.min(self.items.len());
         let end = start
             .saturating_add(limit.min(MAX_PAGE))
@@ -117,7 +116,7 @@ impl Catalog {
         }
     }
 
-    pub(super) fn offer(&self, sku: &str) -> Option<Offer> {
+    pub(crate) fn offer(&self, sku: &str) -> Option<Offer> {
         let item = self
             .items
             .iter()
@@ -137,8 +136,8 @@ impl Catalog {
 }
 
 impl Offer {
-    /// For tests that order things which nobody put up for sale.
-    pub(super) fn unlisted() -> Self {
+    /// The offer of an item that is not for sale, for tests that order one all the same.
+    pub(crate) fn unlisted() -> Self {
         Self {
             name: None,
             is_free: false,

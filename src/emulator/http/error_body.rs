@@ -1,0 +1,75 @@
+//! Refusals of the REST API: the HTTP status, Xsolla's code, and the body that says both.
+
+use hyper::StatusCode;
+use serde_json::json;
+
+use super::answer::{Answer, json};
+use crate::emulator::world::ids;
+use crate::emulator::world::purchase::Refused;
+use crate::emulator::world::tokens::Denied;
+
+/// An HTTP status, Xsolla's `errorCode`, and its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal(
+    pub(crate) StatusCode,
+    pub(crate) u32,
+    pub(crate) &'static str,
+);
+
+impl Refusal {
+    pub(crate) const UNAUTHORIZED: Self =
+        Self(StatusCode::UNAUTHORIZED, 1501, "Authorization failed");
+    pub(crate) const BAD_PAYMENT_TOKEN: Self = Self(
+        StatusCode::UNAUTHORIZED,
+        2001,
+        "Pay Station token is invalid or expired",
+    );
+    pub(crate) const NO_ORDER: Self = Self(StatusCode::NOT_FOUND, 9001, "Order not found");
+    pub(crate) const NO_PROJECT: Self = Self(StatusCode::NOT_FOUND, 1001, "Project not found");
+    pub(crate) const NO_ROUTE: Self = Self(StatusCode::NOT_FOUND, 1000, "Not found");
+    pub(crate) const NO_METHOD: Self =
+        Self(StatusCode::METHOD_NOT_ALLOWED, 1000, "Method not allowed");
+    pub(crate) const BAD_INPUT: Self = Self(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        1102,
+        "Unprocessable Entity. The request was not valid",
+    );
+    pub(crate) const NO_ITEM: Self = Self(StatusCode::UNPROCESSABLE_ENTITY, 4001, "Item not found");
+    pub(crate) const BALANCE_TOO_LOW: Self = Self(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        5006,
+        "Not enough virtual currency",
+    );
+    pub(crate) const INTERNAL: Self =
+        Self(StatusCode::INTERNAL_SERVER_ERROR, 1000, "Internal error");
+
+    pub(crate) fn answer(self) -> Answer {
+        let Self(status, code, text) = self;
+        let body = json!({
+            "statusCode": status.as_u16(),
+            "errorCode": code,
+            "errorMessage": format!("[0401-{code}]: {text}"),
+            "transactionId": ids::random_uuid(),
+        });
+        json(status, body.to_string())
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unknown | Denied::Expired => Self::UNAUTHORIZED,
+            Denied::PaymentTokenExpired => Self::BAD_PAYMENT_TOKEN,
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::BadInput => Self::BAD_INPUT,
+            Refused::ItemNotFound => Self::NO_ITEM,
+            Refused::BalanceTooLow => Self::BALANCE_TOO_LOW,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The HTTP server: the REST API, the payment page, and the handshake of the socket.
+
+mod answer;
+mod cors;
+mod error_body;
+mod faults;
+mod html;
+mod order_body;
+mod page;
+pub(crate) mod paths;
+mod rest;
+mod router;
+pub(crate) mod server;
+mod upgrade;

@@ -1,0 +1,6 @@
+//! The paths on the emulator's port.
+
+pub(crate) const STORE: &str = "/api";
+pub(crate) const SOCKET: &str = "/connection/websocket";
+pub(crate) const PAYMENT_PAGE: &str = "/paystation4/";
+pub(crate) const SANDBOX_PAYMENT_PAGE: &str = "/sandbox/paystation4/";

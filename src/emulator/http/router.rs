@@ -1,0 +1,68 @@
+//! Leads a request to the part of the emulator that answers it.
+
+use hyper::body::Incoming;
+use hyper::{Method, Request};
+
+use super::answer::{Answer, no_such_page, read_body};
+use super::cors;
+use super::faults::{Cut, answer_with_faults};
+use super::page;
+use super::rest::{self, Call};
+use super::upgrade;
+use crate::emulator::world::shared::Shared;
+
+pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result<Answer, Cut> {
+    let path = request.uri().path().to_owned();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match (request.method(), segments.as_slice()) {
+        (&Method::GET, ["connection", "websocket"]) => Ok(upgrade::answer(request, &shared).await),
+        (_, ["api", route @ ..]) => {
+            let mut answer = if cors::is_preflight(&request) {
+                cors::preflight()
+            } else {
+                api(request, &shared, route).await?
+            };
+            cors::allow(&mut answer);
+            Ok(answer)
+        }
+        (_, ["paystation4", page @ ..]) => Ok(payment_page(request, &shared, page, false).await),
+        (_, ["sandbox", "paystation4", page @ ..]) => {
+            Ok(payment_page(request, &shared, page, true).await)
+        }
+        _ => Ok(no_such_page()),
+    }
+}
+
+async fn api(request: Request<Incoming>, shared: &Shared, route: &[&str]) -> Result<Answer, Cut> {
+    let ["v2", "project", project, route @ ..] = route else {
+        return Ok(no_such_page());
+    };
+    let (parts, body) = request.into_parts();
+    let call = Call::new(&parts, project, route);
+    call.count(&mut shared.lock());
+    // Faults and effects come after the body, so that a request of which a part is missing has neither.
+    match read_body(body).await {
+        Ok(body) => answer_with_faults(shared, || rest::answer(shared, &call, &body)).await,
+        Err(too_large) => Ok(too_large),
+    }
+}
+
+/// Answers for the payment page and its files. There is a second page for sandbox orders.
+async fn payment_page(
+    request: Request<Incoming>,
+    shared: &Shared,
+    page: &[&str],
+    is_sandbox: bool,
+) -> Answer {
+    match page {
+        [] | [""] => {
+            let (parts, body) = request.into_parts();
+            match read_body(body).await {
+                Ok(body) => page::answer(shared, &parts, &body, is_sandbox),
+                Err(too_large) => too_large,
+            }
+        }
+        ["page.css"] => page::style(),
+        _ => no_such_page(),
+    }
+}
