@@ -77,6 +77,6 @@ row() { # label, features in the manifest, code
     echo "| $1 | $added | $dev | $release | $(($(size) - without)) |"
 }
 row 'none' ', default-features = false' "$plugin"
-row '`store` and `browser`, the default' '' "$plugin"
+row '`browser`, the default' '' "$plugin"
 row 'default and `emulator`' ', features = ["emulator"]' "$emulator"
 rm -rf "$folder"

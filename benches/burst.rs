@@ -572,7 +572,7 @@ mod game {
         let mut config = XsollaConfig::new(task["data"]["project_id"].as_u64().unwrap());
         config.store_url = text(&task["store_url"]);
         config.socket_url = text(&task["url"]);
-        config.ledger = Ledger::Disabled;
+        config.ledger = Ledger::disabled();
         let user = XsollaUser::new(text(&task["data"]["auth"]));
         let external_id = text(&task["data"]["user_external_id"]);
         let mut app = App::new();

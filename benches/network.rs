@@ -65,7 +65,7 @@ fn follow(duration: Duration) -> (String, String) {
         app.update();
         pay(&emulator, order, start, duration);
         let order = app.world().resource::<Orders>().get(order);
-        if order.is_some_and(|order| order.is_granted) {
+        if order.is_some_and(|order| order.phase.is_granted()) {
             break;
         }
         std::thread::sleep(Duration::from_millis(16));

@@ -69,7 +69,7 @@ fn measure(players: usize, orders_each: usize) {
     let folder = std::env::temp_dir().join(format!("bevy_xsolla-bench-{}", std::process::id()));
     let mut servers = Servers::start();
     let mut config = servers.config.clone();
-    config.ledger = Ledger::At(folder.join("orders.redb"));
+    config.ledger = Ledger::at(folder.join("orders.redb"));
     let mut app = game(config);
     app.add_systems(Update, acknowledge);
 
@@ -119,7 +119,7 @@ fn measure(players: usize, orders_each: usize) {
         app.update();
         frames.add(frame.elapsed());
         let orders = app.world().resource::<Orders>();
-        if orders.iter().all(|order| order.is_acknowledged) {
+        if orders.iter().all(|order| order.phase.is_acknowledged()) {
             break;
         }
         assert!(

@@ -42,7 +42,7 @@ fn main() {
         for round in 0..50 {
             let mut config = servers.config.clone();
             if ledger {
-                config.ledger = Ledger::At(folder.join(format!("{name}{round}.redb")));
+                config.ledger = Ledger::at(folder.join(format!("{name}{round}.redb")));
             }
             let mut app = game(config);
             let alice = servers.user(&format!("{name}{round}").replace([' ', ','], "-"));
@@ -62,7 +62,7 @@ fn main() {
                 servers.deliver_all();
                 run_until(&mut app, "the order is granted", |world| {
                     let order = world.resource::<Orders>().get(*order);
-                    order.is_some_and(|order| order.is_granted)
+                    order.is_some_and(|order| order.phase.is_granted())
                 });
                 app.world_mut().commands().acknowledge_order(*order);
                 app.world_mut().flush();

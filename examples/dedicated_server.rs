@@ -77,7 +77,7 @@ fn server(args: &Args) -> Result<App, String> {
         "The server runs until Ctrl-C. Database {path}, ledger {}.",
         ledger.display()
     ));
-    config.ledger = Ledger::At(ledger);
+    config.ledger = Ledger::at(ledger);
 
     let mut app = App::new();
     let frame = ScheduleRunnerPlugin::run_loop(Duration::from_secs(1) / 30);
@@ -161,7 +161,7 @@ fn write_news(mut news: ResMut<Unwritten>, mut database: ResMut<Database>, mut c
 fn report_trouble(
     mut failed: MessageReader<OrderTrackingFailed>,
     mut logins: MessageReader<AuthorizationRequired>,
-    state: Res<TrackerState>,
+    ledger: Res<LedgerState>,
 ) {
     for order in failed.read() {
         let (id, error) = (order.order_id, &order.error);
@@ -171,8 +171,8 @@ fn report_trouble(
     for login in logins.read() {
         warn!("{} needs a new token: {}", login.user, login.error);
     }
-    if state.is_changed()
-        && let Some(error) = state.ledger_error()
+    if ledger.is_changed()
+        && let Some(error) = ledger.trouble()
     {
         warn!("open orders are not kept: {error}");
     }

@@ -47,7 +47,7 @@ impl Servers {
         let mut config = XsollaConfig::new(words.next().unwrap().parse().unwrap());
         config.store_url = words.next().unwrap().to_owned();
         config.socket_url = words.next().unwrap().to_owned();
-        config.ledger = Ledger::Disabled;
+        config.ledger = Ledger::disabled();
         config.open_payment_page = false;
         Self {
             process,

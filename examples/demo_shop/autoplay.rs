@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
-use bevy_xsolla::CatalogState;
 use bevy_xsolla::prelude::*;
 
 use crate::checkout::{Buy, Purchases};

@@ -1,14 +1,12 @@
 //! Buying: what the shop's buttons ask for, told to the plugin.
 
-use std::time::{Duration, Instant};
-
 use bevy::prelude::*;
-use bevy_xsolla::Order;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
 use crate::game::ItemState;
 use crate::save::Bag;
+use crate::words;
 
 pub struct CheckoutPlugin;
 
@@ -45,38 +43,25 @@ pub struct Cancel {
 #[derive(Default, Resource)]
 pub struct TestPayments(pub bool);
 
-/// What was bought in this run. `Orders` knows what each order is for too, a request later.
+/// What was bought in this run. `Orders` knows what each order is for too, but only once the server has
+/// listed the order's items.
 #[derive(Default, Resource)]
 pub struct Purchases {
-    /// SKUs whose orders are to be created, as soon as that is no double click.
-    wanted: Vec<String>,
-    /// SKUs whose orders are being created.
-    under_way: Vec<String>,
-    /// The newest last.
-    made: Vec<Made>,
-}
-
-struct Made {
-    order_id: OrderId,
-    sku: String,
-    at: Instant,
+    /// The purchases that the plugin has not answered yet, and the SKU of each.
+    under_way: Vec<(PurchaseId, String)>,
+    /// The orders that were created, and the SKU of each.
+    made: Vec<(OrderId, String)>,
 }
 
 impl Purchases {
     /// Whether an order for it is being created.
     pub fn is_under_way(&self, sku: &str) -> bool {
-        let mut all = self.wanted.iter().chain(&self.under_way);
-        all.any(|other| other == sku)
-    }
-
-    /// Whether an order is to be created in a moment.
-    pub fn has_wishes(&self) -> bool {
-        !self.wanted.is_empty()
+        self.under_way.iter().any(|(_, other)| other == sku)
     }
 
     pub fn sku_of(&self, order_id: OrderId) -> Option<&str> {
-        let made = self.made.iter().find(|made| made.order_id == order_id);
-        made.map(|made| made.sku.as_str())
+        let made = self.made.iter().find(|(id, _)| *id == order_id);
+        made.map(|(_, sku)| sku.as_str())
     }
 
     /// The newest order for this item, of this run or an earlier one.
@@ -87,10 +72,13 @@ impl Purchases {
         })
     }
 
-    /// The plugin takes the same purchase within a second for a double click, and does nothing.
-    fn was_made_just_now(&self, sku: &str) -> bool {
-        let made = self.made.iter().rfind(|made| made.sku == sku);
-        made.is_some_and(|made| made.at.elapsed() < Duration::from_secs(1))
+    /// Takes out the purchase that was answered; its SKU.
+    fn end(&mut self, purchase_id: PurchaseId) -> Option<String> {
+        let index = self
+            .under_way
+            .iter()
+            .position(|(id, _)| *id == purchase_id)?;
+        Some(self.under_way.swap_remove(index).1)
     }
 }
 
@@ -101,24 +89,12 @@ fn buy(
     mut commands: Commands,
 ) {
     for Buy { sku } in requests.read() {
-        // The second half of a double click ends here: the first has made it no more for sale, and its
-        // card says so.
+        // The second click of a double click ends here: the item is not for sale any more, and its card
+        // says so.
         if ItemState::of(sku, &bag, &purchases, &orders).is_for_sale() {
-            purchases.wanted.push(sku.clone());
+            let purchase_id = commands.purchase(Purchase::item(sku).sandbox(test.0));
+            purchases.under_way.push((purchase_id, sku.clone()));
         }
-    }
-    // Canceled, and bought again at once: that is meant.
-    let is_ready = |sku: &String| !purchases.was_made_just_now(sku);
-    let ready: Vec<_> = purchases
-        .wanted
-        .iter()
-        .filter(|sku| is_ready(sku))
-        .cloned()
-        .collect();
-    for sku in ready {
-        commands.purchase(Purchase::item(&sku).sandbox(test.0));
-        purchases.wanted.retain(|other| *other != sku);
-        purchases.under_way.push(sku);
     }
 }
 
@@ -126,19 +102,22 @@ fn note_outcomes(
     mut started: MessageReader<PurchaseStarted>,
     mut failed: MessageReader<PurchaseFailed>,
     mut purchases: ResMut<Purchases>,
+    mut again: MessageWriter<Buy>,
 ) {
     for order in started.read() {
-        if let [(sku, _)] = order.purchase.items() {
-            purchases.under_way.retain(|other| other != sku);
-            purchases.made.push(Made {
-                order_id: order.order_id,
-                sku: sku.clone(),
-                at: Instant::now(),
-            });
+        if let Some(sku) = purchases.end(order.purchase_id) {
+            purchases.made.push((order.order_id, sku));
         }
     }
     for failure in failed.read() {
-        purchases.under_way.retain(|other| *other != failure.sku);
+        let sku = purchases.end(failure.purchase_id);
+        // Double clicks do not come this far, so the player has canceled an order and buys the same again
+        // within the second in which the plugin takes that for a double click. They mean it.
+        if let Some(sku) = sku
+            && words::is_repeated(failure)
+        {
+            again.write(Buy { sku });
+        }
     }
 }
 

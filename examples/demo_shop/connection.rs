@@ -13,7 +13,8 @@ impl Plugin for ConnectionPlugin {
     fn build(&self, app: &mut App) {
         app.add_systems(
             Update,
-            show_state.run_if(resource_exists_and_changed::<TrackerState>),
+            show_state
+                .run_if(resource_changed::<TrackerState>.or_else(resource_changed::<LedgerState>)),
         );
     }
 }
@@ -57,12 +58,12 @@ pub fn spawn_reason(parent: &mut ChildSpawnerCommands, fonts: &Fonts) {
 }
 
 fn show_state(
-    state: Res<TrackerState>,
+    (state, ledger): (Res<TrackerState>, Res<LedgerState>),
     mut light: Single<&mut BackgroundColor, With<Light>>,
     mut texts: Query<(&Says, &mut Text, &mut TextColor)>,
 ) {
     let color = color_of(&state);
-    let (what, why) = words::state(&state);
+    let (what, why) = words::state(&state, &ledger);
     light.0 = color;
     for (says, mut text, mut text_color) in &mut texts {
         match says {
@@ -76,7 +77,7 @@ fn show_state(
 }
 
 fn color_of(state: &TrackerState) -> Color {
-    match state.tracking() {
+    match state {
         TrackerState::Live => GREEN,
         TrackerState::Connecting | TrackerState::Reconnecting { .. } => GOLD,
         TrackerState::Polling { .. } => BLUE,

@@ -2,8 +2,8 @@
 //! The window and the terminal share it.
 
 use bevy::prelude::*;
+use bevy_xsolla::CatalogItem;
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{CatalogItem, Order, Tracking};
 
 use crate::checkout::Purchases;
 use crate::save::Bag;
@@ -105,19 +105,19 @@ impl ItemState {
             return Self::Ordered;
         }
         let order = purchases.newest(sku, orders);
-        order.map_or(Self::Available, Self::of_order)
+        order.map_or(Self::Available, |order| Self::of_order(order, bag))
     }
 
-    pub fn of_order(order: &Order) -> Self {
-        match (&order.tracking, &order.status) {
-            (Tracking::Failed(_), _) => Self::Lost,
-            (Tracking::Abandoned, OrderStatus::New) => Self::Abandoned,
+    pub fn of_order(order: &Order, bag: &Bag) -> Self {
+        match (&order.phase, &order.status) {
+            (OrderPhase::Failed(_), _) => Self::Lost,
+            (OrderPhase::Abandoned, OrderStatus::New) => Self::Abandoned,
             (_, OrderStatus::New) => Self::Waiting,
-            (_, OrderStatus::Canceled) if order.is_granted => Self::Refunded,
+            (_, OrderStatus::Canceled) if bag.was_refunded(order.order_id) => Self::Refunded,
             (_, OrderStatus::Canceled) => Self::Canceled,
             (_, OrderStatus::Expired) => Self::Expired,
-            _ if order.is_granted => Self::Unlocked,
-            // Done, and not granted yet: its items are on their way.
+            (phase, _) if phase.is_granted() => Self::Unlocked,
+            // An order that is done and not granted yet waits for the list of its items.
             _ => Self::Paid,
         }
     }

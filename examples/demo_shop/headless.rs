@@ -7,9 +7,9 @@ use std::time::Duration;
 use bevy::app::ScheduleRunnerPlugin;
 use bevy::log::{Level, LogPlugin};
 use bevy::prelude::*;
+use bevy_xsolla::NewsSource;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{CatalogState, NewsSource, Tracking};
 
 use crate::checkout::Buy;
 use crate::game::{self, ItemUnlocked, name_of};
@@ -66,9 +66,12 @@ fn buy_something(
 }
 
 /// For those who follow orders of their own: on the emulator there is not much to say.
-fn print_connection(state: Res<TrackerState>, emulator: Option<Res<XsollaEmulator>>) {
-    if state.is_changed() && emulator.is_none() {
-        let (what, why) = words::state(&state);
+fn print_connection(
+    (state, ledger): (Res<TrackerState>, Res<LedgerState>),
+    emulator: Option<Res<XsollaEmulator>>,
+) {
+    if (state.is_changed() || ledger.is_changed()) && emulator.is_none() {
+        let (what, why) = words::state(&state, &ledger);
         say(format_args!("{what}: {why}"));
     }
 }
@@ -115,24 +118,21 @@ fn print_unlocked(mut unlocked: MessageReader<ItemUnlocked>, catalog: Res<Catalo
 /// Quits when every order has come to its end, well or not; or when it cannot any more.
 fn quit(
     orders: Res<Orders>,
-    state: Res<TrackerState>,
+    (state, ledger): (Res<TrackerState>, Res<LedgerState>),
     emulator: Option<Res<XsollaEmulator>>,
     time: Res<Time<Real>>,
     mut exit: MessageWriter<AppExit>,
 ) {
-    let is_over = !orders.is_empty()
-        && orders
-            .iter()
-            .all(|order| order.is_granted || order.tracking != Tracking::Active);
+    let is_over = !orders.is_empty() && orders.iter().all(|order| !order.phase.is_open());
     if is_over {
-        let all_granted = orders.iter().all(|order| order.is_granted);
+        let all_granted = orders.iter().all(|order| order.phase.is_granted());
         exit.write(if all_granted {
             AppExit::Success
         } else {
             AppExit::error()
         });
     } else if let TrackerState::Unauthorized { .. } | TrackerState::Failed { .. } = *state {
-        let (what, why) = words::state(&state);
+        let (what, why) = words::state(&state, &ledger);
         say(format_args!("giving up: {what}: {why}"));
         exit.write(AppExit::error());
     } else if emulator.is_some() && time.elapsed() > DEADLINE {

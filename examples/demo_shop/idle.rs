@@ -73,7 +73,7 @@ fn notice_input(
 fn notice_news(
     mut life: ResMut<Life>,
     (orders, purchases, bag): (Res<Orders>, Res<Purchases>, Res<Bag>),
-    (catalog, state): (Res<Catalog>, Res<TrackerState>),
+    (catalog, state, ledger): (Res<Catalog>, Res<TrackerState>, Res<LedgerState>),
     toasts: Query<(), With<Shown>>,
     (payer, last_time): (Res<Payer>, Res<LastTime>),
 ) {
@@ -81,9 +81,10 @@ fn notice_news(
         || purchases.is_changed()
         || bag.is_changed()
         || catalog.is_changed()
-        || state.is_changed();
+        || state.is_changed()
+        || ledger.is_changed();
     // Payments that the demo plays need its clock, and so does what disappears by itself.
-    let is_busy = payer.is_busy() || purchases.has_wishes() || last_time.is_leaving();
+    let is_busy = payer.is_busy() || last_time.is_leaving();
     if has_changed || !toasts.is_empty() || is_busy {
         life.0 = LIVES_ON;
     }

@@ -67,7 +67,7 @@ fn note_orders(
     for order in &orders {
         let is_shown = last_time.lines.iter().any(|l| l.order_id == order.order_id);
         // Not those of this run, nor those that were over before it.
-        let is_new = purchases.sku_of(order.order_id).is_none() && !order.is_acknowledged;
+        let is_new = purchases.sku_of(order.order_id).is_none() && !order.phase.is_acknowledged();
         if is_shown || is_new {
             let item = order.items.iter().flatten().next();
             lines.push(Line {
@@ -76,7 +76,7 @@ fn note_orders(
                     Some(item) => game::name_of(&item.sku, &catalog).to_owned(),
                     None => format!("Order {}", order.order_id),
                 },
-                state: ItemState::of_order(order),
+                state: ItemState::of_order(order, &bag),
             });
         }
     }

@@ -133,7 +133,7 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
             let user = emulator.user("wanderer");
             let mut config = emulator.config();
             // Otherwise there is none, because the emulator's orders are gone with it. Here they are kept.
-            config.ledger = Ledger::At(folder.join(save::LEDGER));
+            config.ledger = Ledger::at(folder.join(save::LEDGER));
             app.insert_resource(Payer::open(folder, &emulator, &user)?)
                 .insert_resource(config)
                 .insert_resource(user)
@@ -146,7 +146,7 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
             test_payments,
         } => {
             let mut config = config.as_ref().clone();
-            config.ledger = Ledger::At(folder.join(save::LEDGER));
+            config.ledger = Ledger::at(folder.join(save::LEDGER));
             app.insert_resource(config)
                 .insert_resource(user.clone())
                 .insert_resource(TestPayments(*test_payments));

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bevy::ecs::hierarchy::ChildSpawnerCommands;
 use bevy::prelude::*;
+use bevy_xsolla::NewsSource;
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{NewsSource, Order};
 
 use crate::checkout::Purchases;
 use crate::theme::{BLUE, CARD, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, RED, TEXT};
@@ -128,7 +128,8 @@ fn note_news(
 ) {
     // An order that was over before this run has no way to show.
     let shown = timeline.order_id;
-    let is_of_now = |order: &&Order| !order.is_acknowledged || shown == Some(order.order_id);
+    let is_of_now =
+        |order: &&Order| !order.phase.is_acknowledged() || shown == Some(order.order_id);
     let newest = orders.iter().rfind(is_of_now);
     if let Some(order) = newest
         && timeline.order_id != Some(order.order_id)

@@ -1,6 +1,6 @@
 //! What is on the disk: the folder of a game, and what the hero has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ pub const EMULATOR: &str = "emulator.json";
 #[derive(Default, Resource)]
 pub struct Bag {
     orders: Granted,
+    /// The orders whose refund this run has heard of.
+    refunded: BTreeSet<OrderId>,
     file: PathBuf,
 }
 
@@ -32,6 +34,7 @@ impl Bag {
         Ok(Self {
             orders: read(&file)?.unwrap_or_default(),
             file,
+            ..default()
         })
     }
 
@@ -49,10 +52,16 @@ impl Bag {
 
     /// Takes out what an order brought, which was refunded.
     pub fn take_back(&mut self, order_id: OrderId) -> io::Result<()> {
+        self.refunded.insert(order_id);
         match self.orders.remove(&order_id.0) {
             Some(_) => write(&self.file, &self.orders),
             None => Ok(()),
         }
+    }
+
+    /// Whether this run has heard of the order's refund.
+    pub fn was_refunded(&self, order_id: OrderId) -> bool {
+        self.refunded.contains(&order_id)
     }
 
     pub fn has(&self, sku: &str) -> bool {

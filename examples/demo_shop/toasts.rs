@@ -73,7 +73,7 @@ fn announce(
         let title = format!("{} unlocked", name_of(sku, &catalog));
         toast(title, "It is yours to keep.".to_owned(), GOLD);
     }
-    for purchase in refused.read() {
+    for purchase in refused.read().filter(|failed| !words::is_repeated(failed)) {
         let title = format!("{} was not bought", name_of(&purchase.sku, &catalog));
         toast(title, words::purchase(&purchase.error), RED);
     }

@@ -3,7 +3,7 @@
 
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{PaymentPageError, PurchaseError, RequestError, TrackingError};
+use bevy_xsolla::{PaymentPageError, RequestError, TrackingError};
 
 const NO_CONNECTION: &str = "No connection to the shop.";
 
@@ -42,8 +42,8 @@ pub fn tracking(error: &TrackingError) -> &'static str {
 }
 
 /// How tracking is doing: in a word, and in a line.
-pub fn state(tracker: &TrackerState) -> (&'static str, &'static str) {
-    match tracker {
+pub fn state(tracker: &TrackerState, ledger: &LedgerState) -> (&'static str, &'static str) {
+    let (word, line) = match tracker {
         TrackerState::Idle => ("Idle", "No order is open, so nothing is connected."),
         TrackerState::Connecting => ("Connecting", "Opening the order socket."),
         TrackerState::Live => ("Live", "News comes by socket, at once."),
@@ -65,18 +65,23 @@ pub fn state(tracker: &TrackerState) -> (&'static str, &'static str) {
             ("Log in again", "The shop wants you to log in again.")
         }
         TrackerState::Failed { .. } => ("Failed", "Orders cannot be followed. The log says why."),
-        TrackerState::LedgerTrouble { state: inner, .. } => {
-            let (word, _) = state(inner);
-            (word, "Orders may be forgotten when the game ends.")
-        }
-        // A state of a later version.
+        // A later version may have more states.
         _ => ("Unknown", "The log says more."),
+    };
+    match ledger.trouble() {
+        None => (word, line),
+        Some(_) => (word, "Orders may be forgotten when the game ends."),
     }
+}
+
+/// Whether the plugin took a purchase for the second click of a double click. The player sees the first.
+pub fn is_repeated(purchase: &PurchaseFailed) -> bool {
+    matches!(purchase.error, PurchaseError::Repeated(_))
 }
 
 /// What the words leave out.
 pub fn log_causes(
-    tracker: Res<TrackerState>,
+    (tracker, ledger): (Res<TrackerState>, Res<LedgerState>),
     catalog: Res<Catalog>,
     mut refused: MessageReader<PurchaseFailed>,
     mut pages: MessageReader<PaymentPageFailed>,
@@ -89,12 +94,17 @@ pub fn log_causes(
             trouble => warn!("tracking: {trouble:?}"),
         }
     }
-    if let bevy_xsolla::CatalogState::Failed(error) = catalog.state()
+    if ledger.is_changed()
+        && let Some(error) = ledger.trouble()
+    {
+        warn!("orders are not kept: {error}");
+    }
+    if let CatalogState::Failed(error) = catalog.state()
         && catalog.is_changed()
     {
         warn!("the catalogue: {error}");
     }
-    for purchase in refused.read() {
+    for purchase in refused.read().filter(|failed| !is_repeated(failed)) {
         warn!("{} was not bought: {}", purchase.sku, purchase.error);
     }
     for page in pages.read() {
