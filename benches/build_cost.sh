@@ -1,9 +1,10 @@
 #!/bin/sh
-# What the crate adds to the build of a game: crates, seconds, and bytes of a stripped release binary, for
-# each set of features. The game is a Bevy app of default features for the crates, and one of
-# `MinimalPlugins` for the rest: its own parts are built first, and only what comes on top is counted.
+# Measures what the crate adds to the build of a game: crates, seconds, and bytes of a stripped release
+# binary, for each set of features. The crates are counted on top of a Bevy app with default features, the
+# seconds and bytes on top of one with `MinimalPlugins`. The app without the crate is built first, so that
+# only what the crate adds is counted.
 #
-#     benches/build_cost.sh          ten minutes or so, in a folder of its own below the target folder
+#     benches/build_cost.sh          takes about ten minutes, in a folder of its own below the target folder
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 folder=${CARGO_TARGET_DIR:-$root/target}/build_cost
@@ -69,7 +70,7 @@ row() { # label, features in the manifest, code
     app full '' "$(dependency "$2")" ''
     added=$(crates full | comm -13 "$folder/of_bevy" - | wc -l)
     app with "$bare" "$(dependency "$2")" "$3"
-    # On top of what the app without the crate has built, and of nothing else.
+    # Starts from what the app without the crate has built.
     rm -rf "$folder/target"
     cp -a "$folder/base" "$folder/target"
     dev=$(build with dev)

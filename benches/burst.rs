@@ -1,17 +1,17 @@
-//! A burst: 20,000 status changes of 5,000 orders, published at once to one player, until all are seen.
-//! The plugin beside three bare clients of the same protocol, which count publications and know nothing
-//! of orders, all against the same emulator, and all against the same Centrifugo.
+//! Measures a burst: 20,000 status changes of 5,000 orders are published at once to one player, until all
+//! are seen. The plugin is measured beside three bare clients of the same protocol, which count
+//! publications and know nothing of orders. All run against the same emulator, and then against the same
+//! Centrifugo.
 //!
-//! Each contestant is a process of its own, the plugin too, and new in each round. It says `ready` when
-//! it is subscribed, `warm` when it has read a few thousand publications that are of no concern, and
-//! `seen` when it has read the burst; this process publishes, and takes the times of both. There are
-//! two sorts of burst:
+//! Each contestant is a process of its own, the plugin too, and new in each round. It prints `ready` when
+//! it is subscribed, `warm` when it has read a few thousand publications of other orders, and `seen` when
+//! it has read the burst. This process publishes and takes the times. There are two sorts of burst:
 //!
-//! - *live*: from the first publication on. The server's own work is a part of it.
-//! - *waiting*: the contestant's process is stopped while the server publishes, and the time runs from
-//!   its going on: what is left is the contestant's own work, for the most part.
+//! - *live*: the time runs from the first publication, so the server's own work is a part of it.
+//! - *waiting*: the contestant's process is stopped while the server publishes, and the time runs from the
+//!   moment at which it goes on, so it is mostly the contestant's own work.
 //!
-//! Contestants whose software is not there are passed over: `benches/compare/run.sh` gets all of it.
+//! A contestant whose software is missing is skipped. `benches/compare/run.sh` gets all of it.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,20 +41,20 @@ use centrifugo::{Centrifugo, Player};
 use support::{Times, millis};
 
 const ORDERS: u64 = 5_000;
-/// What each order goes through: of the second the plugin does not know what it means.
+/// The statuses of each order. The plugin does not know the second one.
 const STATUSES: [&str; 4] = ["paid", "on_hold", "paid", "done"];
 const BURST: u64 = ORDERS * STATUSES.len() as u64;
-/// How many orders move on side by side, so that final statuses come all through the burst.
+/// How many orders move on side by side. There are few, so that final statuses come all through the burst.
 const SIDE_BY_SIDE: u64 = 50;
 /// Publications before the burst, so that the contestants' code and buffers are warm.
 const WARM_UP: u64 = 5_000;
-/// How many publications Centrifuge's writer puts in a frame at most.
+/// Centrifuge's writer puts at most so many publications in a frame.
 const A_FRAME: usize = 16;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// When nothing has come for this long, nothing more will.
+/// If nothing has come for this long, the burst is over.
 const QUIET: Duration = Duration::from_secs(1);
-/// Has this process be a contestant: the plugin.
+/// Makes this process a contestant, namely the plugin.
 const CONTESTANT: &str = "BEVY_XSOLLA_BENCH_CONTESTANT";
 
 fn main() {
@@ -77,7 +77,7 @@ fn main() {
     }
 }
 
-/// The orders, and the player that they are of.
+/// The orders, and their player.
 struct Stage {
     emulator: XsollaEmulator,
     alice: XsollaUser,
@@ -91,7 +91,7 @@ impl Stage {
         let token = emulator.token("alice");
         let alice = XsollaUser::new(&token);
         let first = emulator.create_order(&alice, &[("sword", 1)]).0;
-        // One more than the burst's, for the warm-up.
+        // The warm-up needs one more order than the burst.
         for _ in 0..ORDERS {
             emulator.create_order(&alice, &[("sword", 1)]);
         }
@@ -103,7 +103,7 @@ impl Stage {
         }
     }
 
-    /// News of orders that nobody tracks, and at its end of one that the plugin does.
+    /// News of orders that nobody tracks, and last of one that the plugin tracks.
     fn warm_up(&self) -> Vec<Value> {
         let strangers = (1..WARM_UP).map(|id| publication(id, "paid"));
         let own = publication(self.first + ORDERS, "paid");
@@ -122,7 +122,7 @@ impl Stage {
             .collect()
     }
 
-    /// What a contestant is told, in one line.
+    /// The task of a contestant, in one line.
     fn task(&self, url: &str, hz: u64) -> String {
         let data = json!({
             "user_external_id": "player-1",
@@ -131,7 +131,7 @@ impl Stage {
         });
         let task = json!({
             "url": url, "data": data, "warm_up": WARM_UP, "count": BURST,
-            // For the plugin.
+            // These are for the plugin.
             "store_url": self.emulator.store_url(), "first_order": self.first, "hz": hz,
         });
         task.to_string()
@@ -157,7 +157,7 @@ enum Server<'a> {
 
 impl<'a> Server<'a> {
     fn emulator(stage: &'a Stage) -> Self {
-        // It published each order's `new`, and the stream goes on from there.
+        // The emulator has published each order's `new`, and the offsets go on from there.
         let top = ORDERS + 1;
         let channel = stage.emulator.channel(&stage.alice);
         Self::Emulator {
@@ -211,10 +211,10 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Has the channel forget the burst, so that the next contestant hears nothing of it beforehand.
+    /// Makes the channel forget the burst, so that the next contestant does not get it from the history.
     fn clean_up(&self) {
         if let Self::Centrifugo { server, .. } = self {
-            // More than its history keeps.
+            // These are more than the history keeps.
             server.publish_all((1..=200).map(|id| publication(id, "paid")));
         }
     }
@@ -228,8 +228,8 @@ impl Stage {
     }
 }
 
-/// Frames as Centrifuge's writer makes them of publications that wait. Not by the emulator's
-/// `publish_many`, which makes one frame of all that waits: of two megabytes and more, here.
+/// Frames as Centrifuge's writer makes them of publications that wait. The emulator's `publish_many` would
+/// make one frame of them all, which has more than two megabytes here.
 fn frames(channel: &str, publications: Vec<Value>, top: u64) -> Vec<String> {
     let channel = Value::from(channel);
     let mut offset = top;
@@ -258,12 +258,12 @@ enum Burst {
 struct Contestant {
     name: &'static str,
     command: Vec<PathBuf>,
-    /// Frames a second, of the plugin's; 0 is as many as there can be.
+    /// The plugin's frames a second. 0 means as many as possible.
     hz: u64,
     is_plugin: bool,
 }
 
-/// All whose software is there.
+/// The contestants whose software is there.
 fn contestants() -> Vec<Contestant> {
     let plugin = |name, hz| Contestant {
         name,
@@ -312,14 +312,14 @@ fn contestants() -> Vec<Contestant> {
     all
 }
 
-/// What came of a contestant's rounds.
+/// The results of a contestant's rounds.
 #[derive(Default)]
 struct Score {
     seen: Times,
-    /// The plugin's: until the last `OrderDone`.
+    /// How long the plugin took until the last `OrderDone`.
     granted: Times,
     frames: Vec<Value>,
-    /// On the processor, all threads together.
+    /// The processor time of all threads together.
     cpu: Times,
     failures: Vec<String>,
 }
@@ -374,7 +374,7 @@ fn turn(
         Burst::Waiting => {
             peer.signal("STOP");
             server.publish_burst();
-            // Until it lies in the server's queue and the system's buffers.
+            // By then the burst is in the server's queue and the system's buffers.
             std::thread::sleep(Duration::from_millis(300));
             let start = Instant::now();
             peer.signal("CONT");
@@ -400,7 +400,7 @@ fn turn(
 struct Peer {
     process: Child,
     lines: Receiver<(Instant, String)>,
-    /// What the last line said after its first word.
+    /// What the last line had after its first word.
     rest: Value,
 }
 
@@ -417,7 +417,7 @@ impl Peer {
         writeln!(process.stdin.as_mut().unwrap(), "{task}").unwrap();
         let output = BufReader::new(process.stdout.take().unwrap()).lines();
         let (sender, lines) = channel();
-        // Ends with the process, whose end closes the pipe.
+        // The thread ends with the process, whose end closes the pipe.
         std::thread::spawn(move || {
             for line in output.map_while(Result::ok) {
                 if sender.send((Instant::now(), line)).is_err() {
@@ -432,7 +432,8 @@ impl Peer {
         }
     }
 
-    /// When it said this. Some words are said late, and how many microseconds late comes with them.
+    /// When the contestant printed this word. A number behind the word says how many microseconds late it was
+    /// printed.
     fn hear(&mut self, word: &str) -> Result<Instant, String> {
         let (at, line) = self
             .lines
@@ -446,7 +447,7 @@ impl Peer {
         Ok(at - Duration::from_micros(self.rest.as_u64().unwrap_or(0)))
     }
 
-    /// How long it was on a processor so far, where the system (Linux) tells.
+    /// The processor time of the process so far, where the system (Linux) tells it.
     fn cpu(&self) -> Option<Duration> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).ok()?;
         let mut nanos = 0;
@@ -562,7 +563,7 @@ mod game {
             println!("seen {}", tally.last.elapsed().as_micros());
         }
         println!("frames {}", frames.report(tally));
-        // Until this process is ended.
+        // The other process ends this one.
         std::thread::sleep(DEADLINE);
     }
 
@@ -588,7 +589,7 @@ mod game {
         app
     }
 
-    /// Until the items of all orders are known, the socket is live, and no more is said.
+    /// Runs frames until the items of all orders are known, the socket is live, and no more news comes.
     fn settle(app: &mut App) {
         let deadline = Instant::now() + DEADLINE;
         let is_settled = |world: &World| {
@@ -605,13 +606,13 @@ mod game {
         *app.world_mut().resource_mut::<Tally>() = Tally::default();
     }
 
-    /// What the game was told.
+    /// The news that the game was sent.
     #[derive(Resource)]
     struct Tally {
         warm_up: Option<OrderId>,
         changes: u64,
         done: u64,
-        /// When it was last told anything.
+        /// When the last news came.
         last: Instant,
         is_news: bool,
     }
@@ -633,7 +634,7 @@ mod game {
             self.changes == BURST && self.done == ORDERS
         }
 
-        /// A status that is overtaken by a later one need not be told: then there are fewer.
+        /// The plugin may leave out a status that a later one overtakes. Then there are fewer changes.
         fn has_ended(&self) -> bool {
             self.has_all() || self.done == ORDERS && self.last.elapsed() > QUIET
         }
@@ -673,7 +674,7 @@ mod game {
     struct Frames {
         with_news: Times,
         all: Times,
-        /// Those since the last news, which are in the burst if there is more.
+        /// The frames since the last news. They belong to the burst if more news comes.
         idle: Vec<Duration>,
     }
 

@@ -1,4 +1,4 @@
-//! What a frame costs in which nothing happens: Bevy alone, with the Tokio runtime, with the plugin, and
+//! Measures a frame in which nothing happens: with Bevy alone, with the Tokio runtime, with the plugin, and
 //! with orders that are followed.
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 const ORDERS: [usize; 4] = [0, 1, 1_000, 10_000];
 
-/// The whole frame of an app that does nothing else.
+/// Measures the whole frame of an app that does nothing else.
 fn frame(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
     group.measurement_time(Duration::from_secs(3));
@@ -41,7 +41,8 @@ fn frame(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The schedules that the plugin has systems in, and nothing else: empty, then with ours. Bevy's executor for many threads takes microseconds for any schedule, and is left out.
+/// Measures only the schedules that the plugin has systems in, empty and with the plugin's systems. Bevy's
+/// executor for many threads takes microseconds for any schedule, so it is left out.
 fn systems(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("systems");
     group.measurement_time(Duration::from_secs(3));
@@ -69,8 +70,8 @@ fn systems(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What the plugin adds, from pairs of batches run one right after the other: what the machine is doing
-/// otherwise is the same for both.
+/// Measures what the plugin adds, in pairs of batches that run one right after the other, so that other work
+/// of the machine affects both alike.
 fn differences(_: &mut Criterion) {
     println!("\n| orders | all our systems, ns a frame | the whole frame, ns |\n|---|---|---|");
     for count in ORDERS {
@@ -87,7 +88,7 @@ fn differences(_: &mut Criterion) {
     }
 }
 
-/// The median of how much longer `work` takes on the second app.
+/// How many nanoseconds longer `work` takes on the second app; the median.
 fn difference(one: &mut App, other: &mut App, work: impl Fn(&mut App)) -> f64 {
     const BATCH: u32 = 100;
     let time = |app: &mut App| {
@@ -128,7 +129,7 @@ fn run_ours(app: &mut App) {
     app.world_mut().run_schedule(Last);
 }
 
-/// An app that follows as many orders, all of which the servers have told of.
+/// An app that follows this many orders and has news of each.
 fn following(emulator: &XsollaEmulator, count: usize) -> App {
     let alice = emulator.user("alice");
     let orders: Vec<OrderId> = (0..count)

@@ -1,11 +1,11 @@
-//! How long news takes: from the server's write of a publication until a system that reads `OrderDone`
-//! has it, in an app that updates without waiting. Beside it, in turn with it, the floor: a bare
+//! Measures how long news takes from the server's write of a publication until a system that reads
+//! `OrderDone` has it, in an app that updates without waiting. In turn with it a floor is measured: a bare
 //! WebSocket client that parses the same JSON on the same kind of runtime and hands it over by a channel.
 //!
-//! Everything is in one process, so that one clock tells the time. The server is made here, because the
-//! emulator does not tell when it writes, and between its being told to publish and its write lie a lock,
-//! a queue and a line of JSON that are no client's. This one has its text ready, and looks at the clock
-//! just before the write. Get Order is the emulator's.
+//! Everything is in one process, so that one clock tells the time. The emulator does not tell when it
+//! writes, and it takes a lock, a queue and the making of the JSON before. So this benchmark has a server
+//! of its own, which has its text ready and looks at the clock just before the write. The emulator answers
+//! Get Order.
 
 #![allow(
     clippy::unwrap_used,
@@ -71,7 +71,7 @@ fn main() {
     report(&ours, &theirs, &updates);
 }
 
-/// A little, and never the same, so that nothing keeps step with anything.
+/// A short time that varies, so that the game and the server do not run in step.
 fn pause() -> Duration {
     Duration::from_micros(fastrand::u64(200..700))
 }
@@ -102,7 +102,7 @@ fn report(ours: &Times, theirs: &Times, updates: &Times) {
 struct Game {
     app: App,
     orders: Vec<OrderId>,
-    /// For Get Order.
+    /// It answers Get Order.
     _emulator: XsollaEmulator,
 }
 
@@ -111,8 +111,8 @@ struct Game {
 struct Seen(Option<(OrderId, Instant)>);
 
 impl Game {
-    /// A game that follows this many orders, whose items it knows, and one that stays open, so that
-    /// the socket does.
+    /// A game that follows this many orders and knows their items. It follows one more, which stays open and
+    /// so keeps the socket open.
     fn start(server: &Server, count: usize) -> Self {
         let emulator = XsollaEmulator::start();
         let alice = emulator.user("alice");
@@ -144,7 +144,7 @@ impl Game {
         }
     }
 
-    /// Updates for this long; how long such an update took.
+    /// Updates for this long, and returns the median time of an update.
     fn idle_for(&mut self, time: Duration) -> Duration {
         let end = Instant::now() + time;
         let mut updates = Times::default();
@@ -156,7 +156,7 @@ impl Game {
         updates.median()
     }
 
-    /// How long news of this order took.
+    /// Publishes news of an order, and returns how long it took.
     fn hear(&mut self, server: &Server, number: usize) -> Duration {
         let order = self.orders[number];
         server.publish(GAME, order, number);
@@ -185,7 +185,7 @@ fn is_settled(app: &App) -> bool {
     is_live && orders.all(|order| order.items.is_some())
 }
 
-/// As little as a client can do: read a frame, parse it, hand it over.
+/// A client that does as little as possible: it reads a frame, parses it and hands it over.
 struct Floor {
     news: Receiver<(u64, String)>,
     _runtime: Runtime,
@@ -217,7 +217,7 @@ impl Floor {
     fn start(server: &Server) -> Self {
         let (sender, news) = unbounded();
         let url = server.url();
-        // As the plugin's own.
+        // The plugin's own runtime is like this.
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -240,7 +240,7 @@ impl Floor {
         }
     }
 
-    /// Looks for news for this long, as the game does while it waits.
+    /// Looks for news for this long, as the game does between two publications.
     fn idle_for(&self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
@@ -262,13 +262,13 @@ impl Floor {
     }
 }
 
-/// Speaks as much of the protocol as it takes, and writes publications at command.
+/// A server that knows only as much of the protocol as is needed, and writes publications on request.
 struct Server {
     address: SocketAddr,
     publications: mpsc::UnboundedSender<(usize, Message)>,
-    /// Says each time that a socket was opened.
+    /// Gets an item for each socket that was opened.
     opened: Receiver<()>,
-    /// When each publication was written.
+    /// Gets the time at which each publication was written.
     written: Receiver<Instant>,
 }
 
@@ -315,7 +315,7 @@ impl Server {
     }
 }
 
-/// Until the benchmark ends.
+/// Serves until the benchmark ends.
 async fn serve(
     listener: TcpListener,
     mut publications: mpsc::UnboundedReceiver<(usize, Message)>,
@@ -327,7 +327,7 @@ async fn serve(
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let mut socket = accept_async(stream).await.unwrap();
-        // The floor asks nothing.
+        // The floor sends no commands.
         if number == GAME {
             answer(&mut socket).await;
             answer(&mut socket).await;

@@ -1,7 +1,8 @@
-//! What one purchase costs the network: ours, and beside it that of a poller that asks every three
-//! seconds, which most SDKs fall back to. In real time: paid after 170 s, delivered after 180 s.
+//! Measures what one purchase costs the network, with the plugin and with a poller that asks every three
+//! seconds, which most SDKs fall back to. It runs in real time: the order is paid after 170 s and delivered
+//! after 180 s.
 //!
-//! `BEVY_XSOLLA_BENCH_SECONDS=30 cargo bench --bench network` for a shorter one.
+//! `BEVY_XSOLLA_BENCH_SECONDS=30 cargo bench --bench network` makes a shorter purchase.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -35,7 +36,7 @@ fn main() {
     println!("| a poller, every 3 s | {} |", poller.join().unwrap());
 }
 
-/// Moves the order as a player does who takes this long.
+/// Moves the order on as if the purchase took this long. It returns whether the time is over.
 fn pay(emulator: &XsollaEmulator, order: OrderId, start: Instant, duration: Duration) -> bool {
     let left = duration.saturating_sub(start.elapsed());
     if left <= duration / 18 && emulator.status(order).as_str() == "new" {
@@ -70,7 +71,7 @@ fn follow(duration: Duration) -> (String, String) {
         }
         std::thread::sleep(Duration::from_millis(16));
     }
-    // The goodbye belongs to it.
+    // The closing of the socket is counted too.
     while emulator.open_sockets() > 0 {
         app.update();
         std::thread::sleep(Duration::from_millis(16));
@@ -111,7 +112,7 @@ fn poll(duration: Duration) -> String {
     relay.report(&emulator.order_requests().to_string())
 }
 
-/// Passes bytes on and counts them.
+/// A proxy that passes bytes on and counts them.
 struct Relay {
     address: SocketAddr,
     counts: Arc<Counts>,

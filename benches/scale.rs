@@ -1,7 +1,7 @@
-//! A server with many players, against the emulator in another process: memory for each player and
-//! each order, processor time, and how long it takes until all is granted.
+//! Measures a game server with many players, against the emulator in another process: the memory for
+//! players and orders, the processor time, and how long it takes until all is granted.
 //!
-//! Each line is a process of its own, so that nothing of one is left in the next.
+//! Each line is measured in a process of its own, so that nothing of one affects the next.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -24,7 +24,7 @@ use support::{Servers, Times, cpu_time, game, resident, run_until};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// `<players> <orders of each>`, for a process that is to be the game.
+/// `<players> <orders of each>`; makes a process the game.
 const GAME: &str = "BEVY_XSOLLA_BENCH_GAME";
 /// How long the idle server is watched.
 const WATCH: Duration = Duration::from_secs(10);
@@ -73,7 +73,8 @@ fn measure(players: usize, orders_each: usize) {
     let mut app = game(config);
     app.add_systems(Update, acknowledge);
 
-    // What is there once, whatever the number of players: connections, the ledger, buffers.
+    // Connections, the ledger and buffers are there once, whatever the number of players. A first player
+    // makes them before the measurement.
     let first = servers.user("first");
     let warm = servers.create_orders("first", 1)[0];
     app.world_mut().commands().track_order_as(&first, warm);
@@ -87,7 +88,7 @@ fn measure(players: usize, orders_each: usize) {
         all.push((user, servers.create_orders(&name, orders_each)));
     }
     let (start, cpu) = (Instant::now(), cpu_time());
-    // As players come: a queue of commands keeps the room that its longest took.
+    // The players come one by one, because a queue of commands keeps the memory of its greatest length.
     for (user, orders) in all {
         for order in orders {
             app.world_mut().commands().track_order_as(&user, order);
@@ -148,7 +149,7 @@ fn acknowledge(mut done: MessageReader<OrderDone>, mut commands: Commands) {
     }
 }
 
-/// What the socket library takes for a connection, by itself.
+/// Measures the memory that the socket library alone takes for a connection.
 fn bare_sockets(count: usize) -> usize {
     use tokio_tungstenite::connect_async_with_config;
     use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -174,7 +175,7 @@ fn bare_sockets(count: usize) -> usize {
                 before = heap();
             }
         }
-        // Their own size, which is in the list, belongs to them.
+        // The list was allocated before, so the sockets' own size is added.
         (heap() - before) / count + size_of_val(&sockets[0])
     })
 }

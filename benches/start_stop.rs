@@ -1,4 +1,4 @@
-//! How long the main thread is held by adding the plugin, by `AppExit`, and by dropping the app.
+//! Measures how long the main thread is held by adding the plugin, by `AppExit`, and by dropping the app.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,20 +1,20 @@
-//! A game server that follows the orders of many players, and writes what they bought to a database.
+//! This game server follows the orders of many players and writes what they bought to a database.
 //!
-//! For games that have a server of their own, and no web server that could take Xsolla's webhooks: the
-//! players' games hand it their token and the id of each order they make. What it grants no cheating
-//! player can grant themselves.
+//! It is for games that have a server of their own and no web server that could take Xsolla's webhooks:
+//! the players' games send it their token and the id of each order. Only the server grants, so a player
+//! who cheats can grant themselves nothing.
 //!
-//! `cargo run --example dedicated_server` needs nothing set up: `XsollaEmulator` stands in for Xsolla,
-//! and `dedicated_server/players.rs` for the players. It runs until Ctrl-C or SIGTERM. `--help` lists
-//! the rest. Stop it or kill it at any time, and start it again with the same database: nothing that
-//! was paid is lost, nothing is granted twice.
+//! `cargo run --example dedicated_server` needs no set-up: `XsollaEmulator` stands in for Xsolla, and
+//! `dedicated_server/players.rs` for the players. It runs until Ctrl-C or SIGTERM. `--help` lists the
+//! rest. You can stop it or kill it at any time and start it again with the same database: nothing that
+//! was paid is lost, and nothing is granted twice.
 //!
-//! That takes three things:
+//! Three things make this true:
 //!
-//! 1. The ledger is on, beside the database: open orders are followed again at the next start.
-//! 2. A grant is one transaction, and the order's id is its primary key: a grant that comes again,
-//!    because the server was killed between the two, changes nothing.
-//! 3. `acknowledge_order` comes after the transaction, never before.
+//! 1. The ledger is kept beside the database, so open orders are followed again at the next start.
+//! 2. A grant is one transaction with the order's id as its primary key. Where the server was killed
+//!    after the transaction and before the acknowledgement, the grant comes again and changes nothing.
+//! 3. The server calls `acknowledge_order` after the transaction, never before.
 
 #[path = "dedicated_server/args.rs"]
 mod args;
@@ -63,14 +63,15 @@ fn main() -> AppExit {
 }
 
 fn server(args: &Args) -> Result<App, String> {
-    // First of all: until this is done, a signal kills.
+    // This comes first, because until it is done a signal kills the server.
     let stop = StopFlag::listen().map_err(|error| format!("signals: {error}"))?;
     let path = args.database.display();
     let database = Database::open(&args.database).map_err(|error| error.to_string())?;
     let players = Players::start(args).map_err(|error| format!("emulator: {error}"))?;
 
-    // With Xsolla itself: `XsollaConfig::new(your_project_id)`. Nobody pays on this machine.
+    // With Xsolla itself this is `XsollaConfig::new(your_project_id)`.
     let mut config = players.config();
+    // Nobody pays on this machine.
     config.open_payment_page = false;
     let ledger = args.database.with_extension("ledger");
     say(format_args!(
@@ -95,21 +96,22 @@ fn server(args: &Args) -> Result<App, String> {
             Update,
             (
                 take_news,
-                // What could not be written, because the disk is full, is tried again.
+                // A write that failed, because the disk is full, is tried again each second.
                 write_news.run_if(has_news.or_else(on_timer(Duration::from_secs(1)))),
                 report_trouble,
             )
                 .chain(),
         )
-        // After all of `Update`: what was granted in this frame is acknowledged in this frame.
+        // These run after all of `Update`, so that the last frame still acknowledges what it granted.
         .add_systems(PostUpdate, (stop_on_signal, say_goodbye).chain());
-    // A query that fails is no reason to end the game for everybody.
+    // By default a system's error ends the app. A query that fails must not end the game for everybody.
     app.set_error_handler(bevy::ecs::error::error);
     players.join(&mut app);
     Ok(app)
 }
 
-/// What the database has not yet, the oldest first. Messages come once, so they are kept here.
+/// News that the database does not have yet, the oldest first. A message comes once, so it is kept here
+/// until it is written.
 #[derive(Default, Resource)]
 struct Unwritten(VecDeque<News>);
 
@@ -124,7 +126,7 @@ fn take_news(
     mut news: ResMut<Unwritten>,
 ) {
     news.0.extend(done.read().cloned().map(News::Done));
-    // Of an order that was never granted there is nothing to take back.
+    // An order that was never granted has nothing to take back.
     let refunds = canceled.read().filter(|order| order.was_done);
     news.0
         .extend(refunds.map(|order| News::Refunded(order.order_id)));
@@ -134,15 +136,15 @@ fn has_news(news: Res<Unwritten>) -> bool {
     news.is_changed() && !news.0.is_empty()
 }
 
-/// In the frame's own time: SQLite takes a few milliseconds. A server with many sales gives this to a
-/// thread, and acknowledges when the thread says that the transaction is done.
+/// This blocks the frame for the few milliseconds that SQLite takes. A server with many sales gives the
+/// work to a thread, and acknowledges an order when the thread says that the transaction is done.
 fn write_news(mut news: ResMut<Unwritten>, mut database: ResMut<Database>, mut commands: Commands) {
-    // Not to be called again by its own changes.
+    // Otherwise these changes would make `has_news` true in the next frame.
     let news = &mut news.bypass_change_detection().0;
     while let Some(next) = news.front() {
         let result = match next {
             News::Done(order) => database.grant(order).inspect(|_| {
-                // The transaction is on the disk. Now, and not earlier:
+                // The transaction is on the disk by now.
                 commands.acknowledge_order(order.order_id);
             }),
             News::Refunded(order_id) => database.take_back(*order_id),
@@ -178,9 +180,9 @@ fn report_trouble(
     }
 }
 
-/// Set by SIGTERM, which service managers and containers send, and by Ctrl-C.
+/// Becomes true at a SIGTERM, which service managers and containers send, and at Ctrl-C.
 ///
-/// By `signal-hook`: Bevy's `TerminalCtrlCHandlerPlugin` knows Ctrl-C alone, and exits with an error.
+/// Bevy's `TerminalCtrlCHandlerPlugin` does not do, because it knows only Ctrl-C and exits with an error.
 #[derive(Resource)]
 struct StopFlag(Arc<AtomicBool>);
 
@@ -209,7 +211,7 @@ fn say_goodbye(mut exits: MessageReader<AppExit>, database: ResMut<Database>) {
     }
 }
 
-/// Like `println!`, which panics where nobody reads any more.
+/// Prints a line. `println!` would panic if the reader of the output has gone.
 fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,5 +1,5 @@
-//! The emulator of Xsolla's servers by itself: for a game that runs beside it, for a client in any
-//! language, or for curl. Ends on Ctrl-C.
+//! This runs the emulator of Xsolla's servers by itself, for a game that runs beside it, for a client in
+//! any language, or for curl. It ends on Ctrl-C.
 
 use bevy_xsolla::emulator::XsollaEmulator;
 
@@ -24,17 +24,18 @@ project id    {project}
 payment page  {page}?token=TOKEN
   in sandbox  {sandbox_page}?token=TOKEN
 
-A token of the player alice, for a day; a game finds it all with `XsollaConfig::from_env()` and
-`XsollaUser::from_env()`:
+These lines give the addresses and a token of the player alice, which is valid for a day, to a game
+that calls `XsollaConfig::from_env()` and `XsollaUser::from_env()`:
 
 export XSOLLA_STORE_URL={store} XSOLLA_SOCKET_URL={socket}
 export XSOLLA_PROJECT_ID={project} XSOLLA_USER_TOKEN={token}
 
-What is for sale:
+List what is for sale:
 
 curl '{store}/v2/project/{project}/items/virtual_items'
 
-Order a sword; the answer's token opens the payment page (add \"sandbox\": true for the other):
+Order a sword. The answer's token opens the payment page; with \"sandbox\": true in the data, the page
+of the sandbox:
 
 curl -H \"Authorization: Bearer $XSOLLA_USER_TOKEN\" -d '{{\"quantity\": 1}}' \\
   '{store}/v2/project/{project}/payment/item/sword'
@@ -43,7 +44,7 @@ Follow an order:
 
 curl -H \"Authorization: Bearer $XSOLLA_USER_TOKEN\" '{store}/v2/project/{project}/order/ORDER_ID'
 
-Order {order_id} of alice waits to be paid; open it in a browser:
+Order {order_id} of alice waits to be paid. Open its payment page in a browser:
 
 {first_page}"
     );

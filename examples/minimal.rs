@@ -1,5 +1,5 @@
-//! The shortest useful program: an order is paid and delivered, and its item is unlocked.
-//! Runs in the terminal and needs nothing: `XsollaEmulator` stands in for Xsolla's servers.
+//! This is the shortest useful program: an order is paid and delivered, and its item is unlocked.
+//! It runs in the terminal and needs no set-up: `XsollaEmulator` stands in for Xsolla's servers.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ fn main() -> AppExit {
         .insert_resource(emulator.config()) // in your game: XsollaConfig::new(your_project_id)
         .insert_resource(player) // in your game: XsollaUser::new(the_token_of_the_login)
         .add_systems(Update, unlock_items);
-    app.world_mut().commands().track_order(order_id); // when the payment page opens
+    app.world_mut().commands().track_order(order_id); // your game calls this when the payment page opens
 
-    emulator.pay(order_id); // the player's part
-    emulator.deliver(order_id); // Xsolla's part
+    emulator.pay(order_id); // the player does this
+    emulator.deliver(order_id); // Xsolla does this
     app.run()
 }
 
@@ -31,7 +31,7 @@ fn unlock_items(mut done: MessageReader<OrderDone>, mut commands: Commands) {
         for item in &order.items {
             println!("unlocked: {} x{}", item.sku, item.quantity);
         }
-        commands.acknowledge_order(order.order_id); // granted: it is never delivered again
+        commands.acknowledge_order(order.order_id); // it was granted, and is never delivered again
         commands.write_message(AppExit::Success);
     }
 }

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs the benchmarks of news and bursts beside other clients of the same protocol, and prints one table
-# for each at the end. Gets those clients first, into target/compare: the crate centrifuge-client, npm's
+# Runs the benchmarks of news and bursts beside other clients of the same protocol, and prints their tables
+# at the end. It gets those clients first, into target/compare: the crate centrifuge-client, npm's
 # centrifuge with ws (needs Node), PyPI's centrifuge-python (needs Python 3), each pinned by a file here,
-# and Centrifugo by way of tests/interop/setup.sh (needs Go). What cannot be had is left out.
+# and Centrifugo by way of tests/interop/setup.sh (needs Go). What the machine cannot build is left out.
 #
-#     benches/compare/run.sh                     about ten minutes
-#     BURST_ROUNDS=9 benches/compare/run.sh      more rounds than 5
+#     benches/compare/run.sh                     takes about ten minutes
+#     BURST_ROUNDS=9 benches/compare/run.sh      runs 9 rounds instead of 5
 #     COMPARE_CACHE=/a/folder INTEROP_CACHE=/another benches/compare/run.sh
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)

@@ -19,10 +19,10 @@ use bevy::prelude::*;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
-/// Set for a process that is to be the servers.
+/// This variable makes a process the servers.
 const SERVERS: &str = "BEVY_XSOLLA_BENCH_SERVERS";
 
-/// The emulator in a process of its own, so that what is measured is the game's side alone.
+/// The emulator in a process of its own, so that only the game's side is measured.
 pub struct Servers {
     process: Child,
     commands: ChildStdin,
@@ -31,7 +31,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts this program once more, which calls [`serve_if_asked`].
+    /// Starts this program once more. That process calls [`serve_if_asked`].
     pub fn start() -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .env(SERVERS, "1")
@@ -90,7 +90,7 @@ impl Drop for Servers {
     }
 }
 
-/// Is the servers until its standard input ends, if that is what this process was started for.
+/// If this process was started as the servers, it serves until its standard input ends, and exits.
 pub fn serve_if_asked() {
     if std::env::var_os(SERVERS).is_none() {
         return;
@@ -117,7 +117,7 @@ pub fn serve_if_asked() {
                 println!("done");
             }
             Some("sockets") => println!("{}", emulator.open_sockets()),
-            _ => panic!("what is {line}?"),
+            _ => panic!("unknown command {line}"),
         }
     }
     std::process::exit(0);
@@ -131,7 +131,7 @@ pub fn game(config: XsollaConfig) -> App {
     app
 }
 
-/// Lets frames go by at 60 Hz until the condition holds.
+/// Runs frames at 60 Hz until the condition holds.
 #[track_caller]
 pub fn run_until(app: &mut App, what: &str, mut condition: impl FnMut(&World) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);
@@ -140,7 +140,10 @@ pub fn run_until(app: &mut App, what: &str, mut condition: impl FnMut(&World) ->
         if condition(app.world()) {
             return;
         }
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(
+            Instant::now() < deadline,
+            "this did not happen in time: {what}"
+        );
         std::thread::sleep(Duration::from_millis(16));
     }
 }
@@ -151,17 +154,18 @@ pub fn is_settled(world: &World) -> bool {
     orders.iter().all(|order| order.items.is_some()) && world.resource::<TrackerState>().is_live()
 }
 
-/// Processor time that this process has used.
+/// The processor time that this process has used.
 pub fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Behind the program's name, which may have spaces: `utime` and `stime` in hundredths of a second.
+    // The fields follow the program's name, which may have spaces. These two are `utime` and `stime`, in
+    // hundredths of a second.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
 }
 
-/// Memory of this process that is in use, in bytes.
+/// The resident memory of this process, in bytes.
 pub fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

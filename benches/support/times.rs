@@ -1,8 +1,8 @@
-//! Times, and what is said of them.
+//! Times and their quantiles.
 
 use std::time::Duration;
 
-/// Durations, to be asked for their quantiles.
+/// Durations, of which it tells the quantiles.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
     all: Vec<Duration>,
@@ -17,7 +17,7 @@ impl Times {
         self.all.len()
     }
 
-    /// The time that this share of all (0 to 1) does not exceed; zero where there is none.
+    /// The time that this share of all (0 to 1) does not exceed. It is zero where there are none.
     pub fn quantile(&self, share: f64) -> Duration {
         let mut sorted = self.all.clone();
         sorted.sort_unstable();
@@ -39,12 +39,12 @@ impl Times {
     }
 }
 
-/// As microseconds, for a table.
+/// The time in microseconds, for a table.
 pub fn micros(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1e6)
 }
 
-/// As milliseconds, for a table.
+/// The time in milliseconds, for a table.
 pub fn millis(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)
 }

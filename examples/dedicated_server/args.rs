@@ -1,18 +1,18 @@
-//! What the command line asks for.
+//! The arguments of the command line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-A game server that grants what its players bought. An emulator stands in for Xsolla and the players.
+This game server grants what its players bought. An emulator stands in for Xsolla and the players.
 
 usage: dedicated_server [--database FILE] [--players N] [--once]
 
-  --database FILE  where grants are kept; the ledger is FILE with the ending .ledger
-                   (otherwise bevy_xsolla_server.db in the folder for temporary files)
-  --players N      how many players there are, 1 to 1000 (otherwise 20)
+  --database FILE  keep the grants in FILE, and the ledger in FILE with the ending .ledger
+                   (default: bevy_xsolla_server.db in the folder for temporary files)
+  --players N      play N players, 1 to 1000 (default: 20)
   --once           end when all that was ordered is granted
-  --help           this text";
+  --help           print this text";
 
 pub struct Args {
     pub database: PathBuf,
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Or what is wrong with them.
+    /// Reads the arguments. The error is a text for the user.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let mut args = Self {
             database: std::env::temp_dir().join("bevy_xsolla_server.db"),

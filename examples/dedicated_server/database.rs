@@ -1,4 +1,4 @@
-//! The server's database: who ordered what, and what was granted.
+//! The server's database keeps who ordered what, and what was granted.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// What a player has is not stored but counted, so it cannot disagree with the grants.
+/// The inventory is a view that counts the grants, so it cannot disagree with them.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS orders (
         order_id INTEGER PRIMARY KEY,
@@ -17,7 +17,7 @@ const SCHEMA: &str = "
         quantity INTEGER NOT NULL
     );
     CREATE TABLE IF NOT EXISTS grants (
-        order_id INTEGER PRIMARY KEY,  -- An order is granted once, whatever happens.
+        order_id INTEGER PRIMARY KEY,  -- It is unique, so no order is granted twice.
         player   TEXT NOT NULL,
         refunded INTEGER NOT NULL DEFAULT 0
     );
@@ -31,11 +31,11 @@ const SCHEMA: &str = "
         FROM grants JOIN granted_items USING (order_id)
         WHERE NOT refunded GROUP BY player, sku;";
 
-/// `Connection` is not `Sync`; whoever has `ResMut<Database>` has it alone.
+/// `Connection` is not `Sync`, so it is in a `SyncCell`: a system with `ResMut<Database>` is its only user.
 #[derive(Resource)]
 pub struct Database(SyncCell<Connection>);
 
-/// An order as the players made it.
+/// An order as a player made it, and whether it was granted.
 pub struct Ordered {
     pub order_id: OrderId,
     pub player: String,
@@ -48,9 +48,9 @@ pub struct Ordered {
 impl Database {
     pub fn open(path: &Path) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
-        // Another program that reads it must not hold up the game for long.
+        // Another program that reads the database must not hold up the game for long.
         connection.busy_timeout(Duration::from_millis(100))?;
-        // `FULL`: a transaction that is done survives a power cut, too.
+        // With `FULL` a transaction that is done survives a power cut, too.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         connection.execute_batch(SCHEMA)?;
         Ok(Self(SyncCell::new(connection)))
@@ -69,7 +69,7 @@ impl Database {
         Ok(())
     }
 
-    /// The oldest first.
+    /// All orders, the oldest first.
     pub fn orders(&mut self) -> rusqlite::Result<Vec<Ordered>> {
         self.0
             .get()
@@ -91,7 +91,7 @@ impl Database {
             .collect()
     }
 
-    /// `None` for an order that is not granted.
+    /// Whether the order was refunded; `None` if it was never granted.
     pub fn is_refunded(&mut self, order_id: OrderId) -> rusqlite::Result<Option<bool>> {
         let refunded = "SELECT refunded FROM grants WHERE order_id = ?";
         self.0
@@ -100,7 +100,7 @@ impl Database {
             .optional()
     }
 
-    /// All of the order or nothing of it, and only once; a line about which it was.
+    /// Grants the whole order, unless it was granted before. It returns a line that says which it was.
     pub fn grant(&mut self, order: &OrderDone) -> rusqlite::Result<String> {
         let id = key(order.order_id);
         let transaction = self.0.get().transaction()?;
@@ -111,7 +111,7 @@ impl Database {
                 |row| row.get(0),
             )
             .optional()?
-            // From the ledger, and not in this database: it was paid all the same.
+            // The ledger knows the order and this database does not. It was paid, so it is granted.
             .unwrap_or_else(|| order.user.to_string());
         let is_new = transaction.execute(
             "INSERT INTO grants (order_id, player) VALUES (?, ?) ON CONFLICT DO NOTHING",
@@ -138,7 +138,7 @@ impl Database {
         ))
     }
 
-    /// The player has their money back, so what the order brought is theirs no more.
+    /// Takes back what the order brought, because the player has their money back.
     pub fn take_back(&mut self, order_id: OrderId) -> rusqlite::Result<String> {
         let changed = self.0.get().execute(
             "UPDATE grants SET refunded = 1 WHERE order_id = ? AND NOT refunded",
@@ -163,7 +163,7 @@ impl Database {
     }
 }
 
-/// SQLite's integers have a sign. The same 64 bits, so no id is lost.
+/// SQLite's integers are signed. The 64 bits stay the same, so every id has its own key.
 fn key(order_id: OrderId) -> i64 {
     order_id.0.cast_signed()
 }

@@ -1,5 +1,5 @@
-//! What happens elsewhere in reality: players who order and pay, and Xsolla that delivers. The emulator
-//! forgets its orders when it ends and Xsolla does not, so they are made anew from the database.
+//! This plays what happens elsewhere in reality: players order and pay, and Xsolla delivers. Unlike Xsolla
+//! the emulator forgets its orders when it ends, so they are made anew from the database.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,26 +14,26 @@ use crate::args::Args;
 use crate::database::{Database, Ordered};
 use crate::say;
 
-/// How often something happens.
+/// How often a player does something.
 const BEAT: Duration = Duration::from_millis(100);
 
 #[derive(Resource)]
 pub struct Players {
     emulator: XsollaEmulator,
     number: usize,
-    /// Whether they stop buying, and the server ends, when all is granted.
+    /// Whether the players stop buying, and the server ends, when all is granted.
     once: bool,
-    /// What they are going to do.
+    /// The next steps of the players.
     plan: VecDeque<Step>,
-    /// Who buys next, once the plan is done.
-    next: usize,
+    /// The number of the player who bought last, once the plan is done.
+    last_buyer: usize,
 }
 
 #[derive(Clone, Copy)]
 enum Step {
     Pay(OrderId),
     Deliver(OrderId),
-    /// Lasts until the server has heard of it.
+    /// This step lasts until the server has heard of the refund.
     Refund(OrderId),
 }
 
@@ -44,7 +44,7 @@ impl Players {
             number: args.players,
             once: args.once,
             plan: VecDeque::new(),
-            next: 0,
+            last_buyer: 0,
         })
     }
 
@@ -59,7 +59,7 @@ impl Players {
             .add_systems(PostUpdate, leave.run_if(on_timer(BEAT)));
     }
 
-    /// This player comes to the server with an order that they have just made.
+    /// A player makes an order and tells the server about it.
     fn order(
         &mut self,
         number: usize,
@@ -90,14 +90,14 @@ fn name(number: usize) -> String {
     format!("player-{number:03}")
 }
 
-/// Every fourth player is not happy with their sword.
+/// Every fourth player sends their sword back.
 fn sends_back(order: &Ordered) -> bool {
     let number = order.player.strip_prefix("player-");
     let number: Option<usize> = number.and_then(|number| number.parse().ok());
     order.sku == "sword" && number.is_some_and(|number| number % 4 == 0)
 }
 
-/// What Xsolla knows of the orders of earlier runs.
+/// Gives the emulator the orders of earlier runs, which Xsolla would remember.
 fn remember(players: Res<Players>, mut database: ResMut<Database>) -> Result {
     let emulator = &players.emulator;
     for order in database.orders()? {
@@ -113,8 +113,8 @@ fn remember(players: Res<Players>, mut database: ResMut<Database>) -> Result {
     Ok(())
 }
 
-/// The players are back, each with a new token. A server follows what they have ordered, as far as
-/// something can come of it: what is granted may be refunded.
+/// The players are back, each with a new token. The server follows their orders again; a granted one too,
+/// because it may be refunded.
 fn log_in(players: Res<Players>, mut database: ResMut<Database>, mut commands: Commands) -> Result {
     let orders = database.orders()?;
     let granted = orders.iter().filter(|order| order.is_granted).count();
@@ -130,7 +130,7 @@ fn log_in(players: Res<Players>, mut database: ResMut<Database>, mut commands: C
     Ok(())
 }
 
-/// Every player has ordered a sword, and every fourth one potions too.
+/// Every player orders a sword, and every fourth one orders potions too.
 fn order_first(
     mut players: ResMut<Players>,
     mut database: ResMut<Database>,
@@ -152,7 +152,8 @@ fn order_first(
     let buy = |order: &&&Ordered| !order.is_granted;
     let pay = |order: &&Ordered| [Step::Pay(order.order_id), Step::Deliver(order.order_id)];
     let refund = |order: &&Ordered| Step::Refund(order.order_id);
-    // The refunds before the potions: the news of them comes over a socket that is open for another order.
+    // The refunds come before the potions are paid: the news of a refund comes over a socket, and the
+    // potions' open orders keep the sockets open.
     players.plan.extend(swords.iter().filter(buy).flat_map(pay));
     let unhappy = swords.iter().filter(|o| sends_back(o) && !o.is_refunded);
     players.plan.extend(unhappy.map(refund));
@@ -160,7 +161,7 @@ fn order_first(
     Ok(())
 }
 
-/// One thing after the other.
+/// Takes the next step of the plan.
 fn live(
     mut players: ResMut<Players>,
     mut database: ResMut<Database>,
@@ -185,9 +186,9 @@ fn live(
         }
         None if players.once => false,
         None => {
-            players.next = players.next % players.number + 1;
-            let next = players.next;
-            let order_id = players.order(next, ("potion", 1), &mut database, &mut commands)?;
+            players.last_buyer = players.last_buyer % players.number + 1;
+            let buyer = players.last_buyer;
+            let order_id = players.order(buyer, ("potion", 1), &mut database, &mut commands)?;
             players
                 .plan
                 .extend([Step::Pay(order_id), Step::Deliver(order_id)]);
@@ -200,7 +201,7 @@ fn live(
     Ok(())
 }
 
-/// With `--once`: when the server has granted all that they paid for.
+/// With `--once` the server ends when it has granted all that was paid.
 fn leave(
     players: Res<Players>,
     mut database: ResMut<Database>,

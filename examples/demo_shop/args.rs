@@ -1,4 +1,4 @@
-//! What the command line and the environment ask for.
+//! The arguments of the command line, and the settings in the environment.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,29 +12,30 @@ usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--size WxH] [--sa
                  [--sandbox] [--order ID]...";
 
 pub const HELP: &str = "\
-A small shop in a small game: what you buy, the hero wears.
+This is a small shop in a small game: the hero wears what you buy.
 
 usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--size WxH] [--save DIR] [--new]
                  [--sandbox] [--order ID]...
 
   --headless        buy one item in the terminal, without a window
-                    (so it is too where there is no display)
-  --autoplay        buy everything by itself, restart in the midst, then quit
-  --screenshot DIR  with the window: play by itself, and save a PNG of each step
-  --size WxH        the window's size, 800x600 or more (otherwise 1280x720)
-  --save DIR        where the game is kept: what was bought, and which orders are open
-                    (otherwise in your data folder; for --headless and --autoplay nowhere)
+                    (this is also done where there is no display)
+  --autoplay        buy everything by itself, restart in between, then quit
+  --screenshot DIR  play by itself in the window, and save a PNG of each step in DIR
+  --size WxH        set the window's size, 800x600 or more (default: 1280x720)
+  --save DIR        keep the game in DIR: what was bought, and which orders are open
+                    (default: your data folder; --headless and --autoplay keep nothing)
   --new             begin with nothing
-  --sandbox         with Xsolla: test payments, no money moves
+  --sandbox         with Xsolla: make test payments, with which no money moves
   --order ID        with Xsolla: follow this order of yours (repeat it for more)
-  --help            this text
+  --help            print this text
 
-With nothing set up, a local emulator stands in for Xsolla and pays by itself: no account, no money.
+Without any set-up a local emulator stands in for Xsolla and pays by itself. It needs no account and
+moves no money.
 
-With XSOLLA_PROJECT_ID and XSOLLA_USER_TOKEN set, it sells what that project sells: buying opens
+If XSOLLA_PROJECT_ID and XSOLLA_USER_TOKEN are set, the shop sells what that project sells: buying opens
 Xsolla's payment page in the browser, and takes real money unless --sandbox is given.";
 
-/// What the demo gives itself when it starts itself again.
+/// The demo gives itself this argument when it starts itself again.
 const RESTARTED: &str = "--restarted";
 
 /// How the demo runs.
@@ -51,13 +52,13 @@ pub struct Args {
 
 /// Who speaks for Xsolla.
 pub enum Backend {
-    /// The emulator, and the demo plays the payments.
+    /// The emulator stands in for Xsolla, and the demo plays the payments.
     Emulator,
-    /// Xsolla itself.
+    /// The demo talks to Xsolla itself.
     Xsolla {
         config: Box<XsollaConfig>,
         user: XsollaUser,
-        /// Orders that exist already.
+        /// Orders that exist already, to be followed.
         orders: Vec<OrderId>,
         test_payments: bool,
     },
@@ -66,7 +67,7 @@ pub enum Backend {
 /// What to do instead of running the demo.
 pub enum Instead {
     Help,
-    /// The arguments make no sense; the text says why.
+    /// The arguments make no sense, and the text says why.
     Refuse(String),
 }
 
@@ -147,12 +148,12 @@ impl Args {
         Ok(args)
     }
 
-    /// Whether nobody plays: then nothing is kept, and no browser opened.
+    /// Whether nobody plays. Then nothing is kept and no browser is opened.
     pub fn is_by_itself(&self) -> bool {
         self.headless || self.autoplay
     }
 
-    /// The same once more, with the game that is in this folder.
+    /// The arguments with which the demo starts again and goes on with the game in this folder.
     pub fn for_restart(&self, restart: Restart, folder: &Path) -> Vec<OsString> {
         let (width, height) = self.size;
         let mut arguments: Vec<OsString> = vec![RESTARTED.into(), "--save".into(), folder.into()];
@@ -186,15 +187,15 @@ impl Backend {
             }
             (false, None) if orders.is_empty() => Ok(Self::Emulator),
             (false, None) => Err("--order needs XSOLLA_PROJECT_ID and XSOLLA_USER_TOKEN".into()),
-            // Half of it is a mistake, and buying on the emulator would hide it.
+            // One without the other is a mistake, and the emulator would hide it.
             (true, None) => Err("XSOLLA_PROJECT_ID is set, XSOLLA_USER_TOKEN is not".into()),
             (false, Some(_)) => Err("XSOLLA_USER_TOKEN is set, XSOLLA_PROJECT_ID is not".into()),
         }
     }
 }
 
-/// Whether a window can be opened. On Linux this demo is built for X11, which Wayland desktops have
-/// too, so that it builds without their development packages.
+/// Whether a window can be opened. On Linux this demo is built for X11 alone, which Wayland desktops have
+/// too, so that it builds without Wayland's development packages.
 fn has_display() -> bool {
     !cfg!(target_os = "linux") || std::env::var_os("DISPLAY").is_some_and(|name| !name.is_empty())
 }

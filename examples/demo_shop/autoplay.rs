@@ -1,4 +1,4 @@
-//! Plays by itself, and keeps pictures of it: for machines, and for the README.
+//! The demo plays by itself and saves pictures of it, for automated checks and for the README.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -14,11 +14,11 @@ use crate::payer::Payer;
 use crate::restart::Restart;
 use crate::save::Bag;
 
-/// How long all of it may take. It takes 10 s, or longer where a processor draws the pictures.
+/// How long all of it may take. It takes 10 s, and longer on a machine without a graphics card.
 const DEADLINE: Duration = Duration::from_secs(90);
 
 pub struct AutoplayPlugin {
-    /// Where the pictures go, if they are wanted.
+    /// The folder for the pictures, if they are wanted.
     pub screenshots: Option<PathBuf>,
     /// Whether this is the part after the restart.
     pub is_restarted: bool,
@@ -27,7 +27,7 @@ pub struct AutoplayPlugin {
 impl Plugin for AutoplayPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(Script {
-            // Pictures, fonts and the catalogue are loaded meanwhile.
+            // Pictures, fonts and the catalogue are loaded during the wait.
             steps: [Step::Wait(2.0), Step::ReadCatalog].into(),
             since: Duration::ZERO,
             folder: self.screenshots.clone(),
@@ -50,23 +50,23 @@ struct Script {
 }
 
 enum Step {
-    /// Until it is there; then the steps are written that play through it.
+    /// Waits for the catalogue, and then adds the steps that buy its items.
     ReadCatalog,
     Wait(f32),
     Buy(String),
-    /// Until the item is in this state, or beyond.
+    /// Waits until the item is in this state or a later one.
     Until(String, ItemState),
     Picture(&'static str),
-    /// Payments are slow from now on.
+    /// Makes payments slow from now on.
     PaySlowly,
-    /// And now they are not, and what was slow is paid.
+    /// Makes payments fast again, and pays what is open.
     Hurry,
-    /// The end of this run, and another one after it.
+    /// Ends this run and starts another one.
     Restart,
 }
 
 impl Script {
-    /// As it was meant, unless a picture is missing.
+    /// The exit as it was meant, unless a picture is missing.
     fn end(&self, exit: AppExit) -> AppExit {
         match self.pictures.iter().find(|picture| !picture.exists()) {
             None => exit,
@@ -87,8 +87,8 @@ fn create_folder(script: Res<Script>, mut exit: MessageWriter<AppExit>) {
     }
 }
 
-/// The first item alone, step by step; then the others. The last one is still to be paid when the game
-/// restarts.
+/// Buys the first item alone, step by step, and then the others. The last one is still unpaid when the
+/// game restarts.
 fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
     let mut skus: Vec<_> = game::for_sale(catalog)
         .map(|item| item.sku.clone())
@@ -96,7 +96,7 @@ fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
     let last = skus.pop();
     let mut skus = skus.into_iter();
     let unlocked = |sku: &String| Step::Until(sku.clone(), ItemState::Unlocked);
-    // The cards are drawn a frame later.
+    // The cards are drawn a frame after the catalogue is there.
     let mut steps = vec![Step::Wait(0.5), Step::Picture("1_shop")];
     if let Some(sku) = skus.next() {
         steps.extend([
@@ -123,7 +123,7 @@ fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
     steps
 }
 
-/// The game knows from its save what the hero has, and from the ledger which order is open.
+/// By now the game knows from its save what the hero has, and from the ledger which order is open.
 fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
     let mut steps = vec![Step::Wait(1.0), Step::Picture("5_restarted"), Step::Hurry];
     let skus = game::for_sale(catalog).map(|item| item.sku.clone());
@@ -146,7 +146,7 @@ fn play(
         exit.write(AppExit::error());
         return;
     }
-    // The picture shows the moment, so nothing moves on until it is taken.
+    // The picture must show this step, so the next one waits until it is taken.
     if !captures.is_empty() {
         return;
     }
@@ -189,7 +189,7 @@ fn play(
         Some(Step::Picture(name)) => {
             if let Some(folder) = &script.folder {
                 let path = folder.join(format!("{name}.png"));
-                // One of an earlier run would pass for this one.
+                // A picture of an earlier run would hide that this one is missing.
                 let _ = std::fs::remove_file(&path);
                 commands
                     .spawn(Screenshot::primary_window())

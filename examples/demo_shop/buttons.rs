@@ -1,4 +1,4 @@
-//! The buttons of `bevy_ui_widgets`, dressed: they come without a look of their own.
+//! The look of the buttons. Those of `bevy_ui_widgets` come without one.
 
 use bevy::input_focus::tab_navigation::TabIndex;
 use bevy::input_focus::{InputFocus, InputFocusVisible};
@@ -13,13 +13,16 @@ pub struct ButtonsPlugin;
 
 impl Plugin for ButtonsPlugin {
     fn build(&self, app: &mut App) {
-        // After `Update`, where buttons come and go.
-        app.add_systems(PostUpdate, (dress, color, skip_hidden, ring_focus).chain())
-            .add_systems(Update, focus_nothing.run_if(run_once));
+        // These run after `Update`, in which buttons come and go.
+        app.add_systems(
+            PostUpdate,
+            (apply_looks, color, skip_hidden, ring_focus).chain(),
+        )
+        .add_systems(Update, focus_nothing.run_if(run_once));
     }
 }
 
-/// How a button looks. A flat one only says how things are, and cannot be pressed.
+/// How a button looks. A flat one only shows a state and cannot be pressed.
 #[derive(Clone, Copy, PartialEq, Component)]
 pub enum Look {
     Gold,
@@ -32,7 +35,7 @@ pub enum Look {
 #[derive(Component)]
 pub struct Label(pub Entity);
 
-/// A button that does what the other components that are given to it say.
+/// Spawns a button. The caller adds the component that says what it does.
 pub fn spawn(
     commands: &mut Commands,
     fonts: &Fonts,
@@ -67,7 +70,7 @@ pub fn spawn(
         .id()
 }
 
-fn dress(
+fn apply_looks(
     buttons: Query<(Entity, &Look, &Label), Changed<Look>>,
     mut texts: Query<&mut TextColor>,
     mut commands: Commands,
@@ -106,7 +109,7 @@ fn color(mut buttons: Query<(&Look, &Hovered, Has<Pressed>, &mut BackgroundColor
     }
 }
 
-/// Tab does not stop at what is not seen.
+/// Has Tab pass over the buttons that are hidden.
 fn skip_hidden(mut buttons: Query<(&Node, &mut TabIndex), Changed<Node>>) {
     for (node, mut index) in &mut buttons {
         index.0 = match node.display {
@@ -116,12 +119,12 @@ fn skip_hidden(mut buttons: Query<(&Node, &mut TabIndex), Changed<Node>>) {
     }
 }
 
-/// Bevy focuses the window at first, which Tab would complain about.
+/// Bevy focuses the window at first, and Tab would log a warning about that.
 fn focus_nothing(mut focus: ResMut<InputFocus>) {
     focus.clear();
 }
 
-/// The ring around the button that Enter and Space press, for those who use the keyboard.
+/// Draws a ring around the button that Enter and Space press, for players who use the keyboard.
 fn ring_focus(
     focus: Res<InputFocus>,
     is_visible: Res<InputFocusVisible>,
@@ -130,7 +133,7 @@ fn ring_focus(
     for (entity, look, mut outline) in &mut buttons {
         let color = match look {
             _ if !is_visible.0 || focus.get() != Some(entity) => Color::NONE,
-            // There is nothing to press, and Tab goes on from here.
+            // It cannot be pressed. The ring shows from where Tab goes on.
             Look::Flat(_) => CARD_EDGE,
             _ => TEXT,
         };

@@ -1,4 +1,4 @@
-//! An item's card: icon, name, price, how its purchase stands, and what can be done about it.
+//! An item's card shows its icon, name, price and the state of its purchase, and has the buttons for it.
 
 use bevy::prelude::*;
 use bevy::ui_widgets::Activate;
@@ -17,13 +17,13 @@ pub struct CardsPlugin;
 
 impl Plugin for CardsPlugin {
     fn build(&self, app: &mut App) {
-        // Before the buttons are dressed.
+        // These run before the buttons get their looks in `PostUpdate`.
         app.add_systems(PreUpdate, (note_states, show_states).chain())
             .add_observer(click);
     }
 }
 
-/// What a card shows.
+/// The state that a card shows.
 #[derive(Clone, Copy, PartialEq, Component)]
 struct Shows {
     state: ItemState,
@@ -31,7 +31,7 @@ struct Shows {
     page: bool,
 }
 
-/// An item's card, and the parts of it that change.
+/// An item's card, with the parts of it that change.
 #[derive(Component)]
 struct Card {
     sku: String,
@@ -54,11 +54,11 @@ enum Action {
     Buy,
     Resume,
     Cancel,
-    /// It only says how things are.
+    /// The button only shows a state.
     Nothing,
 }
 
-/// Items that this project has drawn.
+/// The items that have an icon among the assets.
 const DRAWN: [&str; 4] = ["sword", "shield", "helmet", "lantern"];
 
 pub fn spawn(
@@ -153,7 +153,7 @@ fn spawn_picture(
         let icon = assets.load(format!("demo_shop/icon_{}.png", item.sku));
         return commands.spawn((ImageNode::new(icon), node)).id();
     }
-    // A game would fetch `image_url`; here the name's first letter does.
+    // A game would fetch `image_url`. The demo shows the first letter of the name.
     let letter: String = item.name.chars().take(1).collect();
     commands
         .spawn((node, BackgroundColor(CARD_EDGE)))
@@ -161,7 +161,7 @@ fn spawn_picture(
         .id()
 }
 
-/// Descriptions may be HTML. Its tags are left out, and the card has room for so much.
+/// Descriptions may be HTML. This leaves the tags out, and cuts the text to what a card has room for.
 fn plain_text(html: &str) -> String {
     let mut is_tag = false;
     let visible = html.chars().filter(|&letter| match letter {
@@ -175,7 +175,7 @@ fn plain_text(html: &str) -> String {
     visible.take(90).collect()
 }
 
-/// A button was clicked, or Enter or Space was pressed on it.
+/// Runs when a button was clicked, or Enter or Space was pressed on it.
 fn click(
     activate: On<Activate>,
     buttons: Query<&CardButton>,
@@ -209,7 +209,7 @@ fn note_states(
     for (card, mut shows) in &mut cards {
         let state = ItemState::of(&card.sku, &bag, &purchases, &orders);
         let order = purchases.newest(&card.sku, &orders);
-        // Where the demo pays by itself, the page would come too late.
+        // Where the demo pays by itself, the order is paid before the player could use the page.
         let is_open = |order_id| emulator.is_none() || payer.leaves_to_player(order_id);
         let page = state == ItemState::Waiting && order.is_some_and(|o| is_open(o.order_id));
         shows.set_if_neq(Shows { state, page });
@@ -242,7 +242,7 @@ fn show_states(
             ItemState::Canceled => ("Canceled. Nothing was charged.", RED, "Buy"),
             ItemState::Refunded => ("Refunded. The money is on its way.", RED, "Buy"),
             ItemState::Expired => ("Expired. Nothing was charged.", RED, "Buy"),
-            ItemState::Abandoned => ("Not paid. It comes if you pay later.", MUTED, "Buy"),
+            ItemState::Abandoned => ("Not paid. You get it if you pay later.", MUTED, "Buy"),
             ItemState::Lost => ("The order is not followed any more.", RED, "Buy"),
         };
         let (does, look) = match state {

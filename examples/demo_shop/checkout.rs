@@ -1,4 +1,4 @@
-//! Buying: what the shop's buttons ask for, told to the plugin.
+//! The checkout passes on to the plugin what the shop's buttons ask for.
 
 use bevy::prelude::*;
 use bevy_xsolla::emulator::XsollaEmulator;
@@ -64,7 +64,7 @@ impl Purchases {
         made.map(|(_, sku)| sku.as_str())
     }
 
-    /// The newest order for this item, of this run or an earlier one.
+    /// The newest order of this item, from this run or an earlier one.
     pub fn newest<'a>(&self, sku: &str, orders: &'a Orders) -> Option<&'a Order> {
         orders.iter().rfind(|order| {
             let lists_it = |items: &Vec<OrderItem>| items.iter().any(|item| item.sku == sku);
@@ -144,7 +144,7 @@ fn cancel(
         match (order_id, &emulator) {
             (None, _) => {}
             (Some(order_id), None) => commands.abandon_order(order_id),
-            // The demo is the payment page too, and there an order can be canceled for good.
+            // With the emulator the demo stands in for the payment page too, where an order can be canceled.
             (Some(order_id), Some(emulator)) => {
                 if emulator.status(order_id) == OrderStatus::New {
                     emulator.cancel(order_id);

@@ -1,4 +1,4 @@
-//! The connection light: how tracking is doing, from [`TrackerState`].
+//! The connection light shows how tracking is doing.
 
 use bevy::ecs::hierarchy::ChildSpawnerCommands;
 use bevy::prelude::*;
@@ -25,9 +25,9 @@ struct Light;
 /// The texts that follow the state.
 #[derive(Component)]
 enum Says {
-    /// In a word how things are.
+    /// A word for the state.
     What,
-    /// In a line why.
+    /// A line that explains it.
     Why,
 }
 

@@ -1,5 +1,5 @@
-//! Trouble to play with, where the emulator stands in: what it does to the order can be watched in
-//! the shop panel. The keys F and 1 to 7 work too.
+//! A panel of faults for the player to cause, where the emulator stands in for Xsolla. The shop panel shows
+//! what a fault does to an order. The keys F and 1 to 7 work too.
 
 use bevy::input_focus::tab_navigation::TabGroup;
 use bevy::prelude::*;
@@ -33,7 +33,7 @@ impl Plugin for FaultsPlugin {
     }
 }
 
-/// What the panel's buttons do.
+/// What a button of the panel does.
 #[derive(Clone, Copy, PartialEq, Eq, Component)]
 enum Does {
     /// Opens and closes the panel.
@@ -48,7 +48,7 @@ enum Does {
     StartAnew,
 }
 
-/// Each with its key and its text.
+/// The buttons, each with its key and its text.
 const BUTTONS: [(Does, KeyCode, &str); 8] = [
     (Does::Fold, KeyCode::KeyF, "F  Make trouble"),
     (Does::DropSocket, KeyCode::Digit1, "1  Drop the socket"),
@@ -64,7 +64,7 @@ const BUTTONS: [(Does, KeyCode, &str); 8] = [
 #[derive(Message)]
 struct Press(Does);
 
-/// Which troubles are on, and whether the panel is open.
+/// Which faults are on, and whether the panel is open.
 #[derive(Default, Resource)]
 struct Trouble {
     is_open: bool,
@@ -127,8 +127,8 @@ fn press(
             Does::Fold => trouble.is_open ^= true,
             Does::DropSocket => {
                 let text = match emulator.open_sockets() {
-                    0 => "There is none: sockets are open while orders are.",
-                    _ => "As when a cable is pulled.",
+                    0 => "No socket is open, because no order is.",
+                    _ => "It broke as if a cable was pulled.",
                 };
                 emulator.drop_sockets();
                 toasts.write(Toast {
@@ -152,7 +152,7 @@ fn press(
             Does::PayByHand => {
                 trouble.pays_by_hand ^= true;
                 payer.set_by_hand(trouble.pays_by_hand);
-                // As with Xsolla: whoever buys sees the page.
+                // As with Xsolla, a purchase opens the page.
                 config.open_payment_page = trouble.pays_by_hand;
             }
             Does::Restart => {
@@ -176,7 +176,7 @@ fn show(trouble: Res<Trouble>, mut buttons: Query<(&Does, &mut Look, &mut Node)>
         };
         look.set_if_neq(if is_on { Look::Red } else { Look::Plain });
         node.display = match does {
-            // A trouble that is on is seen, so that nobody forgets it.
+            // A fault that is on stays visible, so that nobody forgets it.
             Does::Fold => Display::Flex,
             _ if trouble.is_open || is_on => Display::Flex,
             _ => Display::None,

@@ -1,5 +1,5 @@
-//! The game, as far as payments are concerned: what the hero has, and the one system that grants.
-//! The window and the terminal share it.
+//! The part of the game that has to do with payments, with the one system that grants. The window and the
+//! terminal share it.
 
 use bevy::prelude::*;
 use bevy_xsolla::CatalogItem;
@@ -24,17 +24,17 @@ impl Plugin for GamePlugin {
     }
 }
 
-/// For each player who logs in: what is for sale, and for how much, may depend on who asks.
+/// Fetches the catalogue for each player who logs in, because items and prices may depend on the player.
 fn fetch_catalog(mut commands: Commands) {
     commands.fetch_catalog();
 }
 
-/// What this shop sells: the items that cost real money. The others are not for it.
+/// The items that cost real money. This shop sells no others.
 pub fn for_sale(catalog: &Catalog) -> impl Iterator<Item = &CatalogItem> {
     catalog.items().iter().filter(|item| item.price.is_some())
 }
 
-/// The item's name, or its SKU where it is not from this shop.
+/// The item's name, or its SKU where the catalogue does not have it.
 pub fn name_of<'a>(sku: &'a str, catalog: &'a Catalog) -> &'a str {
     catalog.get(sku).map_or(sku, |item| &item.name)
 }
@@ -45,7 +45,7 @@ pub struct ItemUnlocked {
     pub sku: String,
 }
 
-/// The grant. It follows [`OrderDone`], nothing else: a paid order is not delivered yet.
+/// Grants what was bought. Only [`OrderDone`] leads to a grant, because a paid order is not delivered yet.
 fn unlock_items(
     mut done: MessageReader<OrderDone>,
     mut bag: ResMut<Bag>,
@@ -54,24 +54,24 @@ fn unlock_items(
 ) {
     for order in done.read() {
         match bag.add(order) {
-            // It came again, because the game ended before the acknowledgement was kept.
+            // The order came again, because the game ended before the ledger had the acknowledgement.
             Ok(false) => {}
             Ok(true) => {
                 let skus = order.items.iter().map(|item| item.sku.clone());
                 unlocked.write_batch(skus.map(|sku| ItemUnlocked { sku }));
             }
             Err(error) => {
-                // Not acknowledged, it comes again at the next start.
+                // It is not acknowledged, so it comes again at the next start.
                 error!("order {} cannot be saved: {error}", order.order_id);
                 continue;
             }
         }
-        // What was granted is on the disk. Not before.
+        // The grant is on the disk by now. An earlier acknowledgement could lose it.
         commands.acknowledge_order(order.order_id);
     }
 }
 
-/// The other way: the player has their money back.
+/// Takes back what a refunded order brought.
 fn take_back(mut canceled: MessageReader<OrderCanceled>, mut bag: ResMut<Bag>) {
     for order in canceled.read().filter(|order| order.was_done) {
         if let Err(error) = bag.take_back(order.order_id) {
@@ -80,7 +80,7 @@ fn take_back(mut canceled: MessageReader<OrderCanceled>, mut bag: ResMut<Bag>) {
     }
 }
 
-/// Where an item stands, for its card. In the order in which a purchase moves.
+/// The state of an item, for its card. The order is that in which a purchase moves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug, Component)]
 pub enum ItemState {
     Available,

@@ -1,4 +1,4 @@
-//! The same purchase in the terminal: for machines without a display.
+//! The same purchase in the terminal, for machines without a display.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -34,7 +34,7 @@ impl Plugin for HeadlessPlugin {
                     resource_exists::<XsollaEmulator>.and_then(resource_changed::<Catalog>),
                 ),
             )
-            // After `Update`, where the game grants.
+            // These run after `Update`, in which the game grants.
             .add_systems(
                 PostUpdate,
                 (print_connection, print_news, print_unlocked, quit).chain(),
@@ -42,7 +42,7 @@ impl Plugin for HeadlessPlugin {
     }
 }
 
-/// Once the catalogue is there.
+/// Buys the first item, once the catalogue is there.
 fn buy_something(
     catalog: Res<Catalog>,
     mut requests: MessageWriter<Buy>,
@@ -51,7 +51,7 @@ fn buy_something(
     match catalog.state() {
         CatalogState::Ready => {}
         CatalogState::Failed(error) => {
-            say(format_args!("the catalogue cannot be had: {error}"));
+            say(format_args!("the catalogue cannot be fetched: {error}"));
             exit.write(AppExit::error());
             return;
         }
@@ -65,7 +65,7 @@ fn buy_something(
     }
 }
 
-/// For those who follow orders of their own: on the emulator there is not much to say.
+/// Prints the connection's state to those who follow orders at Xsolla. On the emulator it tells little.
 fn print_connection(
     (state, ledger): (Res<TrackerState>, Res<LedgerState>),
     emulator: Option<Res<XsollaEmulator>>,
@@ -115,7 +115,7 @@ fn print_unlocked(mut unlocked: MessageReader<ItemUnlocked>, catalog: Res<Catalo
     }
 }
 
-/// Quits when every order has come to its end, well or not; or when it cannot any more.
+/// Quits when every order has come to its end, well or not, or when none can any more.
 fn quit(
     orders: Res<Orders>,
     (state, ledger): (Res<TrackerState>, Res<LedgerState>),
@@ -141,7 +141,7 @@ fn quit(
     }
 }
 
-/// Like `println!`, which panics where nobody reads any more.
+/// Prints a line. `println!` would panic if the reader of the output has gone.
 fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

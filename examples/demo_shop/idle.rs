@@ -1,5 +1,5 @@
-//! The game draws while something moves, and sleeps when nothing does: until there is input, or until
-//! the plugin wakes it with news (its feature `winit`).
+//! The game draws while something moves and sleeps when nothing does. Input wakes it, and so does the plugin
+//! when it has news (its feature `winit`).
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct IdlePlugin;
 impl Plugin for IdlePlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Life>()
-            // In the frame that the news woke: there is no next one otherwise.
+            // They run last, to see what this frame brought. A sleeping game may have no next frame.
             .add_systems(
                 Last,
                 (age, notice_input, notice_news, sleep_or_wake).chain(),
@@ -37,7 +37,7 @@ impl Plugin for IdlePlugin {
     }
 }
 
-/// What is left of the scene's life, in seconds.
+/// How many seconds the scene moves on before it rests.
 #[derive(Resource)]
 pub struct Life(f32);
 
@@ -48,7 +48,7 @@ impl Default for Life {
 }
 
 impl Life {
-    /// How much things move that move for no reason: all of it, less and less, and then nothing.
+    /// How much the idle movements show: 1 while the scene lives, then less and less, and 0 at rest.
     pub fn liveliness(&self) -> f32 {
         EaseFunction::SmoothStep.sample_clamped(self.0 / RESTS_WITHIN)
     }
@@ -83,7 +83,7 @@ fn notice_news(
         || catalog.is_changed()
         || state.is_changed()
         || ledger.is_changed();
-    // Payments that the demo plays need its clock, and so does what disappears by itself.
+    // The demo's own payments need frames to go on, and so does the panel that disappears by itself.
     let is_busy = payer.is_busy() || last_time.is_leaving();
     if has_changed || !toasts.is_empty() || is_busy {
         life.0 = LIVES_ON;
@@ -95,7 +95,7 @@ fn sleep_or_wake(life: Res<Life>, mut settings: ResMut<WinitSettings>, mut sleep
     if *sleeps != is_at_rest {
         *sleeps = is_at_rest;
         *settings = match is_at_rest {
-            // As `WinitSettings::desktop_app()`, which wakes every few seconds for no reason.
+            // `WinitSettings::desktop_app()` would wake every few seconds for no reason.
             true => WinitSettings {
                 focused_mode: UpdateMode::reactive(SLEEPS_FOR),
                 unfocused_mode: UpdateMode::reactive_low_power(SLEEPS_FOR),

@@ -1,4 +1,4 @@
-//! After a restart: the orders that were open when the game ended, and what becomes of them.
+//! After a restart this panel shows the orders that were open when the game ended, and what becomes of them.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub struct LastTimePlugin;
 
 impl Plugin for LastTimePlugin {
     fn build(&self, app: &mut App) {
-        // After `Update`, where this run's own orders are noted.
+        // These run after `Update`, in which this run's own orders are noted.
         app.init_resource::<LastTime>().add_systems(
             PostUpdate,
             (
@@ -31,7 +31,7 @@ impl Plugin for LastTimePlugin {
     }
 }
 
-/// What the plugin has restored from its ledger.
+/// The orders that the plugin has restored from its ledger.
 #[derive(Default, Resource)]
 pub struct LastTime {
     lines: Vec<Line>,
@@ -46,7 +46,7 @@ struct Line {
 }
 
 impl LastTime {
-    /// Whether the panel is to disappear soon, for which the game has to be awake.
+    /// Whether the panel is to disappear soon. The game has to stay awake for that.
     pub fn is_leaving(&self) -> bool {
         self.over_since.is_some()
     }
@@ -66,7 +66,7 @@ fn note_orders(
     let mut lines = Vec::new();
     for order in &orders {
         let is_shown = last_time.lines.iter().any(|l| l.order_id == order.order_id);
-        // Not those of this run, nor those that were over before it.
+        // The orders of this run are left out, and those that were over before it.
         let is_new = purchases.sku_of(order.order_id).is_none() && !order.phase.is_acknowledged();
         if is_shown || is_new {
             let item = order.items.iter().flatten().next();
@@ -97,7 +97,7 @@ fn leave(
 ) {
     let is_over = |since: Instant| since.elapsed() > LINGERS;
     if last_time.over_since.is_some_and(is_over) {
-        // The lines stay, so that they are not taken for new ones.
+        // The lines stay, so that their orders do not count as new ones.
         last_time.bypass_change_detection().over_since = None;
         for panel in &panels {
             commands.entity(panel).despawn();
@@ -152,7 +152,7 @@ fn show(
             }
         })
         .id();
-    // Above the toasts.
+    // The panel stands above the toasts.
     commands.entity(*stack).insert_children(0, &[panel]);
 }
 

@@ -1,13 +1,13 @@
-//! A small shop in a small game: what you buy, the hero wears.
+//! This is a small shop in a small game: the hero wears what you buy.
 //!
-//! `cargo run --example demo_shop` needs nothing set up: an emulator stands in for Xsolla.
+//! `cargo run --example demo_shop` needs no set-up: an emulator stands in for Xsolla.
 //! `--help` lists the rest.
 //!
-//! - `game.rs` is what every shop has: the system that grants. `save.rs` keeps what was granted.
+//! - `game.rs` has what every shop needs: the system that grants. `save.rs` keeps what was granted.
 //! - `checkout.rs` buys; `payer.rs` plays the payments where the emulator stands in.
 //! - `scene.rs`, `shop_ui.rs`, `cards.rs`, `order_panel.rs`, `last_time.rs` and `toasts.rs` show it, with
 //!   the looks of `theme.rs` and `buttons.rs`; `words.rs` says what went wrong.
-//! - `faults.rs` makes trouble, `restart.rs` starts anew, `idle.rs` lets it sleep.
+//! - `faults.rs` causes faults, `restart.rs` starts the game again, `idle.rs` lets it sleep.
 //! - `headless.rs` runs the same purchase in the terminal; `autoplay.rs` plays by itself.
 //! - `args.rs` reads the command line.
 
@@ -47,14 +47,14 @@ use crate::game::GamePlugin;
 use crate::payer::{Payer, PayerPlugin};
 use crate::save::Bag;
 
-/// What the emulator sells: what the hero can wear.
+/// The items that the emulator sells.
 const ITEMS: &str = include_str!("../../assets/demo_shop/items.json");
 
 fn main() -> AppExit {
     let args = match Args::read(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(Instead::Help) => {
-            // Not `println!`, which panics where nobody reads any more.
+            // `println!` would panic if the reader of the output has gone.
             let _ = writeln!(std::io::stdout(), "{}", args::HELP);
             return AppExit::Success;
         }
@@ -80,13 +80,13 @@ fn main() -> AppExit {
     };
     let exit = restart::obey(exit, &args, &folder);
     if args.is_by_itself() && args.save.is_none() {
-        // It was made for this run.
+        // The folder was made for this run.
         let _ = std::fs::remove_dir_all(&folder);
     }
     exit
 }
 
-/// Where the game of this run is kept.
+/// The folder in which the game of this run is kept.
 fn prepare_folder(args: &Args) -> io::Result<PathBuf> {
     let folder = match (&args.save, &args.backend) {
         (Some(folder), _) => folder.clone(),
@@ -132,7 +132,7 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
             emulator.set_items(serde_json::from_str(ITEMS).unwrap_or_default());
             let user = emulator.user("wanderer");
             let mut config = emulator.config();
-            // Otherwise there is none, because the emulator's orders are gone with it. Here they are kept.
+            // The emulator's config has no ledger, because its orders end with it. `Payer` keeps them.
             config.ledger = Ledger::at(folder.join(save::LEDGER));
             app.insert_resource(Payer::open(folder, &emulator, &user)?)
                 .insert_resource(config)
@@ -176,7 +176,7 @@ fn add_window(app: &mut App, args: &Args) {
                 ..default()
             })
             .set(AssetPlugin {
-                // So that the program finds its pictures wherever it is started from.
+                // The program finds its pictures wherever it is started from.
                 file_path: concat!(env!("CARGO_MANIFEST_DIR"), "/assets").to_owned(),
                 ..default()
             }),

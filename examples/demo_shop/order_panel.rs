@@ -1,4 +1,4 @@
-//! The newest order's way: created, paid, delivered; when, and by which channel the news came.
+//! This panel shows the newest order's way from created to delivered, and how and when the news of it came.
 
 use std::time::Instant;
 
@@ -25,11 +25,11 @@ impl Plugin for OrderPanelPlugin {
 #[derive(Default, Resource)]
 struct Timeline {
     order_id: Option<OrderId>,
-    /// What it is for, once that is known.
+    /// The name of its item, once that is known.
     name: String,
-    /// When it was first seen. By the clock: the game's time stands still while the game sleeps.
+    /// When it was first seen. The game's own time stands still while the game sleeps.
     start: Option<Instant>,
-    /// One for each status that it came to.
+    /// One piece of news for each status that it came to.
     news: Vec<News>,
 }
 
@@ -39,7 +39,7 @@ struct News {
     at: f32,
 }
 
-/// A text that follows the timeline; the number says which step.
+/// A text that follows the timeline. The number says which step.
 #[derive(Component)]
 enum Label {
     Order,
@@ -47,7 +47,7 @@ enum Label {
     News(usize),
 }
 
-/// The dot of a step, or the line that leads to it: colored once it is reached.
+/// The dot of a step, or the line that leads to it. It is colored once the step is reached.
 #[derive(Component)]
 struct Mark(usize);
 
@@ -90,7 +90,7 @@ fn spawn_step(row: &mut ChildSpawnerCommands, fonts: &Fonts, step: usize) {
     })
     .with_children(|column| {
         if step > 0 {
-            // From the middle of the step before to the middle of this one, less the dots.
+            // It goes from the middle of the step before to the middle of this one, without the dots.
             let lead = Node {
                 position_type: PositionType::Absolute,
                 left: percent(-50),
@@ -110,7 +110,7 @@ fn spawn_step(row: &mut ChildSpawnerCommands, fonts: &Fonts, step: usize) {
         };
         column.spawn((Mark(step), dot, BackgroundColor(CARD_EDGE)));
         column.spawn((Label::Step(step), fonts.bold("", 14.0, MUTED)));
-        // As tall without news, so that nothing jumps when they come.
+        // The line is as tall without news, so that nothing jumps when news comes.
         let line = Node {
             min_height: px(17),
             ..default()
@@ -126,7 +126,7 @@ fn note_news(
     purchases: Res<Purchases>,
     catalog: Res<Catalog>,
 ) {
-    // An order that was over before this run has no way to show.
+    // An order that was over before this run has no news to show.
     let shown = timeline.order_id;
     let is_of_now =
         |order: &&Order| !order.phase.is_acknowledged() || shown == Some(order.order_id);
@@ -179,7 +179,7 @@ impl Timeline {
             0 => ("Created", GOLD, OrderStatus::New),
             1 => ("Paid", BLUE, OrderStatus::Paid),
             _ => {
-                // The end, if it was another.
+                // The order may have ended without being delivered.
                 for (name, status) in [
                     ("Canceled", OrderStatus::Canceled),
                     ("Expired", OrderStatus::Expired),

@@ -1,8 +1,8 @@
-//! What the player and Xsolla would do, with the emulator: pay and deliver. The game hears of it
-//! through the plugin only.
+//! With the emulator the demo also plays the player who pays and Xsolla that delivers. The game hears of
+//! both through the plugin only.
 //!
-//! The emulator forgets its orders when it ends, and Xsolla does not. So they are kept in a file beside
-//! the game's, and time passes for them while the game is closed.
+//! Unlike Xsolla the emulator forgets its orders when it ends. So they are kept in a file beside the game's,
+//! and time passes for them while the game is closed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,21 +15,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::save;
 
-/// How long the player takes to pay, and then Xsolla to deliver.
+/// How long the player takes to pay, and how long Xsolla then takes to deliver.
 const PAID_AFTER: Duration = Duration::from_millis(1500);
 const DONE_AFTER: Duration = Duration::from_millis(1500);
 
-/// How long a slow payment takes: by the phone bill it may be minutes.
+/// How long a slow payment takes. A real one, by the phone bill, may take minutes.
 const PAID_SLOWLY_AFTER: Duration = Duration::from_secs(20);
 
-/// Without an [`XsollaEmulator`] in the app it does nothing.
+/// Does nothing in an app without an [`XsollaEmulator`].
 pub struct PayerPlugin;
 
 impl Plugin for PayerPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Payer>()
             .add_systems(Update, open_pages)
-            // Last, so that the file has what the last frame saw.
+            // This runs in `Last`, so that the file has what the last frame saw.
             .add_systems(
                 Last,
                 pay_and_deliver.run_if(resource_exists::<XsollaEmulator>),
@@ -52,7 +52,7 @@ struct Bought {
     order_id: u64,
     items: Vec<(String, u64)>,
     status: String,
-    /// When it is paid, or delivered, by itself.
+    /// When it will be paid or delivered by itself.
     next: Option<SystemTime>,
 }
 
@@ -79,7 +79,7 @@ impl Payer {
         })
     }
 
-    /// Whether it is to pay or deliver something.
+    /// Whether a payment or a delivery is to come.
     pub fn is_busy(&self) -> bool {
         self.bought.iter().any(|order| order.next.is_some())
     }
@@ -90,7 +90,7 @@ impl Payer {
         order.is_some_and(|order| order.status == "new" && order.next.is_none())
     }
 
-    /// What is slow is paid now.
+    /// Pays now what would be paid slowly.
     pub fn hurry(&mut self) {
         self.is_slow = false;
         for order in &mut self.bought {
@@ -98,7 +98,7 @@ impl Payer {
         }
     }
 
-    /// From now on the player pays in the browser, or not any more. What is open follows.
+    /// Says whether the player pays in the browser. That counts for unpaid orders too.
     pub fn set_by_hand(&mut self, is_by_hand: bool) {
         self.is_by_hand = is_by_hand;
         let when = self.paid_at();
@@ -146,7 +146,7 @@ fn pay_and_deliver(mut payer: ResMut<Payer>, emulator: Res<XsollaEmulator>) {
             has_changed = true;
             order.next = match status {
                 OrderStatus::New => order.next,
-                // What was due while the game was closed happened then.
+                // A payment that was due while the game was closed counts as made at that time.
                 OrderStatus::Paid => Some(order.next.unwrap_or_else(SystemTime::now) + DONE_AFTER),
                 _ => None,
             };

@@ -1,7 +1,7 @@
-//! Ending and beginning again, as a player does who closes the game.
+//! The demo restarts itself, to show that orders outlive the game.
 //!
-//! It is a real restart: the program starts itself as a new process, which has nothing but the files.
-//! So this works as well: buy something, close the window before it is delivered, and start the demo.
+//! The program starts itself as a new process, which has nothing but the files. It works by hand as well:
+//! buy something, close the window before it is delivered, and start the demo.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,9 +13,9 @@ use crate::args::Args;
 /// How the game exits when it wants to be started again.
 #[derive(Clone, Copy)]
 pub enum Restart {
-    /// With all that was bought.
+    /// Keeps all that was bought.
     Continue,
-    /// With nothing.
+    /// Begins with nothing.
     Anew,
 }
 
@@ -34,10 +34,10 @@ impl Restart {
     }
 }
 
-/// Starts the game again, as long as it wants that. Its window and its files are closed by now.
+/// Starts the game again as long as it exits with a restart. Its window and its files are closed by now.
 pub fn obey(mut exit: AppExit, args: &Args, folder: &Path) -> AppExit {
     if args.is_restarted {
-        // The first process does it.
+        // Only the first process starts others.
         return exit;
     }
     while let Some(restart) = Restart::of(&exit) {

@@ -1,4 +1,4 @@
-//! What is on the disk: the folder of a game, and what the hero has.
+//! The files of a game: what the hero has, and where it is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,14 +9,14 @@ use bevy_xsolla::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What the hero has.
+/// The file with what the hero has.
 const BAG: &str = "bag.json";
 
-/// What the emulator is to remember.
+/// The file with the orders that the emulator is to remember.
 pub const EMULATOR: &str = "emulator.json";
 
-/// What the hero has, order by order: so no order counts twice, and a refund takes back what its order
-/// brought and nothing else.
+/// What the hero has. It is kept order by order, so that no order counts twice and a refund takes back what
+/// its order brought and nothing else.
 #[derive(Default, Resource)]
 pub struct Bag {
     orders: Granted,
@@ -25,7 +25,7 @@ pub struct Bag {
     file: PathBuf,
 }
 
-/// SKUs, and how many of each.
+/// The SKUs of each order, and how many of each.
 type Granted = BTreeMap<u64, Vec<(String, u64)>>;
 
 impl Bag {
@@ -38,7 +38,7 @@ impl Bag {
         })
     }
 
-    /// Puts in what an order brought. Once this is `Ok` it is on the disk; whether it was new.
+    /// Puts in what an order brought, and returns whether the order was new. By then it is on the disk.
     pub fn add(&mut self, order: &OrderDone) -> io::Result<bool> {
         let items = order.items.iter();
         let items = items.map(|item| (item.sku.clone(), item.quantity));
@@ -50,7 +50,7 @@ impl Bag {
         Ok(is_new)
     }
 
-    /// Takes out what an order brought, which was refunded.
+    /// Takes out what a refunded order brought.
     pub fn take_back(&mut self, order_id: OrderId) -> io::Result<()> {
         self.refunded.insert(order_id);
         match self.orders.remove(&order_id.0) {
@@ -70,10 +70,10 @@ impl Bag {
     }
 }
 
-/// The plugin's own file: which orders are open, and which were granted.
+/// The plugin's own file, with the orders that are open and those that were granted.
 pub const LEDGER: &str = "orders.ledger";
 
-/// Beneath the user's data, by the shop and its player.
+/// A folder below the user's data folder, by the shop and its player.
 pub fn default_folder(name: &str) -> io::Result<PathBuf> {
     let data = dirs::data_dir().ok_or_else(|| io::Error::other("there is no data folder"))?;
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
@@ -82,7 +82,7 @@ pub fn default_folder(name: &str) -> io::Result<PathBuf> {
     Ok(data.join("bevy_xsolla_demo_shop").join(name))
 }
 
-/// What was bought is not forgotten at Xsolla, of course.
+/// Deletes the files of a game. Xsolla keeps its orders.
 pub fn forget(folder: &Path) -> io::Result<()> {
     for file in [BAG, EMULATOR, LEDGER] {
         match std::fs::remove_file(folder.join(file)) {
@@ -93,7 +93,7 @@ pub fn forget(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// `None` where there is no such file yet.
+/// Reads a file; `None` where there is no such file yet.
 pub fn read<T: DeserializeOwned>(file: &Path) -> io::Result<Option<T>> {
     match std::fs::read(file) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
@@ -102,7 +102,7 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> io::Result<Option<T>> {
     }
 }
 
-/// All of it or nothing: a game that ends in the midst finds the old file.
+/// Writes all of the file or nothing. A game that ends in between finds the old file at its next start.
 pub fn write<T: Serialize>(file: &Path, value: &T) -> io::Result<()> {
     let new = file.with_extension("new");
     let mut out = std::fs::File::create(&new)?;

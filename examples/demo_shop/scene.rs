@@ -1,4 +1,4 @@
-//! The hero in the clearing. What is unlocked changes what one sees.
+//! The hero in the clearing. The scene shows what is unlocked.
 
 use bevy::camera::ScalingMode;
 use bevy::prelude::*;
@@ -7,7 +7,7 @@ use crate::idle::Life;
 use crate::save::Bag;
 use crate::shop_ui::ShopPanel;
 
-/// The scene's height in world units; the window shows all of it, and as much width as it has.
+/// The scene's height in world units. The window shows all of it, and as much of its width as fits.
 const HEIGHT: f32 = 720.0;
 
 pub struct ScenePlugin;
@@ -29,24 +29,24 @@ impl Plugin for ScenePlugin {
     }
 }
 
-/// Seen once the bag has this item.
+/// A sprite that is visible once the bag has this item.
 #[derive(Component)]
 struct UnlockedBy(&'static str);
 
-/// Seconds since the item came; it grows into place.
+/// An item that grows into place, with the seconds since it came.
 #[derive(Component)]
 struct Pop(f32);
 
-/// Moves up and down a little, as if it breathed.
+/// A sprite that moves up and down a little, as if it breathed.
 #[derive(Component)]
 struct Breathes;
 
-/// What the lantern does to the picture, from none of it to all of it.
+/// What the lantern changes in the picture.
 #[derive(Component)]
 enum Light {
-    /// The night, which it drives away.
+    /// The darkness, which the lantern drives away.
     Night,
-    /// Its own shine, which flickers.
+    /// The lantern's own light, which flickers.
     Glow,
 }
 
@@ -75,7 +75,7 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
         Transform::from_xyz(-146.0, -86.0, 1.0),
     ));
 
-    // The darkness lies over all but what the lantern lights.
+    // The darkness lies over everything.
     commands.spawn((
         Sprite::from_color(Color::NONE, Vec2::new(4000.0, HEIGHT)),
         Transform::from_xyz(0.0, 0.0, 5.0),
@@ -93,7 +93,8 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
         UnlockedBy("lantern"),
     ));
 
-    // What the hero wears is drawn on the hero's own canvas, so it only has to lie on top.
+    // The pictures of what the hero wears have the size of the hero's own, so they lie on top of it as they
+    // are.
     let (width, height) = (340.0, 408.0);
     commands
         .spawn((
@@ -114,7 +115,7 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
         });
 }
 
-/// The panel covers a part of the window; the hero stands in the middle of the rest.
+/// The panel covers a part of the window, and the hero stands in the middle of the rest.
 fn keep_hero_beside_the_panel(
     window: Single<&Window>,
     panel: Single<&ComputedNode, With<ShopPanel>>,
@@ -142,7 +143,7 @@ fn show_unlocked(
                 *visibility = Visibility::Inherited;
                 commands.entity(entity).insert(Pop(0.0));
             }
-            // Refunded.
+            // The item was refunded.
             (false, false) => *visibility = Visibility::Hidden,
             _ => {}
         }
@@ -165,7 +166,7 @@ fn pop(
 }
 
 fn breathe(mut hero: Single<&mut Transform, With<Breathes>>, time: Res<Time>, life: Res<Life>) {
-    // Stretched from the feet, which stay where they are.
+    // The feet stay where they are.
     let stretch = 1.0 + 0.008 * life.liveliness() * (time.elapsed_secs() * 2.2).sin();
     hero.scale.y = stretch;
     hero.translation.y = -106.0 + 196.0 * (stretch - 1.0);

@@ -1,4 +1,4 @@
-//! The shop panel: the catalogue, a page of it at a time, and the newest order below.
+//! The shop panel shows a page of the catalogue, and the newest order below it.
 
 use bevy::input_focus::tab_navigation::TabGroup;
 use bevy::prelude::*;
@@ -11,7 +11,7 @@ use crate::checkout::TestPayments;
 use crate::theme::{Fonts, MUTED, PANEL, TEXT};
 use crate::{cards, connection, game, order_panel, words};
 
-/// How many cards there is room for.
+/// How many cards the panel has room for.
 const PER_PAGE: usize = 4;
 
 pub struct ShopUiPlugin;
@@ -30,7 +30,7 @@ impl Plugin for ShopUiPlugin {
 #[derive(Component)]
 pub struct ShopPanel;
 
-/// Where the cards are.
+/// The part of the panel that has the cards.
 #[derive(Component)]
 struct Shelf;
 
@@ -38,7 +38,7 @@ struct Shelf;
 #[derive(Default, Resource)]
 struct Page(usize);
 
-/// What the button below the shelf does.
+/// What the button below the cards does.
 #[derive(Component)]
 enum ShelfButton {
     NextPage,

@@ -1,4 +1,4 @@
-//! Colours, fonts, and the text that uses them.
+//! The colours and fonts, and the texts that use them.
 
 use bevy::prelude::*;
 
@@ -11,7 +11,7 @@ pub const GOLD: Color = Color::srgb(0.953, 0.741, 0.337);
 pub const GREEN: Color = Color::srgb(0.427, 0.831, 0.584);
 pub const BLUE: Color = Color::srgb(0.478, 0.745, 0.992);
 pub const RED: Color = Color::srgb(0.980, 0.486, 0.482);
-/// On gold and other light colours.
+/// For text on gold and other light colours.
 pub const DARK_TEXT: Color = Color::srgb(0.133, 0.106, 0.196);
 
 /// The fonts of the shop.
@@ -32,12 +32,12 @@ impl FromWorld for Fonts {
 }
 
 impl Fonts {
-    /// Running text.
+    /// A running text.
     pub fn text(&self, text: &str, size: f32, color: Color) -> impl Bundle + use<> {
         styled(&self.medium, text, size, color)
     }
 
-    /// Names, numbers, buttons.
+    /// A text for names, numbers and buttons.
     pub fn bold(&self, text: &str, size: f32, color: Color) -> impl Bundle + use<> {
         styled(&self.bold, text, size, color)
     }

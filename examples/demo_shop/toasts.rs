@@ -7,7 +7,7 @@ use crate::game::{ItemUnlocked, name_of};
 use crate::theme::{BLUE, Fonts, GOLD, MUTED, PANEL, RED, TEXT};
 use crate::words;
 
-/// How long a toast stays, and how long it takes to slide in and out, in seconds.
+/// How many seconds a toast stays, and how many it takes to slide in or out.
 const STAYS: f32 = 4.5;
 const SLIDES: f32 = 0.25;
 
@@ -22,7 +22,7 @@ impl Plugin for ToastsPlugin {
     }
 }
 
-/// Something to tell the player.
+/// A notice for the player.
 #[derive(Message)]
 pub struct Toast {
     pub title: String,
@@ -30,11 +30,11 @@ pub struct Toast {
     pub color: Color,
 }
 
-/// Where notices are, one below the other.
+/// The column that holds the notices.
 #[derive(Component)]
 pub struct Stack;
 
-/// On the screen for so many seconds.
+/// A toast, with the seconds for which it has been on the screen.
 #[derive(Component)]
 pub struct Shown(f32);
 
@@ -78,7 +78,7 @@ fn announce(
         toast(title, words::purchase(&purchase.error), RED);
     }
     for page in pages.read() {
-        let title = "The payment page is not here".to_owned();
+        let title = "The page cannot be opened".to_owned();
         toast(title, words::page(&page.error).to_owned(), BLUE);
     }
     for order in canceled.read() {

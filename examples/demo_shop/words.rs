@@ -1,5 +1,5 @@
-//! What went wrong, in words for players: short, and with what they can do. Whoever looks for the cause
-//! finds it in the log.
+//! What went wrong, in words for players: each text is short and says what they can do. The causes are in
+//! the log.
 
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
@@ -21,7 +21,7 @@ pub fn purchase(error: &PurchaseError) -> String {
         PurchaseError::NotLoggedIn => "Please log in first.".to_owned(),
         PurchaseError::NotEnoughCurrency(_) => "You do not have enough for it.".to_owned(),
         PurchaseError::NoSuchItem(_) => "It is not for sale any more.".to_owned(),
-        // It is not repeated by itself: nobody wants to find later that they bought it.
+        // The demo does not try again by itself: nobody wants to find out later that they bought something.
         PurchaseError::Request(error) => format!("{} Please try again.", request(error)),
         _ => "This cannot be bought.".to_owned(),
     }
@@ -29,19 +29,19 @@ pub fn purchase(error: &PurchaseError) -> String {
 
 pub fn page(error: &PaymentPageError) -> &'static str {
     match error {
-        PaymentPageError::NoPage => "It is of the game's last run. Cancel, and buy again.",
+        PaymentPageError::NoPage => "It is from an earlier run. Cancel it and buy again.",
         _ => "No browser could be opened.",
     }
 }
 
 pub fn tracking(error: &TrackingError) -> &'static str {
     match error {
-        TrackingError::Refused(_) => "The shop does not know it.",
-        _ => "Nothing was heard of it for too long.",
+        TrackingError::Refused(_) => "The shop does not know this order.",
+        _ => "There was no news of it for too long.",
     }
 }
 
-/// How tracking is doing: in a word, and in a line.
+/// A word for how tracking is doing, and a line that explains it.
 pub fn state(tracker: &TrackerState, ledger: &LedgerState) -> (&'static str, &'static str) {
     let (word, line) = match tracker {
         TrackerState::Idle => ("Idle", "No order is open, so nothing is connected."),
@@ -79,7 +79,7 @@ pub fn is_repeated(purchase: &PurchaseFailed) -> bool {
     matches!(purchase.error, PurchaseError::Repeated(_))
 }
 
-/// What the words leave out.
+/// Logs the causes, which the words for players leave out.
 pub fn log_causes(
     (tracker, ledger): (Res<TrackerState>, Res<LedgerState>),
     catalog: Res<Catalog>,

@@ -1,6 +1,6 @@
 // A contestant of benches/burst.rs, on the client of Xsolla's documentation. The first line of standard
-// input says where to, as whom, and how many publications to count; its end says goodbye. Standard
-// output says `ready` once subscribed, `warm` after the first so many, and `seen` after the rest.
+// input has the address, the player's data and the numbers of publications; the end of the input ends the
+// program. It prints `ready` when it is subscribed, `warm` after the warm-up, and `seen` after the burst.
 import { createInterface } from 'node:readline';
 import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
@@ -13,13 +13,13 @@ lines.once('line', (line) => {
   const centrifuge = new Centrifuge(url, { data, websocket: WebSocket });
   let seen = 0;
   centrifuge.on('publication', ({ data: { order_id, status } }) => {
-    if (typeof order_id !== 'number' || typeof status !== 'string') throw new Error('no news of an order');
+    if (typeof order_id !== 'number' || typeof status !== 'string') throw new Error('this is no news of an order');
     seen += 1;
     if (seen === warm_up) say('warm');
     if (seen === warm_up + count) say('seen');
   });
   centrifuge.on('subscribed', async ({ channel }) => {
-    // As Xsolla's documentation has it.
+    // Xsolla's documentation reads the history like this.
     await centrifuge.history(channel, { limit: -1, since: { offset: 0 }, reverse: false });
     say('ready');
   });

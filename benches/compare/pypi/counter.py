@@ -1,4 +1,4 @@
-"""A contestant of benches/burst.rs, on centrifuge-python: see ../npm/counter.mjs."""
+"""A contestant of benches/burst.rs, on centrifuge-python. ../npm/counter.mjs says what it does."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ class Counter(ClientEventHandler):
             print(f"centrifuge-python: {context.code} {context.reason}", file=sys.stderr)
 
     async def on_subscribed(self, context):
-        # Beside the events: an answer that waited for them would wait for itself.
+        # It is a task of its own, because the client handles no answers until this method returns.
         history = asyncio.create_task(self.read_history(context.channel))
         self.background.add(history)
 
@@ -35,7 +35,7 @@ class Counter(ClientEventHandler):
     async def on_publication(self, context):
         data = context.pub.data
         if not isinstance(data["order_id"], int) or not isinstance(data["status"], str):
-            raise ValueError("no news of an order")
+            raise ValueError("this is no news of an order")
         self.seen += 1
         if self.seen == self.warm_up:
             say("warm")
