@@ -79,7 +79,11 @@ fn show_state(
 fn color_of(state: &TrackerState) -> Color {
     match state {
         TrackerState::Live => GREEN,
-        TrackerState::Connecting | TrackerState::Reconnecting { .. } => GOLD,
+        TrackerState::Connecting
+        | TrackerState::Reconnecting { .. }
+        | TrackerState::Polling {
+            requests: Some(_), ..
+        } => GOLD,
         TrackerState::Polling { .. } => BLUE,
         TrackerState::NoConfig
         | TrackerState::InvalidConfig(_)

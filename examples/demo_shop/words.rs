@@ -51,7 +51,12 @@ pub fn state(tracker: &TrackerState, ledger: &LedgerState) -> (&'static str, &'s
             "Reconnecting",
             "No connection to the shop. Trying again\u{2026}",
         ),
-        TrackerState::Polling { reason: None } => {
+        // Neither the socket nor the requests bring news.
+        TrackerState::Polling {
+            requests: Some(error),
+            ..
+        } => ("Polling", request(error)),
+        TrackerState::Polling { reason: None, .. } => {
             ("Polling", "The socket is slow: asking every few seconds.")
         }
         TrackerState::Polling { .. } => {
