@@ -180,7 +180,7 @@ fn live(
             let is_refunded = database.is_refunded(order_id)?;
             if is_refunded == Some(false) && players.emulator.status(order_id) == OrderStatus::Done
             {
-                players.emulator.cancel(order_id);
+                players.emulator.refund(order_id);
             }
             is_refunded == Some(true)
         }
