@@ -44,8 +44,12 @@ use crate::model::user::UserId;
 pub(crate) struct Machine {
     /// `None` pauses everything.
     config: Option<Arc<XsollaConfig>>,
+    /// Whose orders these are.
+    project: Option<u64>,
     players: BTreeMap<UserId, Player>,
     orders: BTreeMap<OrderId, Box<Order>>,
+    /// Those of other projects that the game was set to before.
+    elsewhere: BTreeMap<u64, BTreeMap<OrderId, Box<Order>>>,
     queue: RequestQueue,
     pending: PendingPurchases,
     timers: Timers<Timer>,
@@ -92,8 +96,10 @@ impl Machine {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             config: None,
+            project: None,
             players: BTreeMap::new(),
             orders: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
             queue: RequestQueue::default(),
             pending: PendingPurchases::default(),
             timers: Timers::new(),
@@ -210,6 +216,14 @@ impl Machine {
         let place = |config: &XsollaConfig| (config.project_id, config.ledger.clone());
         let is_moved = self.config.as_deref().map(place) != config.as_deref().map(place);
         self.config = config;
+        if let Some(config) = &self.config {
+            let project = config.project_id;
+            if let Some(before) = self.project.replace(project)
+                && before != project
+            {
+                self.change_project(before, project, now);
+            }
+        }
         // Other servers may be meant, so nothing that those of before said counts.
         self.outdated_connections = self.last_number;
         if let Some(config) = &self.config {

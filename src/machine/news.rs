@@ -65,6 +65,11 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        let is_end = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
+        if order.is_doubtful && is_end {
+            // Whether that is a refund, the ledger knows. It is asked for again once that was read.
+            return;
+        }
         let previous = order.status().cloned();
         if !order.advance(status, now) {
             return self.grant_if_ready(order_id, now);
@@ -116,7 +121,7 @@ impl Machine {
         }
     }
 
-    fn request_if_open(&mut self, order_id: OrderId, now: Duration) {
+    pub(super) fn request_if_open(&mut self, order_id: OrderId, now: Duration) {
         let order = self.orders.get(&order_id);
         if order.is_some_and(|order| order.phase.is_open()) {
             self.request_soon(order_id, now);

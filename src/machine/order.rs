@@ -10,6 +10,8 @@ use crate::model::user::UserId;
 /// How many unknown statuses of one order are passed on. A server that makes up more of them must not
 /// fill the game's memory.
 const MAX_UNKNOWN: u8 = 32;
+/// How many answers must have had it by then.
+const EMPTY_ANSWERS: u8 = 60;
 /// How long an empty list of items counts as one that is not there yet.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -50,7 +52,10 @@ pub(super) enum Phase {
     Granted,
     /// The game has acknowledged it. After a restart it is asked for once, because it may have been
     /// refunded meanwhile.
-    Acknowledged,
+    Acknowledged {
+        /// Whether the ledger has that, so that it is never delivered again.
+        is_recorded: bool,
+    },
     /// It was canceled or has expired, and the game was told.
     Ended { was_granted: bool },
     /// The player did not want to pay it. News of it begins it anew.
@@ -73,7 +78,7 @@ impl Phase {
             | Self::Ended { was_granted }
             | Self::Abandoned { was_granted }
             | Self::Failed { was_granted, .. } => was_granted,
-            Self::Granted | Self::Acknowledged => true,
+            Self::Granted | Self::Acknowledged { .. } => true,
         }
     }
 
@@ -83,6 +88,10 @@ impl Phase {
 
     pub(super) fn is_recording(self) -> bool {
         matches!(self, Self::Recording { .. })
+    }
+
+    pub(super) fn is_acknowledged(self) -> bool {
+        matches!(self, Self::Acknowledged { .. })
     }
 
     /// The same with the ledger's word that the game was told to grant it.
@@ -101,7 +110,7 @@ impl Phase {
                 keeps_entry,
                 listens,
             },
-            Self::Granted | Self::Acknowledged => self,
+            Self::Granted | Self::Acknowledged { .. } => self,
         }
     }
 }
@@ -116,6 +125,8 @@ pub(super) struct Progress {
     unknown: u8,
     /// Since when the answers of a paid order have had an empty list of items.
     empty_since: Option<Duration>,
+    /// How many of them there were.
+    empty_answers: u8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -261,7 +272,7 @@ impl Order {
     /// What the ledger is to have of it; nothing of what is over.
     pub(super) fn entry(&self) -> Option<LedgerEntry> {
         match self.phase {
-            Phase::Acknowledged => Some(LedgerEntry::Acknowledged),
+            Phase::Acknowledged { .. } => Some(LedgerEntry::Acknowledged),
             Phase::Ended { .. }
             | Phase::Failed {
                 keeps_entry: false, ..
@@ -281,7 +292,7 @@ impl Order {
     pub(super) fn may_be_asked_for(&self) -> bool {
         match self.phase {
             Phase::Open { .. } => true,
-            Phase::Acknowledged | Phase::Failed { .. } => self.inquiry.is_wanted(),
+            Phase::Acknowledged { .. } | Phase::Failed { .. } => self.inquiry.is_wanted(),
             Phase::Recording { .. }
             | Phase::Granted
             | Phase::Ended { .. }
@@ -306,13 +317,16 @@ impl Order {
         );
         if items.is_empty() {
             let since = *self.progress.empty_since.get_or_insert(now);
-            let is_late = now.saturating_sub(since) >= EMPTY_PATIENCE;
+            let answers = &mut self.progress.empty_answers;
+            *answers = answers.saturating_add(1);
+            // By time alone, a machine that has slept would have waited long enough.
+            let is_late = now.saturating_sub(since) >= EMPTY_PATIENCE && *answers >= EMPTY_ANSWERS;
             let is_known = self.details.as_deref().is_some_and(|known| known.is_final);
             if !is_final || !is_late || is_known {
                 return false;
             }
         } else {
-            self.progress.empty_since = None;
+            (self.progress.empty_since, self.progress.empty_answers) = (None, 0);
         }
         let known = self.details.as_deref();
         if known.is_some_and(|known| known.is_final) && !is_final {
@@ -345,7 +359,7 @@ impl Order {
 
     /// Whether it is to be found out if it was refunded since an earlier run.
     pub(super) fn is_checked(&self) -> bool {
-        self.phase == Phase::Acknowledged && self.inquiry.is_wanted()
+        self.phase.is_acknowledged() && self.inquiry.is_wanted()
     }
 
     /// Whether a socket can bring news that matters.

@@ -21,8 +21,8 @@ pub(super) struct PendingPurchases {
     /// Their orders are created, and being written to the ledger. More than one where the store gives
     /// the same order to several purchases.
     recording: BTreeMap<OrderId, Vec<Pending>>,
-    /// The one that was started last.
-    last: Option<(Pending, Duration)>,
+    /// The one that was started last, with its order.
+    last: Option<(Pending, OrderId, Duration)>,
     pages: BTreeMap<OrderId, PageUrl>,
 }
 
@@ -45,11 +45,11 @@ impl PendingPurchases {
         now: Duration,
     ) -> Option<PurchaseId> {
         let last = self.last.as_ref();
-        let last = last.filter(|(_, at)| now.saturating_sub(*at) < DOUBLE_CLICK);
+        let last = last.filter(|(_, _, at)| now.saturating_sub(*at) < DOUBLE_CLICK);
         self.creating
             .values()
             .chain(self.recording.values().flatten())
-            .chain(last.map(|(pending, _)| pending))
+            .chain(last.map(|(pending, _, _)| pending))
             .find(|pending| pending.user == *user && *pending.purchase == *purchase)
             .map(|pending| pending.id)
     }
@@ -75,13 +75,19 @@ impl PendingPurchases {
         self.recording.remove(&order_id).unwrap_or_default()
     }
 
-    pub(super) fn started(&mut self, pending: Pending, now: Duration) {
-        self.last = Some((pending, now));
+    pub(super) fn started(&mut self, order_id: OrderId, pending: Pending, now: Duration) {
+        self.last = Some((pending, order_id, now));
     }
 
-    /// To buy the same again now is no double click.
-    pub(super) fn forget_last(&mut self) {
-        self.last = None;
+    /// An order is not followed any more: to buy the same again now is no double click.
+    pub(super) fn order_ended(&mut self, order_id: OrderId) {
+        if self
+            .last
+            .as_ref()
+            .is_some_and(|(_, last, _)| *last == order_id)
+        {
+            self.last = None;
+        }
     }
 
     pub(super) fn add_page(&mut self, order_id: OrderId, page: PageUrl) {
@@ -90,6 +96,15 @@ impl PendingPurchases {
 
     pub(super) fn page(&self, order_id: OrderId) -> Option<&PageUrl> {
         self.pages.get(&order_id)
+    }
+
+    /// The payment pages are another project's. What waits for its order to be recorded is returned.
+    pub(super) fn change_project(&mut self) -> Vec<Pending> {
+        self.pages.clear();
+        std::mem::take(&mut self.recording)
+            .into_values()
+            .flatten()
+            .collect()
     }
 
     pub(super) fn remove_page(&mut self, order_id: OrderId) {

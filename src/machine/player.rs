@@ -158,6 +158,23 @@ impl Player {
         }
     }
 
+    /// Takes all orders off their lists.
+    pub(super) fn forget_orders(&mut self) {
+        for list in [
+            &mut self.recording,
+            &mut self.untracked,
+            &mut self.queued,
+            &mut self.checking,
+            &mut self.open,
+            &mut self.awaiting,
+            &mut self.given_up,
+        ] {
+            list.clear();
+        }
+        self.paced.clear();
+        self.early_news.clear();
+    }
+
     /// Whether anything of theirs keeps them known.
     pub(super) fn is_unused(&self) -> bool {
         !self.is_resident

@@ -100,7 +100,10 @@ impl Machine {
             Some(Phase::Recording { .. }) => return,
             Some(Phase::Open { .. }) => None,
             Some(
-                Phase::Granted | Phase::Acknowledged | Phase::Ended { .. } | Phase::Failed { .. },
+                Phase::Granted
+                | Phase::Acknowledged { .. }
+                | Phase::Ended { .. }
+                | Phase::Failed { .. },
             ) => Some(PurchaseError::OrderIsOver(order_id)),
             Some(Phase::Abandoned { .. }) => Some(PurchaseError::Untracked(order_id)),
             None if self.is_queued(order_id) => return,
@@ -146,10 +149,10 @@ impl Machine {
             payment_url: page.map(|page| page.0),
         })));
         self.end_purchase(&pending.user.clone());
-        self.pending.started(pending, now);
+        self.pending.started(order_id, pending, now);
     }
 
-    fn fail_purchase(&mut self, pending: Pending, error: PurchaseError) {
+    pub(super) fn fail_purchase(&mut self, pending: Pending, error: PurchaseError) {
         self.tell_purchase_failed(pending.id, &pending.user, *pending.purchase, error);
         self.end_purchase(&pending.user);
     }

@@ -92,6 +92,7 @@ impl Machine {
                 && std::mem::take(&mut order.is_doubtful)
             {
                 self.grant_if_ready(order_id, now);
+                self.request_if_open(order_id, now);
             }
         }
     }
@@ -125,7 +126,7 @@ impl Machine {
         } = *restored;
         if let Some(order) = self.orders.get_mut(&order_id) {
             // The ledger was read late. It knows better what the game was told.
-            if order.user != *user || order.phase == Phase::Acknowledged {
+            if order.user != *user || order.phase.is_acknowledged() {
                 return;
             }
             if entry >= LedgerEntry::Granted {
@@ -134,12 +135,13 @@ impl Machine {
             if entry != LedgerEntry::Acknowledged || matches!(order.phase, Phase::Ended { .. }) {
                 return;
             }
-            self.change_phase(order_id, Phase::Acknowledged, now);
+            let phase = Phase::Acknowledged { is_recorded: true };
+            self.change_phase(order_id, phase, now);
         } else {
             let mut order = Order::restored(user.clone(), entry, age, now);
             if entry == LedgerEntry::Acknowledged {
                 let window = self.config.as_ref().map(|config| config.refund_window);
-                order.phase = Phase::Acknowledged;
+                order.phase = Phase::Acknowledged { is_recorded: true };
                 order.inquiry = Inquiry::Quiet {
                     is_wanted: window.is_some_and(|window| age < window),
                 };
@@ -170,8 +172,10 @@ impl Machine {
             (LedgerEntry::Open | LedgerEntry::Granted, Phase::Recording { .. }) => {
                 self.begin(order_id, now);
             }
-            (LedgerEntry::Acknowledged, Phase::Acknowledged) => {
+            (LedgerEntry::Acknowledged, Phase::Acknowledged { .. }) => {
                 let user = order.user.clone();
+                let phase = Phase::Acknowledged { is_recorded: true };
+                self.change_phase(order_id, phase, now);
                 self.tell(Notice::Phase {
                     order_id,
                     user,
@@ -187,14 +191,15 @@ impl Machine {
         let order = self.orders.get(&order_id);
         match order.map(|order| (order.phase, order.user.clone())) {
             Some((Phase::Granted, user)) => {
-                self.change_phase(order_id, Phase::Acknowledged, now);
+                let phase = Phase::Acknowledged { is_recorded: false };
+                self.change_phase(order_id, phase, now);
                 self.outputs.push_back(Output::Record {
                     user,
                     order_id,
                     entry: LedgerEntry::Acknowledged,
                 });
             }
-            Some((Phase::Acknowledged, _)) => {}
+            Some((Phase::Acknowledged { .. }, _)) => {}
             _ => log::warn!("order {order_id} was acknowledged and is not done"),
         }
     }

@@ -137,7 +137,7 @@ impl Machine {
         order.attempts.refusals = 0;
         let (status, items) = (report.status.as_ref(), report.items);
         // A refund is told with its items after a restart, too.
-        let is_of_use = order.phase.is_open() || order.phase == Phase::Acknowledged;
+        let is_of_use = order.phase.is_open() || order.phase.is_acknowledged();
         if is_of_use
             && let Some(items) = items
             && order.accept_items(items, report.price, status, now)
@@ -187,7 +187,7 @@ impl Machine {
         }
         if error.is_refusal() {
             order.attempts.refusals += 1;
-            if order.phase == Phase::Acknowledged {
+            if order.phase.is_acknowledged() {
                 // There is nothing left to find out.
                 order.inquiry = Inquiry::Quiet { is_wanted: false };
                 return self.enlist(order_id);

@@ -39,7 +39,9 @@ impl Machine {
                 Phase::Recording { .. } | Phase::Open { .. } if order.user == *user => return,
                 // It is over, or a late `done` must not grant a second time what was refunded. Where
                 // it stands is said again.
-                Phase::Granted | Phase::Acknowledged | Phase::Ended { was_granted: true } => {
+                Phase::Granted
+                | Phase::Acknowledged { .. }
+                | Phase::Ended { was_granted: true } => {
                     return self.tell_again(order_id);
                 }
                 // It is the order of another player, or one that ended or was given up: it begins anew.
@@ -97,7 +99,8 @@ impl Machine {
         let status = order.status().cloned();
         let phase = match order.phase {
             Phase::Granted => OrderPhase::Granted,
-            Phase::Acknowledged => OrderPhase::Acknowledged,
+            Phase::Acknowledged { is_recorded: true } => OrderPhase::Acknowledged,
+            Phase::Acknowledged { is_recorded: false } => OrderPhase::Granted,
             _ => OrderPhase::Ended,
         };
         if let Some(status) = status {
@@ -149,7 +152,6 @@ impl Machine {
     /// Stops following an order that the player does not want to pay now. It stays in the ledger, and
     /// news of it begins it anew.
     pub(super) fn abandon(&mut self, order_id: OrderId, now: Duration) {
-        self.pending.forget_last();
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
@@ -228,6 +230,41 @@ impl Machine {
         }
     }
 
+    /// Puts the orders of the project of before aside, whose ids another project may have as well, and takes
+    /// up those of this one. The ledger keeps them apart, too.
+    pub(super) fn change_project(&mut self, before: u64, project: u64, now: Duration) {
+        let users: Vec<UserId> = self.players.keys().cloned().collect();
+        for user in &users {
+            self.stop(user);
+        }
+        for order_id in self.orders.keys() {
+            self.timers.clear(&Timer::Record(*order_id));
+            self.timers.clear(&Timer::GiveUp(*order_id));
+        }
+        let orders = self.elsewhere.remove(&project).unwrap_or_default();
+        let orders = std::mem::replace(&mut self.orders, orders);
+        self.elsewhere.insert(before, orders);
+        for player in self.players.values_mut() {
+            player.forget_orders();
+        }
+        self.moved.clear();
+        for pending in self.pending.change_project() {
+            self.fail_purchase(pending, PurchaseError::ProjectChanged);
+        }
+        let orders: Vec<OrderId> = self.orders.keys().copied().collect();
+        for order_id in orders {
+            self.enlist(order_id);
+            if self
+                .orders
+                .get(&order_id)
+                .is_some_and(|order| order.phase.is_recording())
+            {
+                let at = now + LEDGER_PATIENCE;
+                self.timers.set(Timer::Record(order_id), at);
+            }
+        }
+    }
+
     pub(super) fn insert(&mut self, order_id: OrderId, order: Order) {
         self.orders.insert(order_id, Box::new(order));
         self.enlist(order_id);
@@ -249,13 +286,14 @@ impl Machine {
             order.inquiry = Inquiry::Quiet { is_wanted: false };
             self.timers.clear(&Timer::Ask(order_id));
             self.timers.clear(&Timer::GiveUp(order_id));
+            self.pending.order_ended(order_id);
             if let Some(request) = request {
                 self.cancel(request);
             }
         }
         if matches!(
             phase,
-            Phase::Granted | Phase::Acknowledged | Phase::Ended { .. }
+            Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended { .. }
         ) {
             self.pending.remove_page(order_id);
         }

@@ -1,15 +1,24 @@
 //! Random purchases through everything that can go wrong, in simulated time.
 //!
-//! A world has a server with orders that move on by themselves, a socket that drops, repeats and
+//! A plain world has a server with orders that move on by themselves, a socket that drops, repeats and
 //! forgets, requests that fail and lag, tokens that expire, a ledger that is slow, and a game that
-//! grants, acknowledges, and is killed at any moment. `BEVY_XSOLLA_SEED` replays one world;
-//! `BEVY_XSOLLA_PURCHASES` sets how many purchases are made.
+//! grants, acknowledges, and is killed at any moment.
+//!
+//! A harder world has, besides, players who log out and in, a machine that sleeps and a calendar that is
+//! wrong, purchases in one call and stores that answer them with known order ids, a disk that hangs, lists
+//! of items that are empty for minutes or change with the payment, a project that changes, another
+//! instance that holds the ledger, and a game that takes its time to hear what it is told. What is harder
+//! is drawn from a generator of its own, so the seeds of plain worlds mean what they always meant.
+//!
+//! `BEVY_XSOLLA_SEED` replays the worlds of one seed; `BEVY_XSOLLA_PURCHASES` sets how many purchases are
+//! made in each kind.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::*;
 use crate::model::message::{OrderCanceled, OrderDone, OrderExpired, OrderTrackingFailed};
+use crate::model::purchase::{CreatedOrder, Purchase, PurchaseId};
 
 /// For a while everything may go wrong; then the world is calm, and all must come right.
 const TROUBLE: Duration = Duration::from_secs(900);
@@ -32,7 +41,24 @@ enum Event {
     Told(u32, OrderId),
     Kill,
     Machine,
+    LogOut(u32),
+    /// The machine sleeps, or the player sets its clock.
+    ClockJumps,
+    Buy,
+    Created(RequestId, OrderId),
+    NotCreated(RequestId),
+    /// The game is set to another project, or back.
+    ChangeProject(u32, u64),
+    /// The other instance lets go of the ledger.
+    Unlock(u32),
+    /// The game takes in what it is told.
+    Frame(u32),
 }
+
+/// The project of the orders that are bought.
+const PROJECT: u64 = 77_640;
+/// One that has other orders of the same ids.
+const OTHER_PROJECT: u64 = 4;
 
 struct World {
     seed: u64,
@@ -68,9 +94,33 @@ struct World {
     told_canceled: HashMap<OrderId, bool>,
     told_ended: HashSet<OrderId>,
     tracked: BTreeSet<OrderId>,
+
+    /// Draws what is harder; `None` in a plain world.
+    hard: Option<fastrand::Rng>,
+    /// How much further the machine's clock has come than the world's.
+    skew: Duration,
+    project: u64,
+    is_logged_in: bool,
+    /// Until when the disk hangs.
+    disk_hangs_until: Duration,
+    /// Whether another instance holds the ledger.
+    is_locked: bool,
+    unwritten: Vec<(OrderId, u8)>,
+    outbox: VecDeque<Notice>,
+    is_frame_due: bool,
+    last_purchase: u64,
+    /// The purchases that the game of this process waits for an answer to.
+    unanswered: HashMap<PurchaseId, Duration>,
+    given_up: HashSet<OrderId>,
 }
 
 struct ServerOrder {
+    /// What is bought, as it is before the payment and after it.
+    items: [Vec<OrderItem>; 2],
+    /// Until when answers have an empty list.
+    empty_until: Duration,
+    /// Whether nobody has been shown its payment page yet.
+    waits_for_page: bool,
     history: Vec<(Duration, String)>,
     to_come: VecDeque<String>,
 }
@@ -89,7 +139,7 @@ impl ServerOrder {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, is_hard: bool) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let now = seconds(1_000);
         let mut world = Self {
@@ -120,15 +170,59 @@ impl World {
             told_ended: HashSet::new(),
             tracked: BTreeSet::new(),
             random,
+            hard: is_hard.then(|| fastrand::Rng::with_seed(seed ^ 0x5eed)),
+            skew: Duration::ZERO,
+            project: PROJECT,
+            is_logged_in: false,
+            disk_hangs_until: Duration::ZERO,
+            is_locked: false,
+            unwritten: Vec::new(),
+            outbox: VecDeque::new(),
+            is_frame_due: false,
+            last_purchase: 0,
+            unanswered: HashMap::new(),
+            given_up: HashSet::new(),
         };
         for n in 0..world.random.u64(1..=4) {
-            world.create_order(OrderId(n + 1));
+            let order_id = OrderId(n + 1);
+            world.create_order(order_id);
+            world.after_some(seconds(400), Event::Move(order_id));
+            world.after_some(seconds(60), Event::Track(order_id));
         }
         for _ in 0..world.random.u32(0..4) {
             world.after_some(TROUBLE, Event::Kill);
         }
+        world.plan_hardships();
         world.start();
         world
+    }
+
+    fn plan_hardships(&mut self) {
+        for _ in 0..self.hard_number(3) {
+            self.hard_after(TROUBLE, Event::ClockJumps);
+        }
+        for _ in 0..self.hard_number(3) {
+            self.hard_after(TROUBLE, Event::Buy);
+        }
+    }
+
+    /// A number below this; 0 in a plain world.
+    fn hard_number(&mut self, below: u64) -> u64 {
+        self.hard.as_mut().map_or(0, |hard| hard.u64(0..below))
+    }
+
+    fn hard_chance(&mut self, percent: u64) -> bool {
+        self.hard_number(100) >= 100 - percent && !self.is_calm()
+    }
+
+    fn hard_after(&mut self, most: Duration, event: Event) {
+        let share = self.hard.as_mut().map_or(0.0, fastrand::Rng::f64);
+        self.after(most.mul_f64(share), event);
+    }
+
+    /// The time as the machine has it.
+    fn machine_now(&self) -> Duration {
+        self.now + self.skew
     }
 
     fn create_order(&mut self, order_id: OrderId) {
@@ -142,14 +236,21 @@ impl World {
             _ => &["expired"],
         };
         let at = self.now;
+        let before = vec![OrderItem::new("sword", 1)];
+        let after = match self.hard_number(4) {
+            // A promo code on the payment page.
+            3 => vec![OrderItem::new("sword", 3), OrderItem::new("gems", 100)],
+            _ => before.clone(),
+        };
         let order = ServerOrder {
+            items: [before, after],
+            empty_until: Duration::ZERO,
+            waits_for_page: false,
             history: vec![(at, "new".to_owned())],
             to_come: path.iter().map(|status| (*status).to_owned()).collect(),
         };
         self.server.insert(order_id, order);
         self.stream.push((order_id, "new".to_owned()));
-        self.after_some(seconds(400), Event::Move(order_id));
-        self.after_some(seconds(60), Event::Track(order_id));
     }
 
     fn is_calm(&self) -> bool {
@@ -183,7 +284,25 @@ impl World {
         self.answered_at.clear();
         self.granted_now.clear();
         self.canceled_now.clear();
-        let config = XsollaConfig::new(77_640);
+        self.outbox.clear();
+        self.is_frame_due = false;
+        self.unanswered.clear();
+        self.unwritten.clear();
+        self.is_locked = self.hard_chance(20);
+        if self.is_locked {
+            let process = self.process;
+            self.hard_after(seconds(200), Event::Unlock(process));
+        }
+        self.project = PROJECT;
+        if self.hard_chance(10) {
+            let process = self.process;
+            self.hard_after(seconds(300), Event::ChangeProject(process, OTHER_PROJECT));
+        }
+        if self.hard_chance(30) {
+            let process = self.process;
+            self.hard_after(seconds(300), Event::LogOut(process));
+        }
+        let config = XsollaConfig::new(PROJECT);
         self.handle(Input::Configure(Some(Arc::new(config))));
         self.log_in();
         self.perform();
@@ -198,10 +317,11 @@ impl World {
     }
 
     fn handle(&mut self, input: Input) {
-        self.machine.handle(input, self.now);
+        self.machine.handle(input, self.machine_now());
     }
 
     fn log_in(&mut self) {
+        self.is_logged_in = true;
         let life = if self.chance(30) {
             seconds(self.random.u64(0..300))
         } else {
@@ -234,11 +354,15 @@ impl World {
         match event {
             Event::Machine if self.next_tick.is_some_and(|at| at <= self.now) => {
                 self.next_tick = None;
-                self.machine.tick(self.now);
+                self.machine.tick(self.machine_now());
             }
             Event::Move(order_id) => self.move_on(order_id),
             // A game does not track again what it heard to have ended.
             Event::Track(order_id) if self.told_ended.contains(&order_id) => {}
+            // There it would be another order.
+            Event::Track(order_id) if self.project == OTHER_PROJECT => {
+                self.after(seconds(30), Event::Track(order_id));
+            }
             Event::Track(order_id) => {
                 self.tracked.insert(order_id);
                 self.handle(Input::Track {
@@ -263,7 +387,9 @@ impl World {
                     reason,
                 });
             }
-            Event::Hear(connection, order_id, status) if self.socket == Some(connection) => {
+            Event::Hear(connection, order_id, status)
+                if self.socket == Some(connection) || self.hard.is_some() =>
+            {
                 self.hear(connection, order_id, &status);
             }
             Event::Answer(order_id, request) if self.in_flight.get(&order_id) == Some(&request) => {
@@ -272,6 +398,11 @@ impl World {
                 let answer = self.answer(order_id);
                 let answer = Answer::Order(answer);
                 self.handle(Input::Answered { request, answer });
+            }
+            // Tracking does not wait for a ledger that another instance holds.
+            Event::Written(process, order_id, 9) if process == self.process => {
+                let entry = LedgerEntry::Open;
+                self.handle(Input::Recorded { order_id, entry });
             }
             Event::Written(process, order_id, entry) if process == self.process => {
                 let entry = [
@@ -282,11 +413,27 @@ impl World {
                 self.write(order_id, entry);
                 self.handle(Input::Recorded { order_id, entry });
             }
+            Event::Loaded(process) if process == self.process && self.is_locked => {
+                self.handle(Input::Loaded {
+                    user: alice(),
+                    orders: Vec::new(),
+                    is_locked: true,
+                });
+            }
+            Event::Loaded(process) if process == self.process && self.project == OTHER_PROJECT => {
+                self.handle(Input::Loaded {
+                    user: alice(),
+                    orders: Vec::new(),
+                    is_locked: false,
+                });
+            }
             Event::Loaded(process) if process == self.process => {
+                // The calendar may be wrong by weeks.
+                let days = self.hard_number(20);
                 let restored = self.ledger.iter().map(|(order_id, (entry, at))| Restored {
                     order_id: *order_id,
                     entry: *entry,
-                    age: self.now - *at,
+                    age: self.now - *at + seconds(days * 24 * 3600),
                 });
                 let restored = restored.collect();
                 self.handle(Input::Loaded {
@@ -299,8 +446,67 @@ impl World {
                 self.handle(Input::Acknowledge(order_id));
             }
             Event::LogIn(process) if process == self.process => self.log_in(),
+            Event::LogOut(process) if process == self.process => {
+                self.is_logged_in = false;
+                self.handle(Input::LogOut(alice()));
+                self.hard_after(seconds(100), Event::LogIn(process));
+            }
+            Event::ClockJumps => {
+                let hours = self.hard_number(30);
+                self.skew += seconds(hours * 3600);
+                self.machine.tick(self.machine_now());
+            }
+            Event::Buy if self.project == PROJECT => {
+                self.last_purchase += 1;
+                let id = PurchaseId::next();
+                self.unanswered.insert(id, self.now);
+                self.handle(Input::Purchase {
+                    id,
+                    user: alice(),
+                    purchase: Box::new(Purchase::item("sword")),
+                });
+            }
+            Event::Created(request, order_id) => {
+                let created = CreatedOrder {
+                    order_id,
+                    token: Some("token".to_owned()),
+                };
+                let answer = Answer::Created(Ok(created));
+                self.handle(Input::Answered { request, answer });
+            }
+            Event::NotCreated(request) => {
+                let answer = Answer::Created(Err(http(500)));
+                self.handle(Input::Answered { request, answer });
+            }
+            Event::ChangeProject(process, project) if process == self.process => {
+                self.project = project;
+                let mut config = XsollaConfig::new(project);
+                config.socket_url = format!("wss://{project}.test/");
+                self.handle(Input::Configure(Some(Arc::new(config))));
+                if project == OTHER_PROJECT {
+                    self.hard_after(seconds(100), Event::ChangeProject(process, PROJECT));
+                }
+            }
+            Event::Unlock(process) if process == self.process => {
+                self.is_locked = false;
+                self.after(seconds(1), Event::Loaded(process));
+                // What waited is written now.
+                for (order_id, number) in std::mem::take(&mut self.unwritten) {
+                    let written = Event::Written(process, order_id, number);
+                    self.after(seconds(1), written);
+                }
+            }
+            Event::Frame(process) if process == self.process => {
+                self.is_frame_due = false;
+                while let Some(notice) = self.outbox.pop_front() {
+                    self.told(notice);
+                }
+            }
             Event::Told(process, order_id) if process == self.process => {
-                self.tracked.remove(&order_id);
+                // What was given up and is in no ledger the game has to track again.
+                if !self.given_up.contains(&order_id) || self.ledger.contains_key(&order_id) {
+                    self.tracked.remove(&order_id);
+                }
                 self.handle(Input::Delivered(order_id));
             }
             Event::Kill => self.start(),
@@ -318,6 +524,11 @@ impl World {
             return;
         };
         order.history.push((now, status.clone()));
+        let is_paid_now = status == "paid" || status == "done";
+        if is_paid_now && order.empty_until.is_zero() {
+            let minutes = self.hard.as_mut().map_or(0, |hard| hard.u64(0..5));
+            order.empty_until = now + seconds(minutes * 60);
+        }
         let has_more = !order.to_come.is_empty();
         self.stream.push((order_id, status.clone()));
         if has_more {
@@ -356,6 +567,19 @@ impl World {
     }
 
     fn socket_opens(&mut self, connection: ConnectionId) {
+        if self.project == OTHER_PROJECT {
+            // Another order of the same id.
+            for order_id in self.tracked.clone() {
+                for status in ["paid", "done"] {
+                    self.hear(connection, order_id, status);
+                }
+            }
+            return self.handle(Input::Subscribed {
+                user: alice(),
+                connection,
+                recovered: true,
+            });
+        }
         if self.now >= self.token_until {
             self.socket = None;
             let reason = closed(3500);
@@ -386,6 +610,13 @@ impl World {
     }
 
     fn answer(&mut self, order_id: OrderId) -> Result<Report, RequestError> {
+        if self.project == OTHER_PROJECT {
+            return Ok(Report {
+                order_id,
+                items: Some(vec![OrderItem::new("shield", 1)]),
+                ..report("done")
+            });
+        }
         if self.now >= self.token_until {
             return Err(http(401));
         }
@@ -419,6 +650,13 @@ impl World {
             return Err(http(404));
         }
         let status = order.status_at(self.now - lag).map(str::to_owned);
+        let is_paid = status
+            .as_deref()
+            .is_some_and(|status| !matches!(status, "new" | "in_review" | "expired"));
+        let items = match is_paid && self.now < order.empty_until {
+            true => Vec::new(),
+            false => order.items[usize::from(is_paid)].clone(),
+        };
         let lacks_status = self.chance(5);
         let lacks_items = self.chance(10);
         Ok(Report {
@@ -426,13 +664,15 @@ impl World {
             status: status
                 .filter(|_| !lacks_status)
                 .map(|s| OrderStatus::parse(&s)),
-            items: (!lacks_items).then(sword),
+            items: (!lacks_items).then_some(items),
             price: None,
         })
     }
 
     fn write(&mut self, order_id: OrderId, entry: LedgerEntry) {
         let since = match self.ledger.get(&order_id) {
+            // An entry is raised and never lowered.
+            Some((known, _)) if *known > entry => return,
             Some((known, since)) if *known == entry => *since,
             _ => self.now,
         };
@@ -459,6 +699,11 @@ impl World {
                     ..
                 } => self.ask(order_id, request),
                 Output::CancelRequest(request) => self.in_flight.retain(|_, of| *of != request),
+                Output::Request {
+                    request,
+                    call: Call::CreateOrder(_),
+                    ..
+                } => self.create(request),
                 Output::Load(_) => {
                     let process = self.process;
                     self.after_some(seconds(2), Event::Loaded(process));
@@ -471,8 +716,25 @@ impl World {
                         LedgerEntry::Granted => 1,
                         LedgerEntry::Acknowledged => 2,
                     };
+                    // Another instance has the ledger, or it is another project's: nothing is kept.
+                    if self.is_locked || self.project == OTHER_PROJECT {
+                        let lost = Event::Written(self.process, order_id, 9);
+                        if number == 0 {
+                            self.after(seconds(1), lost);
+                        }
+                        if self.is_locked {
+                            self.unwritten.push((order_id, number));
+                        }
+                        continue;
+                    }
+                    if self.hard_chance(3) {
+                        let hangs = seconds(self.hard_number(60));
+                        self.disk_hangs_until = self.disk_hangs_until.max(self.now + hangs);
+                    }
                     // The disk takes its time, and keeps the order.
-                    self.after(seconds(1), Event::Written(self.process, order_id, number));
+                    let hangs = self.disk_hangs_until.saturating_sub(self.now);
+                    let written = Event::Written(self.process, order_id, number);
+                    self.after(hangs + seconds(1), written);
                 }
                 Output::Erase { order_id, .. } => {
                     self.ledger.remove(&order_id);
@@ -481,16 +743,54 @@ impl World {
                 | Output::Release(_)
                 | Output::Request { .. }
                 | Output::OpenPage { .. } => {}
-                Output::Notice(notice) => self.told(notice),
+                Output::Notice(notice) if self.hard.is_none() => self.told(notice),
+                Output::Notice(notice) => {
+                    self.outbox.push_back(notice);
+                    if !std::mem::replace(&mut self.is_frame_due, true) {
+                        let frame = Event::Frame(self.process);
+                        let delay = match self.hard_chance(5) {
+                            true => seconds(5),
+                            false => Duration::from_millis(16),
+                        };
+                        self.after(delay, frame);
+                    }
+                }
             }
         }
         let deadline = self.machine.deadline();
-        if let Some(at) = deadline
+        if let Some(at) = deadline.map(|at| at.saturating_sub(self.skew))
             && self.next_tick.is_none_or(|next| at < next)
         {
             self.next_tick = Some(at);
             self.after(at.saturating_sub(self.now), Event::Machine);
         }
+    }
+
+    /// The store creates an order, or answers with one that is known.
+    fn create(&mut self, request: RequestId) {
+        let number = self.hard_number(10);
+        if number < 2 {
+            return self.hard_after(seconds(5), Event::NotCreated(request));
+        }
+        // Of what was over and told, nobody knows any more.
+        let known: Vec<OrderId> = self.server.keys().copied().collect();
+        let known: Vec<OrderId> = known
+            .into_iter()
+            .filter(|order_id| !self.told_ended.contains(order_id) && !self.is_locked)
+            .collect();
+        let order_id = if number < 5 && !known.is_empty() {
+            known[self.hard_number(known.len() as u64) as usize]
+        } else {
+            let order_id = OrderId(1_000 + self.last_purchase);
+            if !self.server.contains_key(&order_id) {
+                self.create_order(order_id);
+                if let Some(order) = self.server.get_mut(&order_id) {
+                    order.waits_for_page = true;
+                }
+            }
+            order_id
+        };
+        self.hard_after(seconds(5), Event::Created(request, order_id));
     }
 
     fn ask(&mut self, order_id: OrderId, request: RequestId) {
@@ -500,12 +800,12 @@ impl World {
         if let Some(answered) = self.answered_at.get(&order_id) {
             let distance = self.now - *answered;
             assert!(
-                distance >= Duration::from_millis(250),
+                distance >= Duration::from_millis(250) || self.hard.is_some(),
                 "seed {seed}: {order_id} was asked for again after {distance:?}"
             );
         }
         assert!(
-            self.now >= self.hold_until || self.process > 1,
+            self.now >= self.hold_until || self.process > 1 || self.hard.is_some(),
             "seed {seed}: asked before Retry-After was over"
         );
         self.after_some(seconds(5), Event::Answer(order_id, request));
@@ -522,7 +822,7 @@ impl World {
                     order.has_been("done"),
                     "seed {seed}: {order_id} is not done"
                 );
-                assert_eq!(items, sword(), "seed {seed}");
+                assert_eq!(items, order.items[1], "seed {seed}: {order_id}");
                 assert!(
                     self.granted_now.insert(order_id),
                     "seed {seed}: {order_id} was granted twice"
@@ -572,14 +872,39 @@ impl World {
             Notice::Failed(OrderTrackingFailed {
                 order_id, error, ..
             }) => {
-                panic!("seed {seed}: {order_id} was given up: {error}");
+                // A clock that jumps by a day may have it given up by an answer that lags behind the
+                // payment. It is granted all the same, at the next start at the latest.
+                assert!(
+                    self.skew > Duration::ZERO,
+                    "seed {seed}: {order_id} was given up: {error}"
+                );
+                self.given_up.insert(order_id);
+                self.after(seconds(1), Event::Told(self.process, order_id));
             }
+            Notice::PurchaseStarted(started) => {
+                self.purchase_is_answered(started.purchase_id);
+                // The player pays what they see.
+                let order = self.server.get_mut(&started.order_id);
+                if order.is_some_and(|order| std::mem::take(&mut order.waits_for_page)) {
+                    self.after_some(seconds(400), Event::Move(started.order_id));
+                }
+                self.tracked.insert(started.order_id);
+            }
+            Notice::PurchaseFailed(failed) => self.purchase_is_answered(failed.purchase_id),
             Notice::AuthorizationRequired(_) => {
                 let process = self.process;
                 self.after_some(seconds(120), Event::LogIn(process));
             }
             _ => {}
         }
+    }
+
+    fn purchase_is_answered(&mut self, id: PurchaseId) {
+        let seed = self.seed;
+        assert!(
+            self.unanswered.remove(&id).is_some(),
+            "seed {seed}: a purchase was answered twice"
+        );
     }
 
     /// What must hold once the world has been calm for long enough.
@@ -611,12 +936,36 @@ impl World {
         assert_eq!(self.socket, None, "seed {seed}: a socket is open");
     }
 
+    /// What must hold of a harder world by then. What was given up there may be granted at the next
+    /// start only.
+    fn check_promises(&self) {
+        let seed = self.seed;
+        assert!(
+            self.unanswered.is_empty(),
+            "seed {seed}: a purchase was not answered"
+        );
+        for (order_id, order) in &self.server {
+            assert!(
+                !self.granted_ever.contains(order_id) || order.has_been("done"),
+                "seed {seed}: {order_id} was granted falsely"
+            );
+        }
+    }
+
     /// At the next start refunds are found out.
     fn check_after_a_restart(&mut self) {
         let seed = self.seed;
+        let was_safe = self.safe.clone();
         self.start();
         self.end_of_trouble = self.now;
         self.run();
+        for (order_id, order) in &self.server {
+            let last = order.history.last().map(|(_, status)| status.as_str());
+            assert!(
+                last != Some("done") || self.granted_ever.contains(order_id),
+                "seed {seed}: {order_id} is done and was never granted"
+            );
+        }
         for (order_id, order) in &self.server {
             if order.has_been("canceled") {
                 let was_done = self.told_canceled.get(order_id);
@@ -629,11 +978,17 @@ impl World {
                 }
             }
             assert!(
-                !(self.safe.contains(order_id) && self.granted_now.contains(order_id)),
+                !(was_safe.contains(order_id) && self.granted_now.contains(order_id)),
                 "seed {seed}: {order_id} was granted after its acknowledgement"
             );
         }
-        assert!(self.machine.is_idle(), "seed {seed}: something still runs");
+        // An order whose page nobody was shown is waited for still.
+        let is_unpaid = self.server.values().any(|order| order.waits_for_page);
+        assert!(
+            is_unpaid || self.machine.is_idle(),
+            "seed {seed}: something still runs: {:?}",
+            self.machine.timers
+        );
     }
 }
 
@@ -642,34 +997,48 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Runs worlds of every second seed, so that two tests share two cores.
-fn run_worlds(first: u64) {
+fn run_worlds(first: u64, is_hard: bool) {
     if let Some(seed) = setting("BEVY_XSOLLA_SEED") {
-        run_world(seed);
+        run_world(seed, is_hard);
         return;
     }
-    let purchases = setting("BEVY_XSOLLA_PURCHASES").unwrap_or(100_000) / 2;
+    let purchases = setting("BEVY_XSOLLA_PURCHASES").unwrap_or(50_000) / 2;
     let (mut made, mut seed) = (0, first);
     while made < purchases {
-        made += run_world(seed);
+        made += run_world(seed, is_hard);
         seed += 2;
     }
     println!("{made} purchases, up to seed {seed}");
 }
 
-fn run_world(seed: u64) -> u64 {
-    let mut world = World::new(seed);
+fn run_world(seed: u64, is_hard: bool) -> u64 {
+    let mut world = World::new(seed, is_hard);
     world.run();
-    world.check();
+    if is_hard {
+        world.check_promises();
+    } else {
+        world.check();
+    }
     world.check_after_a_restart();
     world.server.len() as u64
 }
 
 #[test]
 fn every_done_order_is_granted_exactly_once_and_no_other_in_worlds_of_even_seeds() {
-    run_worlds(0);
+    run_worlds(0, false);
 }
 
 #[test]
 fn every_done_order_is_granted_exactly_once_and_no_other_in_worlds_of_odd_seeds() {
-    run_worlds(1);
+    run_worlds(1, false);
+}
+
+#[test]
+fn in_random_worlds_that_are_harder_the_same_holds_and_each_purchase_is_answered_even_seeds() {
+    run_worlds(0, true);
+}
+
+#[test]
+fn in_random_worlds_that_are_harder_the_same_holds_and_each_purchase_is_answered_odd_seeds() {
+    run_worlds(1, true);
 }
