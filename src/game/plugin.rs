@@ -16,6 +16,7 @@ use crate::model::message::{
 use crate::model::purchase::{PaymentPageFailed, PurchaseFailed, PurchaseStarted};
 use crate::model::state::TrackerState;
 use crate::platform::runtime;
+use crate::platform::thread::wait_for_task;
 use crate::tracker::driver;
 use crate::tracker::handle::channels;
 
@@ -90,6 +91,6 @@ fn finish_writing(mut tracking: ResMut<Tracking>) {
     // Of the last frame's news every system has heard by now.
     tracking.confirm_delivered();
     if tracking.has_task() {
-        let _ = tracking.handle.flush().recv_timeout(EXIT_PATIENCE);
+        wait_for_task(&tracking.handle.flush(), EXIT_PATIENCE);
     }
 }

@@ -11,7 +11,7 @@ use crate::game::tracking::Tracking;
 use crate::machine::input::Input;
 use crate::model::config::{ConfigError, XsollaConfig};
 use crate::model::user::XsollaUser;
-use crate::platform::clock::calendar;
+use crate::platform::time::calendar;
 
 #[derive(Debug, Default)]
 pub(super) struct Settings {

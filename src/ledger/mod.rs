@@ -4,15 +4,23 @@
 //! follows the server's word only: whoever edits the file gets nothing by it. It holds no token.
 
 mod memory;
+#[cfg(not(target_family = "wasm"))]
 mod redb;
+#[cfg(target_family = "wasm")]
+mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(not(target_family = "wasm"))]
+mod thread;
 pub(crate) mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use self::memory::Memory;
-use self::redb::Redb;
+#[cfg(target_family = "wasm")]
+pub(crate) use self::task::Writer;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use self::thread::Writer;
 use crate::model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, Place};
 use crate::model::user::UserId;
 use crate::platform::folder::data_dir;
@@ -25,27 +33,41 @@ enum StoreKey {
 }
 
 /// Which store a player's orders are in.
-fn store_key(ledger: &Ledger, project_id: u64, user: &UserId) -> Result<StoreKey, LedgerError> {
+fn store_key(ledger: &Ledger, project_id: u64, user: &UserId) -> StoreKey {
     match &ledger.0 {
-        Place::Disabled | Place::Custom(_) => Ok(StoreKey::Only),
-        Place::At(path) => Ok(StoreKey::File(path.clone())),
-        Place::UserData => {
-            let mut path = data_dir().ok_or(LedgerError::NoPlace)?;
-            path.push("bevy_xsolla");
-            path.push(project_id.to_string());
-            path.push(format!("{}.redb", file_name(user)));
-            Ok(StoreKey::File(path))
-        }
+        Place::Disabled | Place::Custom(_) => StoreKey::Only,
+        Place::At(path) => StoreKey::File(path.clone()),
+        Place::UserData => match data_dir() {
+            None => StoreKey::Only,
+            Some(mut path) => {
+                path.push("bevy_xsolla");
+                path.push(project_id.to_string());
+                path.push(format!("{}.redb", file_name(user)));
+                StoreKey::File(path)
+            }
+        },
     }
 }
 
 /// The store itself. Every kind of ledger has its line here.
-fn open_store(ledger: &Ledger, key: &StoreKey) -> Box<dyn LedgerStore> {
+fn open_store(ledger: &Ledger, key: &StoreKey) -> Result<Box<dyn LedgerStore>, LedgerError> {
     match (&ledger.0, key) {
-        (Place::Custom(custom), _) => Box::new(custom.clone()),
-        (_, StoreKey::File(path)) => Box::new(Redb::new(path.clone())),
-        (_, StoreKey::Only) => Box::new(Memory::default()),
+        (Place::Custom(custom), _) => Ok(Box::new(custom.clone())),
+        (Place::Disabled, _) => Ok(Box::new(Memory::default())),
+        (Place::UserData | Place::At(_), StoreKey::File(path)) => open_file(path),
+        (Place::UserData | Place::At(_), StoreKey::Only) => Err(LedgerError::NoPlace),
     }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn open_file(path: &Path) -> Result<Box<dyn LedgerStore>, LedgerError> {
+    Ok(Box::new(redb::Redb::new(path.to_owned())))
+}
+
+/// A browser has no files.
+#[cfg(target_family = "wasm")]
+fn open_file(_path: &Path) -> Result<Box<dyn LedgerStore>, LedgerError> {
+    Err(LedgerError::NoPlace)
 }
 
 /// What is said of a ledger in which nothing is wrong.

@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 
 use std::path::PathBuf;
 
-use super::writer::{Done, Job, Writer};
+use super::Writer;
+use super::writer::{Done, Job};
 use crate::model::ledger::{Ledger, LedgerEntry, LedgerError, LedgerState};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
@@ -56,14 +57,15 @@ impl Drop for Folder {
 
 struct Clerk {
     writer: Writer,
-    inbox: mpsc::UnboundedReceiver<Done>,
+    inbox: mpsc::Receiver<Done>,
     reports: Vec<Done>,
 }
 
 impl Clerk {
     fn new(ledger: Ledger) -> Self {
-        let (reports, inbox) = mpsc::unbounded_channel();
-        let writer = Writer::start(move |done| drop(reports.send(done))).unwrap();
+        // There is room for all that a test lets come before it looks.
+        let (reports, inbox) = mpsc::channel(10_000);
+        let writer = Writer::start(reports).unwrap();
         let clerk = Self {
             writer,
             inbox,

@@ -1,11 +1,12 @@
-//! The thread that reads and writes: a disk may take its time, the game and the sockets may not.
+//! What the writer does: batches, what is tried again, and what is reported.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::Sender;
 
+use crate::ledger::memory::Memory;
 use crate::ledger::{StoreKey, open_store, sound_state, store_key};
 use crate::model::ledger::{
     Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerState, LedgerStore,
@@ -13,7 +14,7 @@ use crate::model::ledger::{
 };
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
-use crate::platform::thread::spawn_thread;
+use crate::platform::time::{Instant, calendar};
 
 /// How often what could not be read or written is tried again.
 const RETRY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
@@ -64,29 +65,8 @@ pub(crate) enum Done {
     State(LedgerState),
 }
 
-/// The thread's address. The thread ends when this is dropped, after what it was given to do.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    jobs: Sender<Job>,
-}
-
-impl Writer {
-    /// `report` is called on the thread, and may block it.
-    pub(crate) fn start(report: impl FnMut(Done) + Send + 'static) -> Result<Self, LedgerError> {
-        let (jobs, inbox) = unbounded();
-        spawn_thread("xsolla-ledger", move || Shelves::new(report).work(&inbox))
-            .map_err(|error| LedgerError::NoThread(error.to_string()))?;
-        Ok(Self { jobs })
-    }
-
-    pub(crate) fn give(&self, job: Job) {
-        // The thread outlives its address.
-        let _ = self.jobs.send(job);
-    }
-}
-
 /// All stores that are in use.
-struct Shelves<R> {
+pub(super) struct Shelves<R> {
     report: R,
     ledger: Ledger,
     project_id: u64,
@@ -94,13 +74,11 @@ struct Shelves<R> {
     /// What was last reported.
     state: LedgerState,
     /// What is to be reported once its store has it.
-    recorded: Vec<(Option<StoreKey>, OrderId, LedgerEntry)>,
+    recorded: Vec<(StoreKey, OrderId, LedgerEntry)>,
     flushes: Vec<Sender<()>>,
     /// Players whose orders could not be read yet.
     pending_loads: BTreeMap<UserId, PendingLoad>,
     next_try: Instant,
-    /// What keeps any file from being named.
-    no_place: Option<LedgerError>,
 }
 
 /// A store with the changes that it does not have yet.
@@ -110,6 +88,8 @@ struct Shelf {
     changes: BTreeMap<(u64, UserId, OrderId), LedgerChange>,
     /// What went wrong the last time.
     error: Option<LedgerError>,
+    /// Why the store is gone when the game ends, if it is.
+    not_kept: Option<LedgerError>,
 }
 
 struct PendingLoad {
@@ -119,11 +99,20 @@ struct PendingLoad {
 }
 
 impl Shelf {
-    fn new(store: Box<dyn LedgerStore>) -> Self {
+    fn new(opened: Result<Box<dyn LedgerStore>, LedgerError>) -> Self {
+        let (store, not_kept) = match opened {
+            Ok(store) => (store, None),
+            // Orders are found again at least by a player who logs out and in again.
+            Err(error) => (
+                Box::<Memory>::default() as Box<dyn LedgerStore>,
+                Some(error),
+            ),
+        };
         Self {
             store,
             changes: BTreeMap::new(),
             error: None,
+            not_kept,
         }
     }
 
@@ -154,7 +143,7 @@ impl Shelf {
     }
 
     fn load(&mut self, project_id: u64, user: &UserId) -> Result<Vec<Restored>, LedgerError> {
-        let now = SystemTime::now();
+        let now = calendar();
         let records = self.attempt(|store| store.load(project_id, user))?;
         let restore = |(order_id, record): (OrderId, LedgerRecord)| record.restore(order_id, now);
         Ok(records.into_iter().map(restore).collect())
@@ -174,12 +163,13 @@ impl Shelf {
     }
 
     fn trouble(&self) -> Option<LedgerError> {
-        self.error.clone().or_else(|| self.store.trouble())
+        let error = self.error.as_ref().or(self.not_kept.as_ref());
+        error.cloned().or_else(|| self.store.trouble())
     }
 }
 
 impl<R: FnMut(Done)> Shelves<R> {
-    fn new(report: R) -> Self {
+    pub(super) fn new(report: R) -> Self {
         Self {
             report,
             ledger: Ledger::disabled(),
@@ -190,42 +180,28 @@ impl<R: FnMut(Done)> Shelves<R> {
             flushes: Vec::new(),
             pending_loads: BTreeMap::new(),
             next_try: Instant::now(),
-            no_place: None,
         }
     }
 
-    fn work(mut self, inbox: &Receiver<Job>) {
-        loop {
-            let job = if self.has_to_try_again() {
-                // At a fixed moment: jobs that keep coming must not put it off.
-                inbox.recv_deadline(self.next_try)
-            } else {
-                inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            };
-            match job {
-                // There is one transaction for all that has come meanwhile.
-                Ok(job) => {
-                    self.take(job);
-                    while let Ok(job) = inbox.try_recv() {
-                        self.take(job);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.commit(),
-            }
-            if Instant::now() >= self.next_try {
-                for (user, pending) in std::mem::take(&mut self.pending_loads) {
-                    self.load(user, pending);
-                }
-                self.next_try = Instant::now() + self.retry();
-            }
-            self.commit();
-            self.tell_state();
-        }
+    /// When something is to be tried again. It is a fixed moment: jobs that keep coming must not put it
+    /// off.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let has_to_try_again =
+            !self.pending_loads.is_empty() || self.shelves.values().any(Shelf::has_changes);
+        has_to_try_again.then_some(self.next_try)
     }
 
-    fn has_to_try_again(&self) -> bool {
-        !self.pending_loads.is_empty() || self.shelves.values().any(Shelf::has_changes)
+    /// Writes what the jobs have changed, in one transaction for all that were taken, and tries again
+    /// what is due.
+    pub(super) fn settle(&mut self) {
+        if Instant::now() >= self.next_try {
+            for (user, pending) in std::mem::take(&mut self.pending_loads) {
+                self.load(user, pending);
+            }
+            self.next_try = Instant::now() + self.retry();
+        }
+        self.commit();
+        self.tell_state();
     }
 
     fn retry(&self) -> Duration {
@@ -235,7 +211,7 @@ impl<R: FnMut(Done)> Shelves<R> {
         }
     }
 
-    fn take(&mut self, job: Job) {
+    pub(super) fn take(&mut self, job: Job) {
         match job {
             Job::Configure { ledger, project_id } => {
                 if (&ledger, project_id) != (&self.ledger, self.project_id) {
@@ -260,27 +236,23 @@ impl<R: FnMut(Done)> Shelves<R> {
                 entry,
             } => {
                 let project_id = self.project_id;
-                let record = LedgerRecord::new(entry, SystemTime::now());
-                let mut key = None;
-                if let Some((of, shelf)) = self.shelf(&user) {
-                    let change = shelf.change(project_id, user, order_id);
-                    change.record = Some(match change.record {
-                        Some(waiting) => waiting.raised(record),
-                        None => record,
-                    });
-                    key = Some(of);
-                }
-                // Without a place nothing but the beginning is to be waited for.
-                if entry == LedgerEntry::Open || self.no_place.is_none() {
+                let record = LedgerRecord::new(entry, calendar());
+                let (key, shelf) = self.shelf(&user);
+                let change = shelf.change(project_id, user, order_id);
+                change.record = Some(match change.record {
+                    Some(waiting) => waiting.raised(record),
+                    None => record,
+                });
+                // Where nothing is kept, nothing but the beginning is to be waited for.
+                if entry == LedgerEntry::Open || shelf.not_kept.is_none() {
                     self.recorded.push((key, order_id, entry));
                 }
             }
             Job::Erase { user, order_id } => {
                 let project_id = self.project_id;
-                if let Some((_, shelf)) = self.shelf(&user) {
-                    let change = shelf.change(project_id, user, order_id);
-                    (change.erases, change.record) = (true, None);
-                }
+                let (_, shelf) = self.shelf(&user);
+                let change = shelf.change(project_id, user, order_id);
+                (change.erases, change.record) = (true, None);
             }
             Job::Flush(done) => self.flushes.push(done),
         }
@@ -289,12 +261,10 @@ impl<R: FnMut(Done)> Shelves<R> {
     fn release(&mut self, user: &UserId) {
         self.commit();
         self.pending_loads.remove(user);
-        let Ok(key) = store_key(&self.ledger, self.project_id, user) else {
-            return;
-        };
-        let is_of_one_player = self.ledger == Ledger::user_data();
+        let key = store_key(&self.ledger, self.project_id, user);
         if let Some(shelf) = self.shelves.get_mut(&key) {
             shelf.store.release(self.project_id, user);
+            let is_of_one_player = self.ledger == Ledger::user_data() && shelf.not_kept.is_none();
             if is_of_one_player && !shelf.has_changes() {
                 self.shelves.remove(&key);
             }
@@ -305,11 +275,8 @@ impl<R: FnMut(Done)> Shelves<R> {
         // An order that was forgotten meanwhile is not to come back.
         self.commit();
         let project_id = self.project_id;
-        let loaded = match self.shelf(&user) {
-            None => Ok(Vec::new()),
-            Some((_, shelf)) => shelf.load(project_id, &user),
-        };
-        let is_locked = match loaded {
+        let (_, shelf) = self.shelf(&user);
+        let is_locked = match shelf.load(project_id, &user) {
             Ok(orders) => {
                 return (self.report)(Done::Loaded {
                     user,
@@ -333,7 +300,7 @@ impl<R: FnMut(Done)> Shelves<R> {
     }
 
     /// Writes what there is to write, and says so.
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         for shelf in self.shelves.values_mut() {
             shelf.commit();
         }
@@ -341,10 +308,7 @@ impl<R: FnMut(Done)> Shelves<R> {
             self.tell_state();
         }
         let shelves = &self.shelves;
-        let has_it = |key: &Option<StoreKey>| {
-            let shelf = key.as_ref().and_then(|key| shelves.get(key));
-            shelf.is_none_or(|shelf| !shelf.has_changes())
-        };
+        let has_it = |key: &StoreKey| shelves.get(key).is_none_or(|shelf| !shelf.has_changes());
         let (settled, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.recorded)
             .into_iter()
             .partition(|(key, _, entry)| *entry == LedgerEntry::Open || has_it(key));
@@ -365,7 +329,7 @@ impl<R: FnMut(Done)> Shelves<R> {
             return;
         }
         let trouble = self.shelves.values().find_map(Shelf::trouble);
-        let state = match trouble.or_else(|| self.no_place.clone()) {
+        let state = match trouble {
             Some(error) => LedgerState::Trouble(error),
             None => sound_state(&self.ledger),
         };
@@ -378,19 +342,11 @@ impl<R: FnMut(Done)> Shelves<R> {
         }
     }
 
-    fn shelf(&mut self, user: &UserId) -> Option<(StoreKey, &mut Shelf)> {
-        match store_key(&self.ledger, self.project_id, user) {
-            Ok(key) => {
-                self.no_place = None;
-                let ledger = &self.ledger;
-                let shelf = self.shelves.entry(key.clone());
-                let shelf = shelf.or_insert_with(|| Shelf::new(open_store(ledger, &key)));
-                Some((key, shelf))
-            }
-            Err(error) => {
-                self.no_place = Some(error);
-                None
-            }
-        }
+    fn shelf(&mut self, user: &UserId) -> (StoreKey, &mut Shelf) {
+        let ledger = &self.ledger;
+        let key = store_key(ledger, self.project_id, user);
+        let shelf = self.shelves.entry(key.clone());
+        let shelf = shelf.or_insert_with(|| Shelf::new(open_store(ledger, &key)));
+        (key, shelf)
     }
 }

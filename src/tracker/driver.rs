@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crossbeam_channel::SendError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ledger::writer::{Done, Job, Writer};
+use crate::ledger::Writer;
+use crate::ledger::writer::{Done, Job};
 use crate::machine::Machine;
 use crate::machine::input::{Input, RequestId};
 use crate::machine::output::Output;
@@ -62,6 +63,24 @@ pub(crate) async fn run(mut ports: Ports) {
             Ok(true) => ports.waker.wake(),
             Ok(false) => {}
             Err(SendError(())) => return,
+        }
+    }
+}
+
+impl From<Done> for Input {
+    fn from(done: Done) -> Self {
+        match done {
+            Done::Loaded {
+                user,
+                orders,
+                is_locked,
+            } => Self::Loaded {
+                user,
+                orders,
+                is_locked,
+            },
+            Done::Recorded { order_id, entry } => Self::Recorded { order_id, entry },
+            Done::State(state) => Self::Ledger(state),
         }
     }
 }
@@ -200,24 +219,7 @@ impl Driver {
         if self.ledger.is_some() {
             return;
         }
-        let inbox = self.inbox.clone();
-        let started = Writer::start(move |done| {
-            // Nobody listens after the game's end; what is to be written is written all the same.
-            let _ = inbox.blocking_send(match done {
-                Done::Loaded {
-                    user,
-                    orders,
-                    is_locked,
-                } => Input::Loaded {
-                    user,
-                    orders,
-                    is_locked,
-                },
-                Done::Recorded { order_id, entry } => Input::Recorded { order_id, entry },
-                Done::State(state) => Input::Ledger(state),
-            });
-        });
-        match started {
+        match Writer::start(self.inbox.clone()) {
             Ok(ledger) => self.ledger = Some(ledger),
             Err(error) => {
                 log::warn!("{error}; tracking goes on without it");

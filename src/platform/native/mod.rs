@@ -1,11 +1,11 @@
 //! Desktops, phones and servers: Tokio, threads, files.
 
 pub(crate) mod browser;
-pub(crate) mod clock;
 mod dns;
 pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod runtime;
 pub(crate) mod thread;
+pub(crate) mod time;
 mod tls;
 pub(crate) mod websocket;

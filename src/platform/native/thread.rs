@@ -5,7 +5,9 @@
 
 use std::io;
 use std::thread;
+use std::time::Duration;
 
+use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
 
 /// Runs the work on a thread of its own.
@@ -14,6 +16,11 @@ pub(crate) fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> 
         .name(name.to_owned())
         .spawn(work)
         .map(drop)
+}
+
+/// Blocks until the background task has sent something, but not longer than this.
+pub(crate) fn wait_for_task<T>(sent: &Receiver<T>, patience: Duration) {
+    let _ = sent.recv_timeout(patience);
 }
 
 /// Runs the work on a thread of its own, and waits for its result.

@@ -16,11 +16,10 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 use url::{Host, Url};
 
 use crate::model::error::{ConnectStep, SocketError, shorten};
+use crate::platform::MAX_MESSAGE_BYTES;
 use crate::platform::native::dns::resolve;
 use crate::platform::native::http::Network;
 
-/// The largest message that is read: room for some ten thousand publications.
-const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 /// The library's default of 128 KiB for each connection is for bulk; here a message is 100 bytes.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// How long a goodbye may take.

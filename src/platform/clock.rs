@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use crate::platform::native::runtime::sleep;
+use crate::platform::runtime::sleep;
+use crate::platform::time::{Instant, calendar};
 
 /// How much further the calendar's clock must have come than the monotonic one before the machine
 /// counts as having slept. Below that it is a clock being adjusted.
@@ -22,16 +23,11 @@ pub(crate) struct Clock {
     asleep: Arc<AtomicU64>,
 }
 
-/// What the calendar says. It may be set at any time, so nothing is decided by it.
-pub(crate) fn calendar() -> SystemTime {
-    SystemTime::now()
-}
-
 impl Clock {
     pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
-            calendar_start: SystemTime::now(),
+            calendar_start: calendar(),
             asleep: Arc::new(AtomicU64::new(0)),
         }
     }
@@ -50,7 +46,7 @@ impl Clock {
     /// connection opened anew.
     pub(crate) fn notice_sleep(&self) {
         let awake = self.start.elapsed();
-        let Ok(calendar) = self.calendar_start.elapsed() else {
+        let Ok(calendar) = calendar().duration_since(self.calendar_start) else {
             return;
         };
         let missed = calendar.saturating_sub(awake);

@@ -1,0 +1,65 @@
+//! The writer as a task, where there are no threads.
+
+use tokio::sync::mpsc;
+
+use crate::ledger::writer::{Done, Job, Shelves};
+use crate::model::ledger::LedgerError;
+use crate::platform::runtime::{sleep, spawn};
+use crate::platform::time::Instant;
+
+/// How many jobs are taken at a time.
+const BATCH: usize = 256;
+
+/// The task's address. The task ends when this is dropped, after what it was given to do.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+impl Writer {
+    /// Puts what it reports into `reports`, and waits while there is no room.
+    pub(crate) fn start<R: From<Done> + 'static>(
+        reports: mpsc::Sender<R>,
+    ) -> Result<Self, LedgerError> {
+        let (jobs, inbox) = mpsc::unbounded_channel();
+        spawn(work(inbox, reports));
+        Ok(Self { jobs })
+    }
+
+    pub(crate) fn give(&self, job: Job) {
+        // The task outlives its address.
+        let _ = self.jobs.send(job);
+    }
+}
+
+async fn work<R: From<Done>>(mut inbox: mpsc::UnboundedReceiver<Job>, reports: mpsc::Sender<R>) {
+    let (report, mut reported) = mpsc::unbounded_channel();
+    let mut shelves = Shelves::new(move |done| drop(report.send(done)));
+    let mut jobs = Vec::new();
+    loop {
+        let deadline = shelves.deadline();
+        tokio::select! {
+            count = inbox.recv_many(&mut jobs, BATCH) => {
+                if count == 0 {
+                    return shelves.commit();
+                }
+                for job in jobs.drain(..) {
+                    shelves.take(job);
+                }
+            }
+            () = sleep_until(deadline) => {}
+        }
+        shelves.settle();
+        while let Ok(done) = reported.try_recv() {
+            // Nobody listens after the game's end; what is to be written is written all the same.
+            let _ = reports.send(R::from(done)).await;
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep(deadline.saturating_duration_since(Instant::now())).await,
+        None => std::future::pending().await,
+    }
+}
