@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// docs.rs shows which feature an item needs. It builds with a nightly compiler, and nobody else sets this.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod centrifuge;
 mod game;
@@ -15,9 +17,27 @@ pub mod emulator;
 #[doc(hidden)]
 #[path = "../fuzz/harness.rs"]
 pub mod fuzzing;
+// There is nothing in it but documentation.
 #[cfg(any(doc, doctest))]
-#[doc = include_str!("game/guide.md")]
-pub mod guide {}
+#[doc = include_str!("game/guide/index.md")]
+pub mod guide {
+    #[doc = include_str!("game/guide/features.md")]
+    pub mod features {}
+    #[doc = include_str!("game/guide/going_live.md")]
+    pub mod going_live {}
+    #[doc = include_str!("game/guide/ledger.md")]
+    pub mod ledger {}
+    #[doc = include_str!("game/guide/messages.md")]
+    pub mod messages {}
+    #[doc = include_str!("game/guide/systems.md")]
+    pub mod systems {}
+    #[doc = include_str!("game/guide/testing.md")]
+    pub mod testing {}
+    #[doc = include_str!("game/guide/tracking.md")]
+    pub mod tracking {}
+    #[doc = include_str!("game/guide/trust.md")]
+    pub mod trust {}
+}
 #[cfg(feature = "test_util")]
 pub use game::test_util;
 
