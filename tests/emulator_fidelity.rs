@@ -11,8 +11,7 @@
     clippy::panic
 )]
 
-#[path = "support/centrifugo.rs"]
-mod centrifugo;
+mod support;
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -25,7 +24,8 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
-use centrifugo::{Centrifugo, ORDERS, Player, SHORT};
+use support::centrifugo::{self, Centrifugo, ORDERS, Player, SHORT};
+use support::interop;
 
 /// One of the two servers, with one player and one order that was announced as `new`.
 struct Stage {
@@ -103,7 +103,8 @@ fn compare(scene: fn(&Stage) -> Vec<Value>) {
 
 #[track_caller]
 fn compare_in(namespace: &str, scene: fn(&Stage) -> Vec<Value>) {
-    let Some(binary) = centrifugo::required() else {
+    let binary = centrifugo::binary().ok_or("there is no Centrifugo");
+    let Some(binary) = interop::found(binary) else {
         return;
     };
     let emulator = XsollaEmulator::start();
