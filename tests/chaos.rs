@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ChildStdin, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -30,9 +30,9 @@ use bevy::app::ScheduleRunnerPlugin;
 use bevy::prelude::*;
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::prelude::*;
+use support::config_for;
 use support::folder::Folder;
 use support::process::{Process, own_process};
-use support::{config_for, ledger_at};
 
 const NAME: &str =
     "a_game_killed_at_random_grants_every_purchase_and_none_after_its_acknowledgement";
@@ -566,7 +566,7 @@ mod game {
         }
         let project = settings["project"].parse().unwrap();
         let mut config = config_for(project, &settings["store"], &settings["socket"]);
-        config.ledger = ledger_at(Path::new(&settings["ledger"]));
+        config.ledger = Ledger::at(&settings["ledger"]);
         hurry(&mut config);
         let exit = App::new()
             .add_plugins((
@@ -674,7 +674,7 @@ mod game {
 
     fn play(
         orders: Res<Orders>,
-        state: Res<TrackerState>,
+        ledger: Res<LedgerState>,
         mut notes: ResMut<Notes>,
         mut done: MessageReader<OrderDone>,
         mut canceled: MessageReader<OrderCanceled>,
@@ -701,15 +701,15 @@ mod game {
         }
         for order in &orders {
             // It is asked for only when the ledger has it, so an answer says that it does.
-            if order.items.is_some() && !order.is_acknowledged {
+            if order.items.is_some() && !order.phase.is_acknowledged() {
                 notes.add_once("tracked", order.order_id);
             }
-            if order.is_acknowledged {
+            if order.phase.is_acknowledged() {
                 notes.add_once("acknowledged", order.order_id);
             }
         }
         // A ledger that a kill could damage would be no ledger.
-        if let Some(error) = state.ledger_error() {
+        if let Some(error) = ledger.trouble() {
             notes.add("trouble", OrderId(0), &error.to_string());
         }
         notes.write();

@@ -14,12 +14,12 @@ use bevy_xsolla::prelude::*;
 use support::folder::Folder;
 use support::process::{own_process, run};
 use support::wait::DEADLINE;
-use support::{Game, Told, ledger_at, sword_order};
+use support::{Game, Told, sword_order};
 
 /// The game of alice, with a ledger.
 fn game(emulator: &XsollaEmulator, ledger: &Path) -> Game {
     let mut config = emulator.config();
-    config.ledger = ledger_at(ledger);
+    config.ledger = Ledger::at(ledger);
     config.poll_interval = Duration::from_millis(100);
     Game::logged_in(config, &emulator.user("alice"))
 }
@@ -254,7 +254,7 @@ fn the_default_place_is_the_users_data_directory() {
     }
     let emulator = XsollaEmulator::start();
     let mut config = emulator.config();
-    config.ledger = Ledger::UserData;
+    config.ledger = Ledger::user_data();
     let alice = emulator.user("alice");
     let mut game = Game::logged_in(config, &alice);
     let order = sword_order(&emulator);

@@ -15,15 +15,14 @@ pub mod process;
 pub mod tap;
 pub mod wait;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bevy::app::Plugins;
 use bevy::prelude::*;
 use bevy_tokio_tasks::TokioTasksPlugin;
+use bevy_xsolla::LedgerError;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{LedgerError, Tracking};
 
 use wait::{DEADLINE, wait_until};
 
@@ -78,12 +77,8 @@ pub fn config_for(project_id: u64, store_url: &str, socket_url: &str) -> XsollaC
     let mut config = XsollaConfig::new(project_id);
     config.store_url = store_url.to_owned();
     config.socket_url = socket_url.to_owned();
-    config.ledger = Ledger::Disabled;
+    config.ledger = Ledger::disabled();
     config
-}
-
-pub fn ledger_at(path: &Path) -> Ledger {
-    Ledger::At(path.to_owned())
 }
 
 /// Tokio that can open no socket: the plugin's background task ends at once.
@@ -279,7 +274,11 @@ impl Game {
 
     /// What is wrong with the ledger; `None` where nothing is.
     pub fn ledger_error(&self) -> Option<LedgerError> {
-        self.state().ledger_error().cloned()
+        self.app
+            .world()
+            .resource::<LedgerState>()
+            .trouble()
+            .cloned()
     }
 
     /// The statuses that the game was told of an order.
@@ -309,27 +308,27 @@ impl Game {
 
 pub fn is_granted(world: &World, order_id: OrderId) -> bool {
     let order = world.resource::<Orders>().get(order_id);
-    order.is_some_and(|order| order.is_granted)
+    order.is_some_and(|order| order.phase.is_granted())
 }
 
 pub fn is_acknowledged(world: &World, order_id: OrderId) -> bool {
     let order = world.resource::<Orders>().get(order_id);
-    order.is_some_and(|order| order.is_acknowledged)
+    order.is_some_and(|order| order.phase.is_acknowledged())
 }
 
 pub fn is_followed(world: &World, order_id: OrderId) -> bool {
     let order = world.resource::<Orders>().get(order_id);
-    order.is_some_and(|order| order.tracking == Tracking::Active)
+    order.is_some_and(|order| order.phase.is_open())
 }
 
 pub fn is_given_up(world: &World, order_id: OrderId) -> bool {
     let order = world.resource::<Orders>().get(order_id);
-    order.is_some_and(|order| matches!(order.tracking, Tracking::Failed(_)))
+    order.is_some_and(|order| matches!(order.phase, OrderPhase::Failed(_)))
 }
 
 pub fn is_abandoned(world: &World, order_id: OrderId) -> bool {
     let order = world.resource::<Orders>().get(order_id);
-    order.is_some_and(|order| order.tracking == Tracking::Abandoned)
+    order.is_some_and(|order| order.phase == OrderPhase::Abandoned)
 }
 
 #[expect(clippy::too_many_arguments, reason = "a reader for each message")]
@@ -349,7 +348,7 @@ fn note_messages(
     }
     for done in done.read() {
         let is_known = orders.get(done.order_id).is_some_and(|order| {
-            order.is_granted && order.items.as_deref() == Some(done.items.as_slice())
+            order.phase.is_granted() && order.items.as_deref() == Some(done.items.as_slice())
         });
         if !is_known {
             let disagreement = format!("{done:?} and {:?}", orders.get(done.order_id));
