@@ -13,11 +13,7 @@
     clippy::panic
 )]
 
-#[path = "support/centrifugo.rs"]
-mod centrifugo;
 mod support;
-#[path = "support/tap.rs"]
-mod tap;
 
 use std::time::Duration;
 
@@ -27,9 +23,9 @@ use bevy_xsolla::prelude::*;
 use bevy_xsolla::{NewsSource, SocketError};
 use serde_json::{Value, json};
 
-use centrifugo::{Centrifugo, FORGETFUL, LONG, ORDERS, PRIVATE, Player};
-use support::{Game, Told};
-use tap::{Tap, Way, What};
+use support::centrifugo::{self, Centrifugo, FORGETFUL, LONG, ORDERS, PRIVATE, Player};
+use support::tap::{Seen, Tap, Way, What};
+use support::{Game, interop, sword_order};
 
 /// One player with one order, a server, a tap before it, and the emulator for Get Order.
 struct Purchase {
@@ -44,11 +40,12 @@ struct Purchase {
 impl Purchase {
     /// `None`, where there is no Centrifugo, and that was said.
     fn begin(namespace: &str) -> Option<Self> {
-        let binary = centrifugo::required()?;
+        let binary = centrifugo::binary().ok_or("there is no Centrifugo");
+        let binary = interop::found(binary)?;
         let emulator = XsollaEmulator::start();
         let token = emulator.token("alice");
         let user = XsollaUser::new(&token);
-        let order = emulator.create_order(&user, &[("sword", 1)]);
+        let order = sword_order(&emulator);
         let player = Player {
             token,
             id: "alice".to_owned(),
@@ -88,8 +85,7 @@ impl Purchase {
     }
 
     fn play(&self, config: XsollaConfig) -> Game {
-        let mut game = Game::new(config);
-        game.log_in(&self.user);
+        let mut game = Game::logged_in(config, &self.user);
         game.track(self.order);
         game
     }
@@ -147,8 +143,8 @@ fn the_connect_data_reaches_the_application_behind_the_server() {
     };
     let config = purchase.socket_only();
     let project_id = config.project_id;
-    let mut game = Game::new(config);
-    game.log_in(&purchase.user.clone().with_external_id("player-1"));
+    let user = purchase.user.clone().with_external_id("player-1");
+    let mut game = Game::logged_in(config, &user);
     game.track(purchase.order);
     game.wait_until_live();
 
@@ -247,18 +243,17 @@ fn every_message_of_a_frame_is_heard() {
         return;
     };
     let mut game = purchase.play(purchase.socket_only());
-    let more = || {
-        purchase
-            .emulator
-            .create_order(&purchase.user, &[("sword", 1)])
-    };
-    let mut orders: Vec<_> = std::iter::repeat_with(more).take(40).collect();
-    orders.iter().for_each(|&order| game.track(order));
+    let mut orders = vec![];
+    for _ in 0..40 {
+        let order = sword_order(&purchase.emulator);
+        game.track(order);
+        orders.push(order);
+    }
     orders.push(purchase.order);
     game.wait_until_live();
 
     // Publications at once: the server has one write for those that queued up during the last.
-    let is_shared = |seen: &tap::Seen| seen.way == Way::Down && seen.messages().len() > 1;
+    let is_shared = |seen: &Seen| seen.way == Way::Down && seen.messages().len() > 1;
     let all = |status: &str| {
         orders
             .iter()
@@ -308,7 +303,7 @@ fn what_was_missed_while_the_link_was_down_is_recovered() {
 
     // On the wire: the position as the server knows it, and the server's word that nothing is missing.
     let seen = purchase.tap.seen();
-    let talked = |seen: &&tap::Seen| matches!(seen.what, What::Text(_));
+    let talked = |seen: &&Seen| matches!(seen.what, What::Text(_));
     let last = seen.iter().rev().find(talked).unwrap().connection;
     let asked = purchase.recovery_asked(last);
     assert_eq!(
@@ -394,7 +389,7 @@ fn restart(purchase: &mut Purchase, game: &mut Game) {
 }
 
 #[test]
-fn a_close_that_invites_back_is_followed_by_a_prompt_reconnect() {
+fn after_a_close_that_allows_it_the_socket_is_opened_again_at_once() {
     let Some(purchase) = Purchase::begin(ORDERS) else {
         return;
     };
@@ -453,7 +448,7 @@ fn after_a_close_for_good_the_order_is_granted_by_polling() {
 }
 
 /// The server's close frame on this connection, once it came.
-fn closed_by_server(purchase: &Purchase, connection: usize, code: u32) -> tap::Seen {
+fn closed_by_server(purchase: &Purchase, connection: usize, code: u32) -> Seen {
     let what = format!("close frame {code}");
     purchase.tap.wait_for(&what, |seen| {
         seen.connection == connection
@@ -481,7 +476,7 @@ fn a_link_without_pings_is_replaced() {
 }
 
 #[test]
-fn pings_are_answered_and_nothing_is_answered_that_was_no_ping() {
+fn pings_are_answered_and_nothing_else_is() {
     let Some(purchase) = Purchase::begin(ORDERS) else {
         return;
     };
@@ -563,12 +558,9 @@ fn a_refused_token_is_asked_for_anew_and_the_new_one_opens_the_socket() {
         purchase.server.refuse_with(refusal.clone());
         // A token of the same player, which the backend behind Centrifugo does not know.
         let old = purchase.emulator.user("alice");
-        let mut game = Game::new(purchase.socket_only());
-        game.log_in(&old);
+        let mut game = Game::logged_in(purchase.socket_only(), &old);
         game.track(purchase.order);
-        game.wait_until("the question", |world| {
-            !world.resource::<Told>().authorization_required.is_empty()
-        });
+        game.wait_until_authorization_is_required();
         assert_eq!(game.told().authorization_required[0].user, *old.id());
         assert_eq!(purchase.tap.connections(), 1, "{refusal}");
 

@@ -2,38 +2,22 @@
 
 mod support;
 
-use std::process::Command;
-
-use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use support::{Game, hurried};
-
-/// Set in the child process, whose environment names a certificate store that is not there.
-const CHILD: &str = "BEVY_XSOLLA_TEST_WITHOUT_CERTIFICATES";
+use support::process::{own_process, run};
+use support::{hurried, hurry, shop_with, sword_order};
 
 #[test]
 fn without_certificates_wss_says_why_and_loopback_grants() {
-    if std::env::var_os(CHILD).is_none() {
-        let name = "without_certificates_wss_says_why_and_loopback_grants";
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(CHILD, "1")
-            .env("SSL_CERT_FILE", "/nonexistent/certificates.pem")
-            .env("SSL_CERT_DIR", "/nonexistent/certificates")
-            .output()
-            .unwrap();
-        let output = String::from_utf8_lossy(&child.stderr);
-        assert!(child.status.success(), "{output}");
-        return;
+    if let Some(mut test) = own_process("without_certificates_wss_says_why_and_loopback_grants") {
+        test.env("SSL_CERT_FILE", "/nonexistent/certificates.pem");
+        test.env("SSL_CERT_DIR", "/nonexistent/certificates");
+        return run(&mut test);
     }
-
-    let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
-    let mut config = hurried(emulator.config());
-    config.socket_url = config.socket_url.replace("ws://", "wss://");
-    let mut game = Game::new(config);
-    game.log_in(&alice);
+    let (emulator, mut game) = shop_with(|config| {
+        hurry(config);
+        config.socket_url = config.socket_url.replace("ws://", "wss://");
+    });
+    let order = sword_order(&emulator);
     game.track(order);
     // Only where the environment chooses the store; elsewhere the system's own is used.
     if cfg!(target_os = "linux") {
@@ -46,7 +30,7 @@ fn without_certificates_wss_says_why_and_loopback_grants() {
     game.wait_until_granted(order);
 
     // With the socket in plain text as well, news comes over it.
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     game.app.insert_resource(hurried(emulator.config()));
     game.track(order);
     game.wait_until_live();

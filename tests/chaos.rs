@@ -15,12 +15,14 @@
     reason = "a test that cannot go on is to stop"
 )]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{ChildStdin, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -28,16 +30,17 @@ use bevy::app::ScheduleRunnerPlugin;
 use bevy::prelude::*;
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::prelude::*;
+use support::config_for;
+use support::folder::Folder;
+use support::process::{Process, own_process};
 
-/// Set in the child process, to tell it from the test.
-const CHILD: &str = "BEVY_XSOLLA_TEST_CHAOS_CHILD";
 const NAME: &str =
     "a_game_killed_at_random_grants_every_purchase_and_none_after_its_acknowledgement";
 const PLAYER: &str = "alice";
 
 #[test]
 fn a_game_killed_at_random_grants_every_purchase_and_none_after_its_acknowledgement() {
-    if std::env::var_os(CHILD).is_some() {
+    if own_process(NAME).is_none() {
         return game::run();
     }
     let number = |name| std::env::var(name).ok().map(|text| text.parse().unwrap());
@@ -129,15 +132,8 @@ impl Note {
 
 /// A run of the game. It does not outlive this, whatever becomes of the test.
 struct Life {
-    process: Child,
-    orders: ChildStdin,
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+    process: Process,
+    input: ChildStdin,
 }
 
 struct Chaos {
@@ -165,7 +161,7 @@ impl Chaos {
             user: emulator.user(PLAYER),
             token: emulator.token(PLAYER),
             emulator,
-            folder: Folder::new(),
+            folder: Folder::new("chaos"),
             life: None,
             lives: 0,
             purchases: BTreeMap::new(),
@@ -345,7 +341,7 @@ impl Chaos {
         }
         self.read_notes();
         // What the kill left of a line was never written.
-        if let Ok(file) = OpenOptions::new().write(true).open(self.folder.notes()) {
+        if let Ok(file) = OpenOptions::new().write(true).open(self.notes_file()) {
             file.set_len(self.notes_bytes as u64).unwrap();
         }
     }
@@ -357,14 +353,7 @@ impl Chaos {
         }
         self.tell("quit");
         let mut life = self.life.take().unwrap();
-        let deadline = Instant::now() + DEADLINE;
-        let status = loop {
-            if let Some(status) = life.process.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "the game does not quit");
-            std::thread::sleep(Duration::from_millis(1));
-        };
+        let status = life.process.wait_for_end();
         assert!(status.success(), "the game ended with {status}");
         self.read_notes();
     }
@@ -373,15 +362,11 @@ impl Chaos {
     /// there for all to see.
     fn begin_life(&mut self) {
         self.lives += 1;
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", NAME, "--nocapture"])
-            .env(CHILD, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let orders = process.stdin.take().unwrap();
-        self.life = Some(Life { process, orders });
+        let mut game = own_process(NAME).unwrap();
+        game.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut process = Process::start(&mut game);
+        let input = process.stdin.take().unwrap();
+        self.life = Some(Life { process, input });
         let config = self.emulator.config();
         for line in [
             format!("life {}", self.lives),
@@ -389,7 +374,7 @@ impl Chaos {
             format!("socket {}", config.socket_url),
             format!("project {}", config.project_id),
             format!("ledger {}", self.folder.ledger().display()),
-            format!("notes {}", self.folder.notes().display()),
+            format!("notes {}", self.notes_file().display()),
             format!("user {}", self.token),
             "start".to_owned(),
         ] {
@@ -408,7 +393,7 @@ impl Chaos {
     fn tell(&mut self, line: &str) {
         // The next life is told all that matters.
         if let Some(life) = &mut self.life
-            && let Err(error) = writeln!(life.orders, "{line}")
+            && let Err(error) = writeln!(life.input, "{line}")
         {
             panic!("the game has ended ({error}): {:?}", life.process.wait());
         }
@@ -450,9 +435,13 @@ impl Chaos {
         self.purchases.values().all(Purchase::is_complete)
     }
 
+    fn notes_file(&self) -> PathBuf {
+        self.folder.join("notes")
+    }
+
     /// Takes in what the game has written, and judges what can be judged at once.
     fn read_notes(&mut self) {
-        let text = fs::read(self.folder.notes()).unwrap_or_default();
+        let text = fs::read(self.notes_file()).unwrap_or_default();
         let new = &text[self.notes_bytes..];
         let Some(end) = new.iter().rposition(|&byte| byte == b'\n') else {
             return;
@@ -561,32 +550,6 @@ impl Purchase {
     }
 }
 
-/// A folder of the test's own, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("bevy_xsolla-chaos-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn ledger(&self) -> PathBuf {
-        self.0.join("ledger.redb")
-    }
-
-    fn notes(&self) -> PathBuf {
-        self.0.join("notes")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// The game, in the child process.
 mod game {
     use super::*;
@@ -601,10 +564,9 @@ mod game {
                 None => break,
             };
         }
-        let mut config = XsollaConfig::new(settings["project"].parse().unwrap());
-        config.store_url.clone_from(&settings["store"]);
-        config.socket_url.clone_from(&settings["socket"]);
-        config.ledger = Ledger::At(Path::new(&settings["ledger"]).to_owned());
+        let project = settings["project"].parse().unwrap();
+        let mut config = config_for(project, &settings["store"], &settings["socket"]);
+        config.ledger = Ledger::at(&settings["ledger"]);
         hurry(&mut config);
         let exit = App::new()
             .add_plugins((
@@ -615,7 +577,7 @@ mod game {
             .insert_resource(XsollaUser::new(&settings["user"]))
             .insert_resource(Inbox(Mutex::new(inbox)))
             .insert_resource(Notes::open(&settings["notes"], &settings["life"]))
-            .add_systems(Update, (obey, play))
+            .add_systems(Update, (read_input, play))
             .run();
         assert!(exit.is_success());
     }
@@ -650,7 +612,7 @@ mod game {
         inbox
     }
 
-    fn obey(inbox: Res<Inbox>, mut commands: Commands, mut exit: MessageWriter<AppExit>) {
+    fn read_input(inbox: Res<Inbox>, mut commands: Commands, mut exit: MessageWriter<AppExit>) {
         let inbox = inbox.0.lock().unwrap();
         loop {
             match inbox.try_recv() {
@@ -712,7 +674,7 @@ mod game {
 
     fn play(
         orders: Res<Orders>,
-        state: Res<TrackerState>,
+        ledger: Res<LedgerState>,
         mut notes: ResMut<Notes>,
         mut done: MessageReader<OrderDone>,
         mut canceled: MessageReader<OrderCanceled>,
@@ -739,15 +701,15 @@ mod game {
         }
         for order in &orders {
             // It is asked for only when the ledger has it, so an answer says that it does.
-            if order.items.is_some() && !order.is_acknowledged {
+            if order.items.is_some() && !order.phase.is_acknowledged() {
                 notes.add_once("tracked", order.order_id);
             }
-            if order.is_acknowledged {
+            if order.phase.is_acknowledged() {
                 notes.add_once("acknowledged", order.order_id);
             }
         }
         // A ledger that a kill could damage would be no ledger.
-        if let Some(error) = state.ledger_error() {
+        if let Some(error) = ledger.trouble() {
             notes.add("trouble", OrderId(0), &error.to_string());
         }
         notes.write();

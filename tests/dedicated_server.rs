@@ -4,17 +4,17 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-
-/// A run takes 8 s.
-const DEADLINE: Duration = Duration::from_secs(60);
+use support::folder::Folder;
+use support::process::Process;
 
 /// Built here, because `cargo test --test …` does not build examples.
 fn program() -> &'static Path {
@@ -45,20 +45,17 @@ fn program() -> &'static Path {
 }
 
 struct Server {
-    process: Child,
+    process: Process,
     lines: Lines<BufReader<ChildStdout>>,
     granted: BTreeSet<String>,
 }
 
 impl Server {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut process = Command::new(program())
-            .arg("--database")
-            .arg(folder.join("shop.db"))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(program());
+        command.arg("--database").arg(folder.join("shop.db"));
+        command.args(arguments).stdout(Stdio::piped());
+        let mut process = Process::start(&mut command);
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         Self {
             process,
@@ -88,29 +85,8 @@ impl Server {
     /// Its exit code, and what it has granted.
     fn end(mut self) -> (Option<i32>, BTreeSet<String>) {
         self.read_until_granted(usize::MAX);
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return (status.code(), std::mem::take(&mut self.granted));
-            }
-            assert!(Instant::now() < deadline, "it does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        (self.process.wait_for_end().code(), self.granted)
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn folder(name: &str) -> PathBuf {
-    let unique = format!("bevy_xsolla-{name}-{:x}", fastrand::u64(..));
-    let folder = std::env::temp_dir().join(unique);
-    std::fs::create_dir(&folder).unwrap();
-    folder
 }
 
 fn count(folder: &Path, query: &str) -> i64 {
@@ -132,22 +108,22 @@ fn assert_all_is_granted_once(folder: &Path) {
 
 #[test]
 fn stopped_in_the_midst_it_grants_the_rest_at_the_next_start() {
-    is_ended_in_the_midst("-TERM", Some(0));
+    ends_it_in_the_midst("-TERM", Some(0));
 }
 
 #[test]
 fn ended_by_ctrl_c_it_grants_the_rest_at_the_next_start() {
-    is_ended_in_the_midst("-INT", Some(0));
+    ends_it_in_the_midst("-INT", Some(0));
 }
 
 #[test]
 fn killed_in_the_midst_it_grants_the_rest_at_the_next_start() {
-    is_ended_in_the_midst("-KILL", None);
+    ends_it_in_the_midst("-KILL", None);
 }
 
 #[track_caller]
-fn is_ended_in_the_midst(signal: &str, exit_code: Option<i32>) {
-    let folder = folder("server");
+fn ends_it_in_the_midst(signal: &str, exit_code: Option<i32>) {
+    let folder = Folder::new("server");
     let options = ["--players", "12", "--once"];
 
     let mut server = Server::start(&folder, &options);
@@ -172,13 +148,12 @@ fn is_ended_in_the_midst(signal: &str, exit_code: Option<i32>) {
     let (code, third) = Server::start(&folder, &options).end();
     assert_eq!((code, third.len()), (Some(0), 0));
     assert_all_is_granted_once(&folder);
-    let _ = std::fs::remove_dir_all(&folder);
 }
 
 /// The order's id is the primary key: the database alone is enough.
 #[test]
 fn without_its_ledger_it_grants_nothing_twice() {
-    let folder = folder("server-ledger");
+    let folder = Folder::new("server-ledger");
     let options = ["--players", "12", "--once"];
     let mut server = Server::start(&folder, &options);
     server.read_until_granted(5);
@@ -189,5 +164,4 @@ fn without_its_ledger_it_grants_nothing_twice() {
     assert_eq!(code, Some(0));
     assert!(first.is_disjoint(&second), "{first:?} {second:?}");
     assert_all_is_granted_once(&folder);
-    let _ = std::fs::remove_dir_all(&folder);
 }

@@ -10,13 +10,11 @@ use bevy::winit::WinitPlugin;
 use bevy_xsolla::XsollaDiagnosticsPlugin;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use support::Game;
+use support::{Game, sword_order};
 
 #[test]
 fn an_order_is_granted_among_the_default_plugins() {
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
     let no_window = WindowPlugin {
         primary_window: None,
         exit_condition: ExitCondition::DontExit,
@@ -30,20 +28,15 @@ fn an_order_is_granted_among_the_default_plugins() {
         .into(),
         ..default()
     };
-    let mut app = App::new();
-    app.add_plugins((
-        DefaultPlugins
-            .set(no_window)
-            .set(no_graphics)
-            .disable::<WinitPlugin>(),
-        XsollaOrderPlugin,
-        XsollaDiagnosticsPlugin,
-    ))
-    .insert_resource(emulator.config())
-    .insert_resource(alice);
-    app.finish();
-    app.cleanup();
-    let mut game = Game::of(app);
+    let bevys = DefaultPlugins
+        .set(no_window)
+        .set(no_graphics)
+        .disable::<WinitPlugin>();
+    let plugins = (bevys, XsollaOrderPlugin, XsollaDiagnosticsPlugin);
+    let mut game = Game::with(plugins, &emulator);
+    game.app.finish();
+    game.app.cleanup();
+    let order = sword_order(&emulator);
     game.track(order);
     game.wait_until_live();
     emulator.deliver(order);

@@ -10,13 +10,14 @@ mod support;
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use support::Game;
+use support::process::{Process, own_process};
+use support::{Game, config_for, sword_order};
 
-const CHILD: &str = "BEVY_XSOLLA_TEST_FLOOD";
+const NAME: &str = "a_million_publications_take_no_memory_and_hide_no_final_status";
 const PUBLICATIONS: u64 = 1_000_000;
 const A_FRAME: u64 = 10_000;
 /// What the child may grow by: its buffers and queues, and a frame of the flood.
@@ -34,13 +35,9 @@ fn game() {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();
     let words: Vec<&str> = line.split_whitespace().collect();
-    let mut config = XsollaConfig::new(words[0].parse().unwrap());
-    config.store_url = words[1].to_owned();
-    config.socket_url = words[2].to_owned();
-    config.ledger = Ledger::Disabled;
+    let config = config_for(words[0].parse().unwrap(), words[1], words[2]);
+    let mut game = Game::logged_in(config, &XsollaUser::new(words[3]));
     let order = OrderId(words[4].parse().unwrap());
-    let mut game = Game::new(config);
-    game.log_in(&XsollaUser::new(words[3]));
     game.track(order);
     game.wait_until_live();
     let before = peak_memory();
@@ -60,21 +57,15 @@ fn game() {
 
 #[test]
 fn a_million_publications_take_no_memory_and_hide_no_final_status() {
-    if std::env::var_os(CHILD).is_some() {
+    let Some(mut child) = own_process(NAME) else {
         return game();
-    }
+    };
     let emulator = XsollaEmulator::start();
     let token = emulator.token("alice");
     let alice = XsollaUser::new(&token);
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture"])
-        .arg("a_million_publications_take_no_memory_and_hide_no_final_status")
-        .env(CHILD, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let order = sword_order(&emulator);
+    child.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = Process::start(&mut child);
     writeln!(
         child.stdin.take().unwrap(),
         "{} {} {} {token} {order}",

@@ -15,22 +15,22 @@
     clippy::panic
 )]
 
-#[path = "support/tap.rs"]
-mod tap;
+mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::{OrderId, XsollaUser};
 use serde_json::{Value, json};
 
-use tap::{Tap, Way};
-
-const DEADLINE: Duration = Duration::from_secs(20);
+use support::process::{Process, json_lines};
+use support::tap::{Tap, Way};
+use support::wait::{DEADLINE, wait_until};
+use support::{interop, sword_order};
 
 /// Every behaviour, once for each client.
 macro_rules! behaviours {
@@ -52,19 +52,19 @@ behaviours! {
     learns_that_the_server_lost_its_memory
     goes_on_where_the_history_is_denied
     keeps_its_connection_by_answering_pings
-    comes_back_after_a_close_that_invites_it
+    comes_back_after_a_close_that_allows_it
     stays_away_after_a_close_for_good
     stays_away_after_its_token_was_refused
     comes_back_after_a_passing_refusal
 }
 
-/// How to run a client; or what is missing.
+/// The command that runs a client; or what is missing.
 type Client = Result<Vec<PathBuf>, &'static str>;
 
 fn centrifuge_js() -> Client {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/npm");
     if !folder.join("node_modules/centrifuge").is_dir() {
-        return Err("its Node packages are not installed");
+        return Err("the client's Node packages are not installed");
     }
     let node = Command::new("node").arg("--version").output();
     if node.is_err() {
@@ -84,19 +84,13 @@ fn centrifuge_rust() -> Client {
     if file.is_file() {
         Ok(vec![file])
     } else {
-        Err("it is not built")
+        Err("the client is not built")
     }
 }
 
 fn with(client: Client, behaviour: fn(Shop)) {
-    match client {
-        Ok(command) => behaviour(Shop::open(command)),
-        Err(missing) => {
-            let required = std::env::var_os("BEVY_XSOLLA_REQUIRE_INTEROP");
-            let is_required = required.is_some_and(|value| value == "1");
-            assert!(!is_required, "{missing}: run tests/interop/setup.sh");
-            println!("SKIPPED: {missing} (tests/interop/setup.sh does that)");
-        }
+    if let Some(command) = interop::found(client) {
+        behaviour(Shop::open(command));
     }
 }
 
@@ -114,7 +108,7 @@ impl Shop {
         let emulator = XsollaEmulator::start();
         let token = emulator.token("alice");
         let user = XsollaUser::new(&token);
-        let order = emulator.create_order(&user, &[("sword", 1)]);
+        let order = sword_order(&emulator);
         Self {
             emulator,
             token,
@@ -143,9 +137,9 @@ impl Shop {
     }
 }
 
-/// A running client. It ends with the test: by the end of its input, or if need be by force.
+/// A running client.
 struct Peer {
-    process: Child,
+    process: Process,
     events: Receiver<Value>,
     heard: Vec<Value>,
 }
@@ -153,24 +147,12 @@ struct Peer {
 impl Peer {
     fn start(command: &[PathBuf], first_line: &Value) -> Self {
         let (program, arguments) = command.split_first().unwrap();
-        let mut process = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(program);
+        command.args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(&mut command);
         writeln!(process.stdin.as_mut().unwrap(), "{first_line}").unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let (sender, events) = channel();
-        // Ends with the process, whose end closes the pipe.
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                if sender.send(event).is_err() {
-                    return;
-                }
-            }
-        });
+        let events = json_lines(process.stdout.take().unwrap());
         Self {
             process,
             events,
@@ -207,22 +189,6 @@ impl Peer {
             self.heard.push(event);
         }
         std::mem::take(&mut self.heard)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[track_caller]
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "did not happen: {what}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -372,7 +338,7 @@ fn keeps_its_connection_by_answering_pings(shop: Shop) {
     assert_eq!(shop.emulator.closes(), [] as [u16; 0]);
 }
 
-fn comes_back_after_a_close_that_invites_it(shop: Shop) {
+fn comes_back_after_a_close_that_allows_it(shop: Shop) {
     let mut peer = shop.connect();
     for code in [3000, 3010, 4000, 4499] {
         peer.next("history");

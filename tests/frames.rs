@@ -5,18 +5,15 @@ mod support;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use support::Game;
+use support::wait::DEADLINE;
+use support::{Game, shop, shop_with, sword_order};
 
 #[test]
 fn a_delivered_order_is_granted_within_two_frames_at_60_hz() {
-    let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let mut game = Game::new(emulator.config());
-    game.log_in(&alice);
+    let (emulator, mut game) = shop();
     for _ in 0..20 {
-        let order = emulator.create_order(&alice, &[("sword", 1)]);
+        let order = sword_order(&emulator);
         game.track(order);
         game.wait_until_live();
         game.wait_for_status(order, "new");
@@ -36,25 +33,20 @@ fn a_delivered_order_is_granted_within_two_frames_at_60_hz() {
 
 #[test]
 fn a_frame_takes_no_longer_over_news_than_its_budget_and_nothing_is_lost() {
-    let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let orders: Vec<OrderId> = (0..20)
-        .map(|_| emulator.create_order(&alice, &[("sword", 1)]))
-        .collect();
-    let mut config = emulator.config();
-    config.frame_budget = Duration::from_millis(10);
-    let mut game = Game::new(config);
+    let (emulator, mut game) = shop_with(|config| {
+        config.frame_budget = Duration::from_millis(10);
+    });
+    let orders = [(); 20].map(|()| sword_order(&emulator));
     // A game whose work on each piece of news takes as long as a frame may.
     game.app.add_observer(|_: On<OrderStatusChanged>| {
         std::thread::sleep(Duration::from_millis(10));
     });
     let heard = |game: &Game| game.told().statuses.len();
-    game.log_in(&alice);
-    for order in &orders {
-        game.track(*order);
-        emulator.deliver(*order);
+    for order in orders {
+        game.track(order);
+        emulator.deliver(order);
     }
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + DEADLINE;
     while orders.iter().any(|order| game.grants(*order) == 0) {
         let before = heard(&game);
         game.update();

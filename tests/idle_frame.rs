@@ -6,23 +6,18 @@ use std::alloc::System;
 
 use bevy::ecs::schedule::{ScheduleLabel, SingleThreadedExecutor};
 use bevy::prelude::*;
-use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use support::Game;
+use support::{Game, shop, sword_order};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 #[test]
 fn a_frame_without_news_allocates_nothing() {
-    let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let mut game = Game::new(emulator.config());
-    game.log_in(&alice);
+    let (emulator, mut game) = shop();
     for _ in 0..100 {
-        let order = emulator.create_order(&alice, &[("sword", 1)]);
-        game.track(order);
+        game.track(sword_order(&emulator));
     }
     game.wait_until("all are followed", |world| {
         let orders = world.resource::<Orders>();
@@ -50,7 +45,7 @@ fn a_frame_without_news_allocates_nothing() {
     assert_eq!(least, Some(0));
 
     // And the count counts: a frame with news does allocate.
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     let before = Region::new(ALLOCATOR);
     game.track(order);
     assert!(before.change().allocations > 0);

@@ -16,18 +16,19 @@
 mod emulator_client;
 mod support;
 
-use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use serde_json::{Value, json};
-use support::{Game, Told};
+use support::folder::Folder;
+use support::process::{Process, json_lines};
+use support::{Game, Told, interop, shop, sword_order};
 
 /// One browser at a time: each is a dozen processes.
 static ONE: Mutex<()> = Mutex::new(());
@@ -74,10 +75,10 @@ const DARK_PHONE: Screen = Screen {
 
 /// Chromium, moved by `browser.mjs`. It ends with the test.
 struct Browser {
-    driver: Child,
+    driver: Process,
     input: Option<ChildStdin>,
     answers: Receiver<Value>,
-    profile: PathBuf,
+    profile: Folder,
     screen: Screen,
     _only: MutexGuard<'static, ()>,
 }
@@ -90,13 +91,13 @@ fn chromium() -> Result<PathBuf, &'static str> {
     let mut found = std::env::split_paths(&path)
         .flat_map(|folder| ["chromium", "chromium-browser"].map(|name| folder.join(name)));
     let program = named.or_else(|| found.find(|file| file.is_file()));
-    program.ok_or("there is no Chromium (CHROMIUM_BIN, or chromium on the path)")
+    program.ok_or("there is no Chromium")
 }
 
 fn driver() -> Result<PathBuf, &'static str> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/npm");
     if !folder.join("node_modules/playwright-core").is_dir() {
-        return Err("its Node packages are not installed (tests/interop/setup.sh)");
+        return Err("the browser's Node packages are not installed");
     }
     let node = Command::new("node").arg("--version").output();
     if node.is_err() {
@@ -109,52 +110,25 @@ impl Browser {
     /// `None` where the test is to be skipped.
     fn start(emulator: &XsollaEmulator, screen: Screen) -> Option<Self> {
         let found = chromium().and_then(|chromium| Ok((chromium, driver()?)));
-        let (chromium, driver) = match found {
-            Ok(found) => found,
-            Err(missing) => {
-                let required = std::env::var_os("BEVY_XSOLLA_REQUIRE_INTEROP");
-                assert_ne!(required, Some(OsString::from("1")), "{missing}");
-                println!("SKIPPED: {missing}");
-                return None;
-            }
-        };
+        let (chromium, driver) = interop::found(found)?;
         let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let unique = format!(
-            "bevy_xsolla-browser-{}-{:x}",
-            std::process::id(),
-            fastrand::u64(..)
-        );
-        let profile = std::env::temp_dir().join(unique);
-        std::fs::create_dir(&profile).unwrap();
-        let mut process = Command::new("node")
-            .arg(driver)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let (sender, answers) = channel();
-        // Ends with the driver, whose end closes the pipe.
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let answer = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                if sender.send(answer).is_err() {
-                    return;
-                }
-            }
-        });
+        let mut command = Command::new("node");
+        command.arg(driver);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(&mut command);
+        let answers = json_lines(process.stdout.take().unwrap());
         let mut browser = Self {
             input: process.stdin.take(),
             driver: process,
             answers,
-            profile,
+            profile: Folder::new("browser"),
             screen,
             _only: only,
         };
         browser.command(json!({
             "command": "launch",
             "executable": chromium,
-            "profile": browser.profile,
+            "profile": *browser.profile,
             "width": screen.width,
             "height": screen.height,
             "isPhone": screen.is_phone,
@@ -242,19 +216,13 @@ impl Drop for Browser {
         while matches!(self.driver.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
-        let _ = std::fs::remove_dir_all(&self.profile);
     }
 }
 
-/// An emulator and a game of alice's that follows an order of hers.
-fn shop() -> (XsollaEmulator, Game, OrderId, String) {
-    let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
-    let mut game = Game::new(emulator.config());
-    game.log_in(&alice);
+/// A shop whose game follows an order, and the URL of the page on which it is paid.
+fn shop_with_an_order() -> (XsollaEmulator, Game, OrderId, String) {
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
     game.track(order);
     game.wait_for_status(order, "new");
     game.wait_until_live();
@@ -274,7 +242,7 @@ fn wait_until_canceled(game: &mut Game, order: OrderId) -> OrderCanceled {
 
 #[test]
 fn a_click_on_pay_grants_in_the_game_and_a_refund_reaches_it() {
-    let (emulator, mut game, order, url) = shop();
+    let (emulator, mut game, order, url) = shop_with_an_order();
     let Some(mut browser) = Browser::start(&emulator, DESKTOP) else {
         return;
     };
@@ -306,7 +274,7 @@ fn a_click_on_pay_grants_in_the_game_and_a_refund_reaches_it() {
 
 #[test]
 fn a_declined_card_leaves_the_order_new_and_a_cancellation_ends_it() {
-    let (emulator, mut game, order, url) = shop();
+    let (emulator, mut game, order, url) = shop_with_an_order();
     let Some(mut browser) = Browser::start(&emulator, DARK_PHONE) else {
         return;
     };
@@ -326,7 +294,7 @@ fn a_declined_card_leaves_the_order_new_and_a_cancellation_ends_it() {
 
 #[test]
 fn a_slow_payment_arrives_though_the_player_closed_the_page() {
-    let (emulator, mut game, order, url) = shop();
+    let (emulator, mut game, order, url) = shop_with_an_order();
     let Some(mut browser) = Browser::start(&emulator, PHONE) else {
         return;
     };
@@ -342,7 +310,7 @@ fn a_slow_payment_arrives_though_the_player_closed_the_page() {
 
 #[test]
 fn the_keyboard_alone_pays() {
-    let (emulator, mut game, order, url) = shop();
+    let (emulator, mut game, order, url) = shop_with_an_order();
     let Some(mut browser) = Browser::start(&emulator, DARK_DESKTOP) else {
         return;
     };
@@ -355,7 +323,7 @@ fn the_keyboard_alone_pays() {
 
 #[test]
 fn a_sandbox_order_is_paid_on_the_sandbox_page() {
-    let (emulator, mut game, ..) = shop();
+    let (emulator, mut game, ..) = shop_with_an_order();
     let Some(mut browser) = Browser::start(&emulator, DESKTOP) else {
         return;
     };
@@ -394,7 +362,7 @@ fn looks_well_on(screen: Screen) {
         ("starter_pack", 1),
         (&long, 1),
     ];
-    let short = emulator.create_order(&emulator.user("alice"), &[("sword", 1)]);
+    let short = sword_order(&emulator);
     browser.open(&emulator.payment_url(short).unwrap());
     browser.assert_looks_well("0-short");
 

@@ -10,28 +10,21 @@ use bevy_tokio_tasks::TokioTasksPlugin;
 use bevy_xsolla::ConfigError;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use support::Game;
-
-fn bare() -> Game {
-    let mut app = App::new();
-    app.add_plugins((MinimalPlugins, XsollaOrderPlugin));
-    Game::of(app)
-}
+use support::{Game, runtime, runtime_without_io, shop, sword_order};
 
 #[test]
 fn config_user_and_orders_may_come_in_any_order() {
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
     for sequence in ["cuo", "cou", "uco", "uoc", "ocu", "ouc"] {
-        let order = emulator.create_order(&alice, &[("sword", 1)]);
+        let order = sword_order(&emulator);
         emulator.deliver(order);
-        let mut game = bare();
+        let mut game = Game::bare();
         for step in sequence.chars() {
             match step {
                 'c' => {
                     game.app.insert_resource(emulator.config());
                 }
-                'u' => game.log_in(&alice),
+                'u' => game.log_in(&emulator.user("alice")),
                 _ => game.track(order),
             }
             // Some games set all of it up before the first frame, others over minutes.
@@ -47,13 +40,12 @@ fn config_user_and_orders_may_come_in_any_order() {
 #[test]
 fn the_config_may_be_there_before_the_plugin_is() {
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     emulator.deliver(order);
     let mut app = App::new();
     app.add_plugins(MinimalPlugins)
         .insert_resource(emulator.config())
-        .insert_resource(alice)
+        .insert_resource(emulator.user("alice"))
         .add_plugins(XsollaOrderPlugin);
     let mut game = Game::of(app);
     game.track(order);
@@ -63,26 +55,15 @@ fn the_config_may_be_there_before_the_plugin_is() {
 #[test]
 fn tracking_runs_on_the_games_own_runtime_where_it_has_one() {
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     emulator.deliver(order);
     let runtimes = Arc::new(AtomicUsize::new(0));
     let made = runtimes.clone();
-    let mut app = App::new();
-    app.add_plugins((
-        MinimalPlugins,
-        TokioTasksPlugin {
-            make_runtime: Box::new(move || {
-                made.fetch_add(1, Ordering::Relaxed);
-                (TokioTasksPlugin::default().make_runtime)()
-            }),
-            ..default()
-        },
-        XsollaOrderPlugin,
-    ))
-    .insert_resource(emulator.config())
-    .insert_resource(alice);
-    let mut game = Game::of(app);
+    let own = runtime(move || {
+        made.fetch_add(1, Ordering::Relaxed);
+        (TokioTasksPlugin::default().make_runtime)()
+    });
+    let mut game = Game::with((MinimalPlugins, own, XsollaOrderPlugin), &emulator);
     game.track(order);
     game.wait_until_granted(order);
     assert_eq!(runtimes.load(Ordering::Relaxed), 1);
@@ -91,32 +72,42 @@ fn tracking_runs_on_the_games_own_runtime_where_it_has_one() {
 #[test]
 fn a_runtime_that_cannot_do_io_is_reported_and_nothing_panics() {
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
-    let mut app = App::new();
-    app.add_plugins((
-        MinimalPlugins,
-        support::runtime_without_io(),
-        XsollaOrderPlugin,
-    ))
-    .insert_resource(emulator.config())
-    .insert_resource(alice);
-    let mut game = Game::of(app);
+    let order = sword_order(&emulator);
+    let plugins = (MinimalPlugins, runtime_without_io(), XsollaOrderPlugin);
+    let mut game = Game::with(plugins, &emulator);
     game.track(order);
-    game.wait_until("the failure is told", |world| {
-        matches!(
-            world.resource::<TrackerState>(),
-            TrackerState::Failed { .. }
-        )
-    });
+    game.wait_until("the failure is told", has_failed);
     game.track(order);
     game.update();
 }
 
 #[test]
+fn a_runtime_with_time_and_without_io_is_reported_and_so_is_each_order() {
+    let emulator = XsollaEmulator::start();
+    let with_time = runtime(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_time().build().unwrap()
+    });
+    let plugins = (MinimalPlugins, with_time, XsollaOrderPlugin);
+    let mut game = Game::with(plugins, &emulator);
+    game.track(OrderId(1));
+    game.wait_until("the failure is told", has_failed);
+    game.wait_until_failed(OrderId(1));
+    game.track(OrderId(2));
+    game.wait_until_failed(OrderId(2));
+}
+
+fn has_failed(world: &World) -> bool {
+    matches!(
+        world.resource::<TrackerState>(),
+        TrackerState::Failed { .. }
+    )
+}
+
+#[test]
 fn what_is_missing_is_said() {
     let emulator = XsollaEmulator::start();
-    let mut game = bare();
+    let mut game = Game::bare();
     assert_eq!(game.state(), TrackerState::NoConfig);
     game.update();
     assert_eq!(game.state(), TrackerState::NoConfig);
@@ -148,16 +139,14 @@ fn what_is_missing_is_said() {
 #[test]
 fn a_config_that_moves_to_other_servers_takes_the_orders_along() {
     let (here, there) = (XsollaEmulator::start(), XsollaEmulator::start());
-    let (alice_here, alice_there) = (here.user("alice"), there.user("alice"));
-    let order = here.create_order(&alice_here, &[("sword", 1)]);
+    let order = sword_order(&here);
     there.set_next_order_id(order);
-    assert_eq!(there.create_order(&alice_there, &[("sword", 1)]), order);
-    let mut game = Game::new(here.config());
-    game.log_in(&alice_here);
+    assert_eq!(sword_order(&there), order);
+    let mut game = Game::logged_in(here.config(), &here.user("alice"));
     game.track(order);
     game.wait_until_live();
     there.deliver(order);
-    game.log_in(&alice_there);
+    game.log_in(&there.user("alice"));
     game.app.insert_resource(there.config());
     game.wait_until_granted(order);
     game.wait_until("the old socket is closed", |_| here.open_sockets() == 0);
@@ -172,5 +161,28 @@ fn commands_without_the_plugin_do_nothing() {
     commands.acknowledge_order(OrderId(1));
     commands.untrack_order(OrderId(1));
     app.world_mut().flush();
+    app.update();
+}
+
+#[test]
+fn a_game_that_takes_the_plugins_resources_away_goes_on() {
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
+    game.track(order);
+    game.wait_until_live();
+    game.app.insert_resource(Orders::default());
+    emulator.deliver(order);
+    game.wait_until_granted(order);
+    game.app.insert_resource(Orders::default());
+    game.acknowledge(order);
+    game.wait_until_acknowledged(order);
+
+    let (emulator, game) = shop();
+    let mut app = game.app;
+    app.world_mut().remove_resource::<TrackerState>();
+    app.world_mut().remove_resource::<Orders>();
+    app.world_mut()
+        .commands()
+        .track_order(sword_order(&emulator));
     app.update();
 }

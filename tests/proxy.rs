@@ -4,44 +4,29 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::Duration;
 
-use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use support::{Game, hurried};
+use support::process::{own_process, run};
+use support::{Game, config_for, hurried, hurried_shop, sword_order};
 
-/// Runs in a process of its own, whose environment names a proxy.
 #[test]
 fn what_is_for_loopback_does_not_go_through_a_proxy() {
-    const CHILD: &str = "BEVY_XSOLLA_TEST_PROXY";
-    if std::env::var_os(CHILD).is_none() {
+    if let Some(mut test) = own_process("what_is_for_loopback_does_not_go_through_a_proxy") {
         let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
         proxy.set_nonblocking(true).unwrap();
         let address = format!("http://{}", proxy.local_addr().unwrap());
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "what_is_for_loopback_does_not_go_through_a_proxy",
-            ])
-            .env(CHILD, "1")
-            .envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY"].map(|name| (name, &address)))
+        test.envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY"].map(|name| (name, &address)))
             .env_remove("NO_PROXY")
-            .env_remove("no_proxy")
-            .output()
-            .unwrap();
-        let output = String::from_utf8_lossy(&child.stdout);
-        assert!(child.status.success(), "{output}");
+            .env_remove("no_proxy");
+        run(&mut test);
         assert!(proxy.accept().is_err(), "the proxy was talked to");
         return;
     }
-    let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let (emulator, mut game) = hurried_shop();
+    let order = sword_order(&emulator);
     emulator.refuse_sockets(true);
     emulator.deliver(order);
-    let mut game = Game::new(hurried(emulator.config()));
-    game.log_in(&alice);
     game.track(order);
     game.wait_until_granted(order);
 }
@@ -55,10 +40,12 @@ fn a_redirect_is_not_followed() {
         elsewhere.local_addr().unwrap().port()
     );
     let store = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut config = hurried(XsollaConfig::new(1));
-    config.ledger = Ledger::Disabled;
-    config.store_url = format!("http://{}/api", store.local_addr().unwrap());
-    config.socket_url = config.store_url.replace("http", "ws");
+    let address = store.local_addr().unwrap();
+    let config = config_for(
+        1,
+        &format!("http://{address}/api"),
+        &format!("ws://{address}/"),
+    );
     let server = std::thread::spawn(move || {
         // The request and the socket, in any order, and then the request once more.
         let mut requests = 0;
@@ -74,8 +61,7 @@ fn a_redirect_is_not_followed() {
             stream.write_all(answer.as_bytes()).unwrap();
         }
     });
-    let mut game = Game::new(config);
-    game.log_in(&XsollaUser::new("token"));
+    let mut game = Game::logged_in(hurried(config), &XsollaUser::new("token"));
     game.track(OrderId(1));
     game.wait_until("it was asked for again", |_| server.is_finished());
     game.run_for(Duration::from_millis(200));

@@ -10,7 +10,7 @@ use bevy::log::tracing;
 use bevy::log::tracing::field::{Field, Visit};
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::prelude::*;
-use support::{Game, hurried};
+use support::{Game, hurried, sword_order};
 
 /// Every line that was logged on the game's side. The emulator, which is in this process for the
 /// test's sake, is a server and may log what it is sent.
@@ -81,12 +81,11 @@ fn the_token_is_in_no_log_and_in_no_debug() {
     let emulator = XsollaEmulator::start();
     let token = emulator.token("alice");
     let alice = XsollaUser::new(&token);
-    let mut game = Game::new(hurried(emulator.config()));
-    game.log_in(&alice);
+    let mut game = Game::logged_in(hurried(emulator.config()), &alice);
     let mut seen = String::new();
 
     // A purchase, with trouble of every kind on the way.
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     game.track(order);
     game.wait_until_live();
     emulator.fail_requests(Fault::status(500).times(2));
@@ -110,12 +109,7 @@ fn the_token_is_in_no_log_and_in_no_debug() {
     emulator.revoke_tokens("alice");
     let order = OrderId(order.0 + 1);
     game.track(order);
-    game.wait_until("it is refused", |world| {
-        !world
-            .resource::<support::Told>()
-            .authorization_required
-            .is_empty()
-    });
+    game.wait_until_authorization_is_required();
     let _ = write!(
         seen,
         "{alice:?} {alice:#?} {:?} {:?} {:?}",

@@ -1,12 +1,12 @@
 //! A game's systems are tested without any server.
 
+mod support;
+
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
 use bevy_xsolla::test_util::{self, XsollaTestPlugin};
-use bevy_xsolla::{
-    AuthorizationError, LedgerError, PaymentPageError, PurchaseError, SocketError, Tracking,
-    TrackingError,
-};
+use bevy_xsolla::{AuthorizationError, LedgerError, PaymentPageError, SocketError, TrackingError};
+use support::is_acknowledged;
 
 const ORDER: OrderId = OrderId(1);
 
@@ -87,7 +87,7 @@ fn every_message_comes_as_message_and_event_and_orders_knows() {
     let refund = test_util::order_canceled(ORDER, true, &[("sword", 2)]);
     let told = heard(app, refund);
     assert_eq!(told, both(&["OrderCanceled", "OrderStatusChanged"]));
-    assert_eq!(order(app).unwrap().tracking, Tracking::Ended);
+    assert_eq!(order(app).unwrap().phase, OrderPhase::Ended);
 
     let expired = test_util::order_expired(OrderId(2));
     let told = heard(app, expired);
@@ -122,12 +122,10 @@ fn an_acknowledgement_is_taken_in_and_the_order_forgotten_at_will() {
     test_util::deliver(app.world_mut(), test_util::order_done(ORDER, &[]));
     app.update();
     app.update();
-    let acknowledged =
-        |app: &App| Some(app.world().resource::<Orders>().get(ORDER)?.is_acknowledged);
-    assert_eq!(acknowledged(&app), Some(true));
+    assert!(is_acknowledged(app.world(), ORDER));
     app.world_mut().commands().untrack_order(ORDER);
     app.update();
-    assert_eq!(acknowledged(&app), None);
+    assert!(app.world().resource::<Orders>().is_empty());
 }
 
 #[test]
@@ -141,10 +139,7 @@ fn every_state_can_be_shown_and_the_catalogue_filled() {
         TrackerState::NoUser,
         TrackerState::Polling {
             reason: Some(reason),
-        },
-        TrackerState::LedgerTrouble {
-            reason: LedgerError::NoAnswer,
-            state: Box::new(TrackerState::Live),
+            requests: None,
         },
         TrackerState::Idle,
     ] {
@@ -152,6 +147,17 @@ fn every_state_can_be_shown_and_the_catalogue_filled() {
         assert_eq!(state(&app), shown);
         app.update();
         assert_eq!(state(&app), shown);
+    }
+    let ledger = |app: &App| app.world().resource::<LedgerState>().clone();
+    for shown in [
+        LedgerState::Trouble(LedgerError::NoAnswer),
+        LedgerState::Disabled,
+        LedgerState::Kept,
+    ] {
+        test_util::deliver(app.world_mut(), shown.clone());
+        assert_eq!(ledger(&app), shown);
+        app.update();
+        assert_eq!(ledger(&app), shown);
     }
     let items = vec![test_util::catalog_item("sword", "The Sword")];
     test_util::deliver(app.world_mut(), items);

@@ -1,36 +1,31 @@
 //! A blocking HTTP and WebSocket client that sees every byte, and waits no longer than it has to.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses a part of it"
+)]
+
+#[path = "../support/wait.rs"]
+mod wait;
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bevy_xsolla::emulator::XsollaEmulator;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
+use wait::DEADLINE;
+pub use wait::wait_until as wait_for;
 
-/// How long anything may take that is going to happen.
-pub const PATIENCE: Duration = Duration::from_secs(10);
-
-pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what}: waited in vain");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-pub fn tcp(emulator: &XsollaEmulator) -> TcpStream {
-    let url = emulator.store_url();
-    let address = url
-        .trim_start_matches("http://")
-        .trim_end_matches("/api")
-        .to_owned();
-    let stream = TcpStream::connect(address).expect("the emulator listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+/// A connection to the server of this URL.
+pub fn tcp(url: &str) -> TcpStream {
+    let address = url.split('/').nth(2).expect("scheme://address/path");
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     stream
 }
 
@@ -62,7 +57,7 @@ pub fn send(
     token: Option<&str>,
     body: &str,
 ) -> TcpStream {
-    let mut stream = tcp(emulator);
+    let mut stream = tcp(&emulator.store_url());
     let authorization = token.map_or(String::new(), |token| {
         format!("Authorization: Bearer {token}\r\n")
     });
@@ -129,13 +124,20 @@ pub struct Socket {
 
 impl Socket {
     pub fn open(emulator: &XsollaEmulator) -> Self {
-        Self::try_open(emulator).expect("a socket")
+        Self::open_at(&emulator.socket_url())
+    }
+
+    pub fn open_at(url: &str) -> Self {
+        Self::try_open_at(url).expect("a socket")
     }
 
     /// The HTTP status where the socket is refused.
     pub fn try_open(emulator: &XsollaEmulator) -> Result<Self, u16> {
-        let stream = tcp(emulator);
-        match client(emulator.socket_url(), stream) {
+        Self::try_open_at(&emulator.socket_url())
+    }
+
+    fn try_open_at(url: &str) -> Result<Self, u16> {
+        match client(url, tcp(url)) {
             Ok((socket, _)) => Ok(Self {
                 socket,
                 lines: VecDeque::new(),
@@ -233,7 +235,7 @@ impl Socket {
             && matches!(&self.socket.read(), Err(Error::Io(error))
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
         let stream = self.socket.get_ref();
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         is_silent
     }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Gets the software that we did not write and that tests/centrifugo.rs, tests/foreign_clients.rs and
-# tests/payment_page_browser.rs run against: Centrifugo (needs Go), the centrifuge client and
-# playwright-core for Node, the centrifuge-client crate. (Not Chromium: that is the system's.) Run it
-# as often as you like: what is there and current is not built again.
+# Gets the software that we did not write and that tests/centrifugo.rs, tests/foreign_clients.rs,
+# tests/payment_page_browser.rs and tests/socket_protocol.rs run against: Centrifugo (needs Go), the
+# centrifuge client and playwright-core for Node, the centrifuge-client crate. (Not Chromium: that is
+# the system's.) Run it as often as you like: what is there and current is not built again.
 #
 #     tests/interop/setup.sh                     into target/interop, where the tests look by themselves
 #     INTEROP_CACHE=/a/folder tests/interop/setup.sh

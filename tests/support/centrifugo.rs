@@ -51,26 +51,6 @@ pub fn binary() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The binary; or `None` after saying that the test is skipped.
-///
-/// # Panics
-///
-/// Where there is none, though `BEVY_XSOLLA_REQUIRE_INTEROP` is 1.
-#[track_caller]
-pub fn required() -> Option<PathBuf> {
-    let binary = binary();
-    if binary.is_none() {
-        let required = std::env::var_os("BEVY_XSOLLA_REQUIRE_INTEROP");
-        let is_required = required.is_some_and(|value| value == "1");
-        assert!(
-            !is_required,
-            "there is no Centrifugo: run tests/interop/setup.sh"
-        );
-        println!("SKIPPED: there is no Centrifugo (tests/interop/setup.sh builds one)");
-    }
-    binary
-}
-
 pub struct Centrifugo {
     binary: PathBuf,
     port: u16,
@@ -205,7 +185,7 @@ impl Centrifugo {
 
     /// The connect requests that the backend was asked about so far.
     pub fn connects(&self) -> Vec<Value> {
-        self.backend.desk.asked.lock().unwrap().clone()
+        self.backend.answers.asked.lock().unwrap().clone()
     }
 
     /// Publishes in the player's channel.
@@ -246,13 +226,13 @@ impl Centrifugo {
 
     /// What the backend says to a token that is not the player's, instead of closing with 3500.
     pub fn refuse_with(&self, reply: Value) {
-        *self.backend.desk.refusal.lock().unwrap() = reply;
+        *self.backend.answers.refusal.lock().unwrap() = reply;
     }
 
     /// Whether players are subscribed as they connect.
     pub fn subscribe_at_connect(&self, subscribes: bool) {
-        let orders = &self.backend.desk;
-        orders.subscribes.store(subscribes, Ordering::Release);
+        let answers = &self.backend.answers;
+        answers.subscribes.store(subscribes, Ordering::Release);
     }
 
     /// Subscribes the player, who is connected.
@@ -334,12 +314,12 @@ impl Drop for Process {
 struct Backend {
     player: Player,
     address: SocketAddr,
-    desk: Arc<Desk>,
+    answers: Arc<Answers>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the backend is asked, and has been told to answer.
-struct Desk {
+/// What the backend answers, and what it has been asked so far.
+struct Answers {
     asked: Mutex<Vec<Value>>,
     refusal: Mutex<Value>,
     subscribes: AtomicBool,
@@ -351,28 +331,28 @@ impl Backend {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let refusal = json!({"disconnect": {"code": 3500, "reason": "invalid token"}});
-        let desk = Arc::new(Desk {
+        let answers = Arc::new(Answers {
             asked: Mutex::default(),
             refusal: Mutex::new(refusal),
             subscribes: AtomicBool::new(true),
             is_closed: AtomicBool::new(false),
         });
         let thread = std::thread::spawn({
-            let (desk, player) = (Arc::clone(&desk), player.clone());
+            let (answers, player) = (Arc::clone(&answers), player.clone());
             move || {
                 for stream in listener.incoming() {
-                    if desk.is_closed.load(Ordering::Acquire) {
+                    if answers.is_closed.load(Ordering::Acquire) {
                         return;
                     }
                     // A server that was killed while it asked gets no answer.
-                    let _ = stream.and_then(|stream| desk.answer(stream, &player));
+                    let _ = stream.and_then(|stream| answers.answer(stream, &player));
                 }
             }
         });
         Self {
             player,
             address,
-            desk,
+            answers,
             thread: Some(thread),
         }
     }
@@ -380,7 +360,7 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        self.desk.is_closed.store(true, Ordering::Release);
+        self.answers.is_closed.store(true, Ordering::Release);
         // The thread waits for a connection: here is one.
         drop(TcpStream::connect(self.address));
         if let Some(thread) = self.thread.take() {
@@ -389,7 +369,7 @@ impl Drop for Backend {
     }
 }
 
-impl Desk {
+impl Answers {
     fn answer(&self, mut stream: TcpStream, player: &Player) -> std::io::Result<()> {
         stream.set_read_timeout(Some(DEADLINE))?;
         let (_, body) = read_http(&mut BufReader::new(stream.try_clone()?))?;

@@ -1,29 +1,100 @@
-//! A headless game that notes down all it is told.
+//! What the tests share: a headless game that notes down all that it is told, and the set-ups.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that cannot go on is to stop"
 )]
 
+pub mod centrifugo;
+pub mod folder;
+pub mod interop;
+pub mod process;
+pub mod tap;
+pub mod wait;
+
 use std::time::{Duration, Instant};
 
+use bevy::app::Plugins;
 use bevy::prelude::*;
 use bevy_tokio_tasks::TokioTasksPlugin;
+use bevy_xsolla::LedgerError;
+use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
-/// How long anything may take before a test fails. Generous: the machines of CI are slow, and a
-/// condition that is met ends the wait at once.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+use wait::{DEADLINE, wait_until};
+
+/// An emulator, and the game of alice, who is logged in.
+pub fn shop() -> (XsollaEmulator, Game) {
+    shop_with(|_| ())
+}
+
+/// The same, with short intervals.
+pub fn hurried_shop() -> (XsollaEmulator, Game) {
+    shop_with(hurry)
+}
+
+/// The same, with a config that the test changes.
+pub fn shop_with(configure: impl FnOnce(&mut XsollaConfig)) -> (XsollaEmulator, Game) {
+    let emulator = XsollaEmulator::start();
+    let mut config = emulator.config();
+    configure(&mut config);
+    let game = Game::logged_in(config, &emulator.user("alice"));
+    (emulator, game)
+}
+
+/// An order of one sword for alice.
+pub fn sword_order(emulator: &XsollaEmulator) -> OrderId {
+    emulator.create_order(&emulator.user("alice"), &[("sword", 1)])
+}
+
+/// Intervals of about a tenth of the usual, for tests that have to see them pass.
+pub fn hurry(config: &mut XsollaConfig) {
+    config.socket_grace = Duration::from_millis(400);
+    config.poll_interval = Duration::from_millis(300);
+    config.retry_min = Duration::from_millis(50);
+    config.retry_max = Duration::from_millis(500);
+}
+
+pub fn hurried(mut config: XsollaConfig) -> XsollaConfig {
+    hurry(&mut config);
+    config
+}
+
+/// Waits, without a frame, until the server has answered, as the condition tells, and its answer has
+/// reached the plugin: then the news waits for the next frame. Should the answer take longer on its
+/// way, a test of what becomes of such news sees less, and is not wrong.
+#[track_caller]
+pub fn wait_without_frames(what: &str, has_answered: impl FnMut() -> bool) {
+    wait_until(what, has_answered);
+    std::thread::sleep(Duration::from_millis(300));
+}
+
+/// A config for servers at these addresses, without a ledger.
+pub fn config_for(project_id: u64, store_url: &str, socket_url: &str) -> XsollaConfig {
+    let mut config = XsollaConfig::new(project_id);
+    config.store_url = store_url.to_owned();
+    config.socket_url = socket_url.to_owned();
+    config.ledger = Ledger::disabled();
+    config
+}
 
 /// Tokio that can open no socket: the plugin's background task ends at once.
 pub fn runtime_without_io() -> TokioTasksPlugin {
+    runtime(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).build().unwrap()
+    })
+}
+
+/// The game's own runtime.
+pub fn runtime(
+    make: impl Fn() -> tokio::runtime::Runtime + Send + Sync + 'static,
+) -> TokioTasksPlugin {
     TokioTasksPlugin {
-        make_runtime: Box::new(|| {
-            let mut builder = tokio::runtime::Builder::new_multi_thread();
-            builder.worker_threads(1).build().unwrap()
-        }),
+        make_runtime: Box::new(make),
         ..default()
     }
 }
@@ -43,7 +114,7 @@ pub struct Told {
     pub authorization_required: Vec<AuthorizationRequired>,
     /// The orders of the `OrderDone` events that an observer saw.
     pub observed_done: Vec<OrderId>,
-    /// Whether `Orders` agreed with every message when it was read.
+    /// Each `OrderDone` that `Orders` did not agree with when it was read.
     pub disagreements: Vec<String>,
     pub states: Vec<TrackerState>,
 }
@@ -51,9 +122,31 @@ pub struct Told {
 impl Game {
     /// With the plugin, on these servers, and with nobody logged in.
     pub fn new(config: XsollaConfig) -> Self {
+        let mut game = Self::bare();
+        game.app.insert_resource(config);
+        game
+    }
+
+    /// The same, with this user logged in.
+    pub fn logged_in(config: XsollaConfig, user: &XsollaUser) -> Self {
+        let mut game = Self::new(config);
+        game.log_in(user);
+        game
+    }
+
+    /// With the plugin, and neither a config nor a user.
+    pub fn bare() -> Self {
         let mut app = App::new();
-        app.add_plugins((MinimalPlugins, XsollaOrderPlugin))
-            .insert_resource(config);
+        app.add_plugins((MinimalPlugins, XsollaOrderPlugin));
+        Self::of(app)
+    }
+
+    /// Of these plugins, on the emulator, with alice logged in.
+    pub fn with<M>(plugins: impl Plugins<M>, emulator: &XsollaEmulator) -> Self {
+        let mut app = App::new();
+        app.add_plugins(plugins)
+            .insert_resource(emulator.config())
+            .insert_resource(emulator.user("alice"));
         Self::of(app)
     }
 
@@ -81,6 +174,10 @@ impl Game {
 
     pub fn track(&mut self, order_id: OrderId) {
         self.commands(|commands| commands.track_order(order_id));
+    }
+
+    pub fn acknowledge(&mut self, order_id: OrderId) {
+        self.commands(|commands| commands.acknowledge_order(order_id));
     }
 
     /// One frame.
@@ -132,12 +229,34 @@ impl Game {
     }
 
     #[track_caller]
+    pub fn wait_until_acknowledged(&mut self, order_id: OrderId) {
+        self.wait_until("the order is acknowledged", |world| {
+            is_acknowledged(world, order_id)
+        });
+    }
+
+    #[track_caller]
     pub fn wait_for_status(&mut self, order_id: OrderId, status: &str) {
         self.wait_until(&format!("the order is {status}"), |world| {
-            let orders = world.resource::<Orders>();
-            orders
-                .get(order_id)
-                .is_some_and(|order| order.source.is_some() && order.status.as_str() == status)
+            let order = world.resource::<Orders>().get(order_id);
+            order.is_some_and(|order| order.source.is_some() && order.status.as_str() == status)
+        });
+    }
+
+    /// Lets frames go by until the game was told that tracking this order has failed.
+    #[track_caller]
+    pub fn wait_until_failed(&mut self, order_id: OrderId) {
+        self.wait_until("the failure of the order is told", |world| {
+            let told = world.resource::<Told>();
+            told.failed.iter().any(|failed| failed.order_id == order_id)
+        });
+    }
+
+    /// Lets frames go by until the game was told that some player has to log in again.
+    #[track_caller]
+    pub fn wait_until_authorization_is_required(&mut self) {
+        self.wait_until("authorization is required", |world| {
+            !world.resource::<Told>().authorization_required.is_empty()
         });
     }
 
@@ -151,6 +270,15 @@ impl Game {
 
     pub fn state(&self) -> TrackerState {
         self.app.world().resource::<TrackerState>().clone()
+    }
+
+    /// What is wrong with the ledger; `None` where nothing is.
+    pub fn ledger_error(&self) -> Option<LedgerError> {
+        self.app
+            .world()
+            .resource::<LedgerState>()
+            .trouble()
+            .cloned()
     }
 
     /// The statuses that the game was told of an order.
@@ -168,6 +296,39 @@ impl Game {
         let done = self.told().done.iter();
         done.filter(|done| done.order_id == order_id).count()
     }
+
+    /// The game's last frame, in which `AppExit` is sent, and the end of its app.
+    pub fn quit(mut self) {
+        self.app.world_mut().write_message(AppExit::Success);
+        self.update();
+    }
+}
+
+// What `Orders` says of the tracking of an order. It is false of an order that `Orders` does not have.
+
+pub fn is_granted(world: &World, order_id: OrderId) -> bool {
+    let order = world.resource::<Orders>().get(order_id);
+    order.is_some_and(|order| order.phase.is_granted())
+}
+
+pub fn is_acknowledged(world: &World, order_id: OrderId) -> bool {
+    let order = world.resource::<Orders>().get(order_id);
+    order.is_some_and(|order| order.phase.is_acknowledged())
+}
+
+pub fn is_followed(world: &World, order_id: OrderId) -> bool {
+    let order = world.resource::<Orders>().get(order_id);
+    order.is_some_and(|order| order.phase.is_open())
+}
+
+pub fn is_given_up(world: &World, order_id: OrderId) -> bool {
+    let order = world.resource::<Orders>().get(order_id);
+    order.is_some_and(|order| matches!(order.phase, OrderPhase::Failed(_)))
+}
+
+pub fn is_abandoned(world: &World, order_id: OrderId) -> bool {
+    let order = world.resource::<Orders>().get(order_id);
+    order.is_some_and(|order| order.phase == OrderPhase::Abandoned)
 }
 
 #[expect(clippy::too_many_arguments, reason = "a reader for each message")]
@@ -187,7 +348,7 @@ fn note_messages(
     }
     for done in done.read() {
         let is_known = orders.get(done.order_id).is_some_and(|order| {
-            order.is_granted && order.items.as_deref() == Some(done.items.as_slice())
+            order.phase.is_granted() && order.items.as_deref() == Some(done.items.as_slice())
         });
         if !is_known {
             let disagreement = format!("{done:?} and {:?}", orders.get(done.order_id));
@@ -206,13 +367,4 @@ fn note_state(mut told: ResMut<Told>, state: Res<TrackerState>) {
     if state.is_changed() {
         told.states.push(state.clone());
     }
-}
-
-/// Timings of a tenth, for tests that have to see them pass.
-pub fn hurried(mut config: XsollaConfig) -> XsollaConfig {
-    config.socket_grace = Duration::from_millis(400);
-    config.poll_interval = Duration::from_millis(300);
-    config.retry_min = Duration::from_millis(50);
-    config.retry_max = Duration::from_millis(500);
-    config
 }

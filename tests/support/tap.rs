@@ -3,13 +3,11 @@
 //!
 //! It runs on a thread of its own: an `App` must not be updated or dropped inside a Tokio context.
 
-#![allow(dead_code, reason = "each file of tests uses its part of it")]
-
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::{Sink, SinkExt, StreamExt};
 use serde_json::Value;
@@ -17,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::Message;
+
+use super::wait::DEADLINE;
 
 /// Which way a frame went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +181,7 @@ impl Tap {
     /// The first thing seen that is picked, as soon as there is one.
     #[track_caller]
     pub fn wait_for(&self, what: &str, pick: impl Fn(&Seen) -> bool) -> Seen {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + DEADLINE;
         let mut log = lock(&self.shared.log);
         let mut read = 0;
         loop {

@@ -2,21 +2,19 @@
 
 mod support;
 
-use bevy_xsolla::emulator::XsollaEmulator;
-use bevy_xsolla::prelude::*;
-use support::Game;
+use std::time::{Duration, Instant};
 
-fn shop() -> (XsollaEmulator, XsollaUser, Game) {
-    let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let mut game = Game::new(emulator.config());
-    game.log_in(&alice);
-    (emulator, alice, game)
-}
+use bevy_xsolla::prelude::*;
+use serde_json::json;
+use support::{
+    Told, hurried_shop, hurry, is_followed, is_given_up, is_granted, shop, shop_with, sword_order,
+    wait_without_frames,
+};
 
 #[test]
 fn a_paid_and_delivered_order_is_granted_with_its_items() {
-    let (emulator, alice, mut game) = shop();
+    let (emulator, mut game) = shop();
+    let alice = emulator.user("alice");
     let order = emulator.create_order(&alice, &[("sword", 1), ("potion", 3)]);
     game.track(order);
     game.wait_for_status(order, "new");
@@ -46,10 +44,10 @@ fn a_paid_and_delivered_order_is_granted_with_its_items() {
 }
 
 #[test]
-fn what_was_published_before_the_socket_opened_is_heard_from_history() {
-    let (emulator, alice, mut game) = shop();
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
-    // Get Order lags: only the history tells.
+fn what_was_published_before_the_socket_opened_is_read_from_the_history() {
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
+    // Get Order lags behind: only the history tells.
     emulator.freeze_requests(true);
     emulator.pay(order);
     emulator.deliver(order);
@@ -60,8 +58,8 @@ fn what_was_published_before_the_socket_opened_is_heard_from_history() {
 
 #[test]
 fn a_socket_that_drops_after_paid_still_grants_once() {
-    let (emulator, alice, mut game) = shop();
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
     game.track(order);
     game.wait_until_live();
     emulator.pay(order);
@@ -78,8 +76,8 @@ fn a_socket_that_drops_after_paid_still_grants_once() {
 
 #[test]
 fn three_orders_of_a_user_share_one_socket_that_closes_after_the_last() {
-    let (emulator, alice, mut game) = shop();
-    let orders = [1, 2, 3].map(|n| emulator.create_order(&alice, &[("potion", n)]));
+    let (emulator, mut game) = shop();
+    let orders = [(); 3].map(|()| sword_order(&emulator));
     for order in orders {
         game.track(order);
     }
@@ -90,16 +88,16 @@ fn three_orders_of_a_user_share_one_socket_that_closes_after_the_last() {
         emulator.deliver(order);
         game.wait_until_granted(order);
     }
-    let last = std::time::Instant::now();
+    let last = Instant::now();
     game.wait_until("the socket is closed", |_| emulator.open_sockets() == 0);
-    assert!(last.elapsed() < std::time::Duration::from_secs(2));
+    assert!(last.elapsed() < Duration::from_secs(2));
     assert_eq!(emulator.sockets_opened(), 1);
 }
 
 #[test]
 fn the_game_hears_of_cancellation_refund_and_expiry() {
-    let (emulator, alice, mut game) = shop();
-    let orders = [(); 4].map(|()| emulator.create_order(&alice, &[("sword", 1)]));
+    let (emulator, mut game) = shop();
+    let orders = [(); 4].map(|()| sword_order(&emulator));
     let [canceled, refunded, expired, open] = orders;
     for order in orders {
         game.track(order);
@@ -114,7 +112,7 @@ fn the_game_hears_of_cancellation_refund_and_expiry() {
     emulator.expire(expired);
     game.wait_for_status(expired, "expired");
     game.wait_until("both cancellations are told", |world| {
-        world.resource::<support::Told>().canceled.len() == 2
+        world.resource::<Told>().canceled.len() == 2
     });
     for told in &game.told().canceled {
         assert_eq!(told.was_done, told.order_id == refunded);
@@ -126,8 +124,8 @@ fn the_game_hears_of_cancellation_refund_and_expiry() {
 
 #[test]
 fn an_unknown_status_is_told_and_the_order_is_granted_later() {
-    let (emulator, alice, mut game) = shop();
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
     game.track(order);
     game.wait_until_live();
     emulator.set_status(order, "in_review");
@@ -138,19 +136,16 @@ fn an_unknown_status_is_told_and_the_order_is_granted_later() {
 
 #[test]
 fn an_acknowledged_order_is_never_delivered_again() {
-    let (emulator, alice, mut game) = shop();
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
     emulator.deliver(order);
     game.track(order);
     game.wait_until_granted(order);
-    game.commands(|commands| commands.acknowledge_order(order));
-    game.wait_until("the acknowledgement is taken", |world| {
-        let orders = world.resource::<Orders>();
-        orders.get(order).unwrap().is_acknowledged
-    });
+    game.acknowledge(order);
+    game.wait_until_acknowledged(order);
     game.track(order);
     // A second order's whole life passes meanwhile.
-    let second = emulator.create_order(&alice, &[("sword", 1)]);
+    let second = sword_order(&emulator);
     game.track(second);
     emulator.deliver(second);
     game.wait_until_granted(second);
@@ -158,12 +153,68 @@ fn an_acknowledged_order_is_never_delivered_again() {
 }
 
 #[test]
+fn a_granted_order_can_be_acknowledged_though_the_game_has_replaced_its_orders() {
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
+    emulator.deliver(order);
+    game.track(order);
+    game.wait_until_granted(order);
+    game.app.insert_resource(Orders::default());
+    game.track(order);
+    game.wait_until("it is known to be granted", |world| {
+        is_granted(world, order)
+    });
+    game.acknowledge(order);
+    game.wait_until_acknowledged(order);
+    assert_eq!(game.grants(order), 1);
+}
+
+#[test]
 fn an_untracked_order_is_forgotten() {
-    let (emulator, alice, mut game) = shop();
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
     game.track(order);
     game.wait_until_live();
     game.commands(|commands| commands.untrack_order(order));
     game.wait_until("the socket is closed", |_| emulator.open_sockets() == 0);
     assert!(game.orders().is_empty());
+}
+
+#[test]
+fn an_order_that_is_untracked_and_tracked_in_the_frame_of_its_news_is_granted_once() {
+    let (emulator, mut game) = hurried_shop();
+    let order = sword_order(&emulator);
+    emulator.deliver(order);
+    game.track(order);
+    wait_without_frames("the order is answered", || emulator.order_requests() == 1);
+    // The player asks the game to check the purchase again.
+    game.commands(|commands| {
+        commands.untrack_order(order);
+        commands.track_order(order);
+    });
+    game.wait_until_granted(order);
+    game.run_for(Duration::from_secs(1));
+    assert_eq!(game.grants(order), 1);
+    game.acknowledge(order);
+    game.wait_until_acknowledged(order);
+}
+
+#[test]
+fn an_order_that_is_tracked_again_after_it_was_given_up_is_shown_as_followed() {
+    let (emulator, mut game) = shop_with(|config| {
+        hurry(config);
+        config.tracking_timeout = Duration::from_secs(1);
+    });
+    let order = sword_order(&emulator);
+    emulator.deliver(order);
+    emulator.set_order_body(
+        order,
+        json!({"order_id": order.0, "status": "done", "content": null}),
+    );
+    game.track(order);
+    game.wait_until("it is given up", |world| is_given_up(world, order));
+    emulator.set_order_body(order, None);
+    game.track(order);
+    assert!(is_followed(game.app.world(), order));
+    game.wait_until_granted(order);
 }

@@ -1,4 +1,4 @@
-//! From the catalogue to the unlocked item, in one call.
+//! Purchases in one call, from the catalogue to the unlocked item.
 
 #![allow(
     clippy::indexing_slicing,
@@ -12,11 +12,9 @@ use std::time::Duration;
 use bevy::prelude::*;
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{
-    CatalogRequest, CatalogState, PaymentPageError, PurchaseError, RequestError, Tracking,
-};
+use bevy_xsolla::{CatalogRequest, CatalogState, PaymentPageError, PurchaseError, RequestError};
 use serde_json::json;
-use support::{Game, hurried};
+use support::{Game, hurried_shop, is_abandoned, runtime_without_io, sword_order};
 
 /// What the shop told the game.
 #[derive(Resource, Default)]
@@ -26,11 +24,14 @@ struct Sales {
     no_pages: Vec<PaymentPageFailed>,
 }
 
-fn shop() -> (XsollaEmulator, XsollaUser, Game) {
-    let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let mut game = Game::new(hurried(emulator.config()));
-    game.log_in(&alice);
+fn shop() -> (XsollaEmulator, Game) {
+    let (emulator, mut game) = hurried_shop();
+    note_sales(&mut game);
+    game.update();
+    (emulator, game)
+}
+
+fn note_sales(game: &mut Game) {
     game.app.init_resource::<Sales>().add_systems(
         Update,
         |mut sales: ResMut<Sales>,
@@ -42,8 +43,6 @@ fn shop() -> (XsollaEmulator, XsollaUser, Game) {
             sales.failed.extend(failed.read().cloned());
         },
     );
-    game.update();
-    (emulator, alice, game)
 }
 
 fn started(game: &mut Game, count: usize) -> Vec<PurchaseStarted> {
@@ -62,7 +61,7 @@ fn failed(game: &mut Game) -> PurchaseFailed {
 
 #[test]
 fn a_purchase_creates_an_order_tracks_it_and_leads_to_its_grant() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     game.commands(|commands| commands.purchase("sword"));
     let started = started(&mut game, 1);
     let order = started[0].order_id;
@@ -82,10 +81,8 @@ fn a_purchase_creates_an_order_tracks_it_and_leads_to_its_grant() {
 
 #[test]
 fn a_game_may_log_in_and_buy_before_its_first_frame() {
-    let emulator = XsollaEmulator::start();
-    let mut game = Game::new(emulator.config());
+    let (emulator, mut game) = support::shop();
     game.app.init_resource::<Sales>();
-    game.log_in(&emulator.user("alice"));
     game.commands(|commands| {
         commands.fetch_catalog();
         commands.purchase("sword");
@@ -97,7 +94,7 @@ fn a_game_may_log_in_and_buy_before_its_first_frame() {
 
 #[test]
 fn a_test_payment_opens_the_sandbox_page() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     game.commands(|commands| commands.purchase(Purchase::item("sword").sandbox(true)));
     let url = started(&mut game, 1)[0].payment_url.clone().unwrap();
     assert!(
@@ -111,7 +108,7 @@ fn a_test_payment_opens_the_sandbox_page() {
 
 #[test]
 fn a_double_click_makes_one_order() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     game.commands(|commands| {
         commands.purchase("sword");
         commands.purchase("sword");
@@ -130,7 +127,7 @@ fn a_double_click_makes_one_order() {
 
 #[test]
 fn a_cart_is_one_order_of_several_items() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     game.commands(|commands| commands.purchase(Purchase::cart([("sword", 1), ("shield", 2)])));
     let order = started(&mut game, 1)[0].order_id;
     emulator.deliver(order);
@@ -142,7 +139,7 @@ fn a_cart_is_one_order_of_several_items() {
 
 #[test]
 fn what_the_store_refuses_is_a_typed_failure() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     game.commands(|commands| commands.purchase("no such thing"));
     let failure = failed(&mut game);
     assert_eq!(failure.sku, "no such thing");
@@ -151,8 +148,8 @@ fn what_the_store_refuses_is_a_typed_failure() {
         "{failure:?}"
     );
 
-    let (emulator2, alice, mut game) = shop();
-    emulator2.set_balance(&alice, "gold", 1);
+    let (emulator2, mut game) = shop();
+    emulator2.set_balance(&emulator2.user("alice"), "gold", 1);
     game.commands(|commands| {
         commands.purchase(Purchase::item("torch").with_virtual_currency("gold"));
     });
@@ -169,7 +166,7 @@ fn what_the_store_refuses_is_a_typed_failure() {
 
 #[test]
 fn a_request_that_got_lost_is_not_repeated_by_itself() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     emulator.fail_requests(Fault::status(503));
     game.commands(|commands| commands.purchase("sword"));
     let failure = failed(&mut game);
@@ -184,7 +181,7 @@ fn a_request_that_got_lost_is_not_repeated_by_itself() {
 
 #[test]
 fn what_makes_no_sense_is_not_asked_for() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     game.commands(|commands| commands.purchase(Purchase::cart::<String>([])));
     assert!(matches!(failed(&mut game).error, PurchaseError::Invalid(_)));
     game.log_out();
@@ -198,8 +195,22 @@ fn what_makes_no_sense_is_not_asked_for() {
 }
 
 #[test]
+fn a_purchase_without_a_runtime_that_can_do_io_fails_and_so_does_the_next() {
+    let emulator = XsollaEmulator::start();
+    let plugins = (MinimalPlugins, runtime_without_io(), XsollaOrderPlugin);
+    let mut game = Game::with(plugins, &emulator);
+    note_sales(&mut game);
+    for count in 1..=2 {
+        game.commands(|commands| commands.purchase("sword"));
+        game.wait_until("it has failed", |world| {
+            world.resource::<Sales>().failed.len() == count
+        });
+    }
+}
+
+#[test]
 fn the_catalogue_of_many_pages_is_fetched_whole() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     let items: Vec<_> = (0..120)
         .map(|n| {
             json!({"sku": format!("item{n}"), "name": format!("Item {n}"), "type": "virtual_good",
@@ -224,7 +235,7 @@ fn the_catalogue_of_many_pages_is_fetched_whole() {
 
 #[test]
 fn a_catalogue_that_cannot_be_had_says_why_and_keeps_the_old_one() {
-    let (emulator, _, mut game) = shop();
+    let (emulator, mut game) = shop();
     game.commands(|commands| commands.fetch_catalog());
     game.wait_until("the catalogue is there", |world| {
         *world.resource::<Catalog>().state() == CatalogState::Ready
@@ -244,18 +255,17 @@ fn a_catalogue_that_cannot_be_had_says_why_and_keeps_the_old_one() {
 
 #[test]
 fn an_abandoned_order_is_left_alone_and_granted_if_it_is_paid_all_the_same() {
-    let (emulator, alice, mut game) = shop();
+    let (emulator, mut game) = shop();
     game.commands(|commands| commands.purchase("sword"));
     let order = started(&mut game, 1)[0].order_id;
     game.wait_for_status(order, "new");
     game.commands(|commands| commands.abandon_order(order));
     game.wait_until("it is left alone", |world| {
-        let order = world.resource::<Orders>().get(order);
-        order.unwrap().tracking == Tracking::Abandoned && emulator.open_sockets() == 0
+        is_abandoned(world, order) && emulator.open_sockets() == 0
     });
     assert!(game.told().failed.is_empty());
     // Another purchase opens the socket, which tells of this one too.
-    let second = emulator.create_order(&alice, &[("shield", 1)]);
+    let second = sword_order(&emulator);
     game.track(second);
     game.wait_until_live();
     emulator.deliver(order);
@@ -264,7 +274,7 @@ fn an_abandoned_order_is_left_alone_and_granted_if_it_is_paid_all_the_same() {
 
 #[test]
 fn a_payment_page_that_is_gone_is_told() {
-    let (emulator, alice, mut game) = shop();
+    let (emulator, mut game) = shop();
     let told = |game: &mut Game, order| {
         game.commands(|commands| commands.resume_payment(order));
         game.wait_until("it is told", |world| {
@@ -280,7 +290,7 @@ fn a_payment_page_that_is_gone_is_told() {
     let bought = started(&mut game, 1)[0].order_id;
     game.commands(|commands| commands.resume_payment(bought));
     // As after a restart: the order is followed, and its page was never opened here.
-    let other = emulator.create_order(&alice, &[("shield", 1)]);
+    let other = sword_order(&emulator);
     game.track(other);
     game.wait_for_status(other, "new");
     assert_eq!(told(&mut game, other), (1, PaymentPageError::NoPage));

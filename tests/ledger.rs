@@ -1,92 +1,51 @@
-//! What survives the process, on a real disk, and disks that will not play along.
+//! The ledger, which survives the process, on a real disk; and files and places that cannot be used.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
 
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bevy_xsolla::LedgerError;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use bevy_xsolla::{LedgerError, UserId};
-use support::Game;
+use support::folder::Folder;
+use support::process::{own_process, run};
+use support::wait::DEADLINE;
+use support::{Game, Told, sword_order};
 
-/// A folder of the test's own, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("bevy_xsolla-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn ledger(&self) -> PathBuf {
-        self.0.join("deep/down/ledger.redb")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn game(emulator: &XsollaEmulator, ledger: &Path, user: &XsollaUser) -> Game {
+/// The game of alice, with a ledger.
+fn game(emulator: &XsollaEmulator, ledger: &Path) -> Game {
     let mut config = emulator.config();
-    config.ledger = Ledger::At(ledger.to_owned());
+    config.ledger = Ledger::at(ledger);
     config.poll_interval = Duration::from_millis(100);
-    let mut game = Game::new(config);
-    game.log_in(user);
-    game
-}
-
-/// A game quits as games do: with a frame in which `AppExit` is sent.
-fn quit(mut game: Game) {
-    game.app
-        .world_mut()
-        .write_message(bevy::app::AppExit::Success);
-    game.update();
+    Game::logged_in(config, &emulator.user("alice"))
 }
 
 #[test]
 fn a_purchase_paid_while_the_game_was_closed_is_granted_at_the_next_start() {
     let folder = Folder::new("closed");
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
-    let mut first = game(&emulator, &folder.ledger(), &alice);
+    let order = sword_order(&emulator);
+    let mut first = game(&emulator, &folder.ledger());
     first.track(order);
     first.wait_for_status(order, "new");
-    quit(first);
+    first.quit();
     emulator.pay(order);
     emulator.deliver(order);
 
-    // A token of another day.
-    let mut second = game(&emulator, &folder.ledger(), &emulator.user("alice"));
+    // With another token.
+    let mut second = game(&emulator, &folder.ledger());
     second.wait_until_granted(order);
-    second.commands(|commands| commands.acknowledge_order(order));
-    second.wait_until("the acknowledgement is in the ledger", |world| {
-        world
-            .resource::<Orders>()
-            .get(order)
-            .unwrap()
-            .is_acknowledged
-    });
-    quit(second);
+    second.acknowledge(order);
+    second.wait_until_acknowledged(order);
+    second.quit();
 
-    let mut third = game(&emulator, &folder.ledger(), &alice);
+    let mut third = game(&emulator, &folder.ledger());
     third.track(order);
-    third.wait_until("the ledger is read", |world| {
-        world
-            .resource::<Orders>()
-            .get(order)
-            .unwrap()
-            .is_acknowledged
-    });
+    third.wait_until_acknowledged(order);
     let requests = emulator.order_requests();
     third.wait_until("it is asked whether it was refunded", |_| {
         emulator.order_requests() > requests
@@ -99,16 +58,15 @@ fn a_purchase_paid_while_the_game_was_closed_is_granted_at_the_next_start() {
 fn what_was_acknowledged_in_the_last_frame_is_not_granted_again() {
     let folder = Folder::new("last-frame");
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     emulator.deliver(order);
-    let mut first = game(&emulator, &folder.ledger(), &alice);
+    let mut first = game(&emulator, &folder.ledger());
     first.track(order);
     first.wait_until_granted(order);
-    first.commands(|commands| commands.acknowledge_order(order));
-    quit(first);
+    first.acknowledge(order);
+    first.quit();
 
-    let mut second = game(&emulator, &folder.ledger(), &alice);
+    let mut second = game(&emulator, &folder.ledger());
     second.wait_until("the ledger is read", |world| {
         world.resource::<Orders>().get(order).is_some()
     });
@@ -120,19 +78,18 @@ fn what_was_acknowledged_in_the_last_frame_is_not_granted_again() {
 fn a_refund_while_the_game_was_closed_is_told() {
     let folder = Folder::new("refund");
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     emulator.deliver(order);
-    let mut first = game(&emulator, &folder.ledger(), &alice);
+    let mut first = game(&emulator, &folder.ledger());
     first.track(order);
     first.wait_until_granted(order);
-    first.commands(|commands| commands.acknowledge_order(order));
-    quit(first);
+    first.acknowledge(order);
+    first.quit();
     emulator.cancel(order);
 
-    let mut second = game(&emulator, &folder.ledger(), &alice);
+    let mut second = game(&emulator, &folder.ledger());
     second.wait_until("the refund is told", |world| {
-        !world.resource::<support::Told>().canceled.is_empty()
+        !world.resource::<Told>().canceled.is_empty()
     });
     assert!(second.told().canceled[0].was_done);
 }
@@ -142,14 +99,15 @@ fn two_players_on_one_machine_do_not_get_each_others_orders() {
     let folder = Folder::new("players");
     let emulator = XsollaEmulator::start();
     let (alice, bob) = (emulator.user("alice"), emulator.user("bob"));
-    let hers = emulator.create_order(&alice, &[("sword", 1)]);
-    let mut first = game(&emulator, &folder.ledger(), &alice);
+    let hers = sword_order(&emulator);
+    let mut first = game(&emulator, &folder.ledger());
     first.track(hers);
     first.wait_for_status(hers, "new");
-    quit(first);
+    first.quit();
     emulator.deliver(hers);
 
-    let mut second = game(&emulator, &folder.ledger(), &bob);
+    let mut second = game(&emulator, &folder.ledger());
+    second.log_in(&bob);
     let his = emulator.create_order(&bob, &[("helmet", 1)]);
     emulator.deliver(his);
     second.track(his);
@@ -161,22 +119,21 @@ fn two_players_on_one_machine_do_not_get_each_others_orders() {
 }
 
 #[test]
-fn a_damaged_ledger_is_put_aside_and_said_and_tracking_goes_on() {
+fn a_damaged_ledger_is_put_aside_and_reported_and_tracking_goes_on() {
     let folder = Folder::new("damaged");
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
     let path = folder.ledger();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let garbage = vec![0x5a; 100_000];
     fs::write(&path, &garbage).unwrap();
 
-    let mut game = game(&emulator, &path, &alice);
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let mut game = game(&emulator, &path);
+    let order = sword_order(&emulator);
     game.track(order);
     game.wait_until_live();
-    let state = game.state();
-    let Some(LedgerError::Damaged { kept_as }) = state.ledger_error() else {
-        panic!("{state:?}");
+    let error = game.ledger_error();
+    let Some(LedgerError::Damaged { kept_as }) = &error else {
+        panic!("{error:?}");
     };
     assert_eq!(fs::read(kept_as).unwrap(), garbage);
     emulator.deliver(order);
@@ -184,16 +141,15 @@ fn a_damaged_ledger_is_put_aside_and_said_and_tracking_goes_on() {
 }
 
 #[test]
-fn every_way_to_damage_a_byte_is_survived() {
+fn a_ledger_with_random_damage_grants_each_order_once() {
     let folder = Folder::new("bytes");
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     let path = folder.ledger();
-    let mut first = game(&emulator, &path, &alice);
+    let mut first = game(&emulator, &path);
     first.track(order);
     first.wait_for_status(order, "new");
-    quit(first);
+    first.quit();
     let intact = fs::read(&path).unwrap();
     emulator.deliver(order);
 
@@ -208,10 +164,10 @@ fn every_way_to_damage_a_byte_is_survived() {
                 *byte = random.u8(..);
             }
         }
-        let damaged = folder.0.join(format!("damaged/{}.redb", random.u64(..)));
+        let damaged = folder.join(format!("damaged/{}.redb", random.u64(..)));
         fs::create_dir_all(damaged.parent().unwrap()).unwrap();
         fs::write(&damaged, &bytes).unwrap();
-        let mut game = game(&emulator, &damaged, &alice);
+        let mut game = game(&emulator, &damaged);
         // Tracked anew, as the player would; granted once, whether or not the ledger had it.
         game.track(order);
         game.wait_until_granted(order);
@@ -220,44 +176,39 @@ fn every_way_to_damage_a_byte_is_survived() {
 }
 
 #[test]
-fn a_second_instance_says_that_the_ledger_is_taken_and_tracks_without() {
+fn a_second_instance_reports_that_the_ledger_is_in_use_and_tracks_without_it() {
     let folder = Folder::new("locked");
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let (hers, here) = (
-        emulator.create_order(&alice, &[("sword", 1)]),
-        emulator.create_order(&alice, &[("sword", 1)]),
-    );
-    let mut first = game(&emulator, &folder.ledger(), &alice);
-    first.track(hers);
-    first.wait_for_status(hers, "new");
+    let (there, here) = (sword_order(&emulator), sword_order(&emulator));
+    let mut first = game(&emulator, &folder.ledger());
+    first.track(there);
+    first.wait_for_status(there, "new");
 
-    let mut second = game(&emulator, &folder.ledger(), &alice);
+    let mut second = game(&emulator, &folder.ledger());
     second.track(here);
     second.wait_for_status(here, "new");
-    let error = second.state().ledger_error().cloned();
+    let error = second.ledger_error();
     assert!(
         matches!(error, Some(LedgerError::Locked { .. })),
         "{error:?}"
     );
     emulator.deliver(here);
     second.wait_until_granted(here);
-    assert!(second.orders().get(hers).is_none());
+    assert!(second.orders().get(there).is_none());
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_said_and_tracking_goes_on() {
+fn a_place_that_cannot_be_written_is_reported_and_tracking_goes_on() {
     let folder = Folder::new("unwilling");
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
+    let order = sword_order(&emulator);
     // A file where a folder is needed: refused to everybody, the superuser included.
-    let file = folder.0.join("file");
+    let file = folder.join("file");
     fs::write(&file, "").unwrap();
-    let mut game = game(&emulator, &file.join("ledger.redb"), &alice);
+    let mut game = game(&emulator, &file.join("ledger.redb"));
     game.track(order);
     game.wait_for_status(order, "new");
-    let error = game.state().ledger_error().cloned();
+    let error = game.ledger_error();
     assert!(
         matches!(error, Some(LedgerError::Unavailable { .. })),
         "{error:?}"
@@ -271,14 +222,14 @@ fn the_ledger_holds_no_token() {
     let folder = Folder::new("secret");
     let emulator = XsollaEmulator::start();
     let token = emulator.token("alice");
-    let alice = XsollaUser::new(&token);
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
-    let mut game = game(&emulator, &folder.ledger(), &alice);
+    let order = sword_order(&emulator);
+    let mut game = game(&emulator, &folder.ledger());
+    game.log_in(&XsollaUser::new(&token));
     game.track(order);
     emulator.deliver(order);
     game.wait_until_granted(order);
-    game.commands(|commands| commands.acknowledge_order(order));
-    quit(game);
+    game.acknowledge(order);
+    game.quit();
     let bytes = fs::read(folder.ledger()).unwrap();
     let holds = |text: &str| {
         bytes
@@ -291,58 +242,44 @@ fn the_ledger_holds_no_token() {
     }
 }
 
-/// Runs in a process of its own, whose environment names the data directory.
 #[test]
+#[cfg_attr(
+    not(target_os = "linux"),
+    ignore = "the environment names the directory on Linux only"
+)]
 fn the_default_place_is_the_users_data_directory() {
-    const CHILD: &str = "BEVY_XSOLLA_TEST_DATA_DIRECTORY";
-    if !cfg!(target_os = "linux") {
-        return;
+    if let Some(mut test) = own_process("the_default_place_is_the_users_data_directory") {
+        let data = Folder::new("default");
+        return run(test.env("XDG_DATA_HOME", &*data));
     }
-    let folder = Folder::new("default");
-    let Some(data) = std::env::var_os(CHILD) else {
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "the_default_place_is_the_users_data_directory"])
-            .env(CHILD, &folder.0)
-            .env("XDG_DATA_HOME", &folder.0)
-            .output()
-            .unwrap();
-        assert!(
-            child.status.success(),
-            "{}",
-            String::from_utf8_lossy(&child.stdout)
-        );
-        return;
-    };
     let emulator = XsollaEmulator::start();
-    let alice: XsollaUser = emulator.user("alice");
-    let id: &UserId = alice.id();
-    let order = emulator.create_order(&alice, &[("sword", 1)]);
     let mut config = emulator.config();
-    config.ledger = Ledger::UserData;
-    let mut game = Game::new(config);
-    game.log_in(&alice);
+    config.ledger = Ledger::user_data();
+    let alice = emulator.user("alice");
+    let mut game = Game::logged_in(config, &alice);
+    let order = sword_order(&emulator);
     game.track(order);
     game.wait_for_status(order, "new");
+    let data = std::env::var_os("XDG_DATA_HOME").unwrap();
     let project = Path::new(&data)
         .join("bevy_xsolla")
         .join(emulator.project_id().to_string());
-    let files: Vec<_> = fs::read_dir(project).unwrap().collect();
-    assert_eq!(files.len(), 1, "one for {id}");
+    let files = fs::read_dir(project).unwrap();
+    assert_eq!(files.count(), 1, "one for {}", alice.id());
 }
 
 #[test]
 fn reading_and_writing_never_holds_up_a_frame() {
     let folder = Folder::new("frame");
     let emulator = XsollaEmulator::start();
-    let alice = emulator.user("alice");
-    let mut game = game(&emulator, &folder.ledger(), &alice);
-    let orders = [(); 50].map(|()| emulator.create_order(&alice, &[("sword", 1)]));
+    let mut game = game(&emulator, &folder.ledger());
+    let orders = [(); 50].map(|()| sword_order(&emulator));
     for order in orders {
         game.track(order);
         emulator.deliver(order);
     }
     let mut slowest = Duration::ZERO;
-    let deadline = Instant::now() + support::DEADLINE;
+    let deadline = Instant::now() + DEADLINE;
     while game.told().done.len() < orders.len() {
         let start = Instant::now();
         game.update();

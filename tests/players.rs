@@ -1,10 +1,12 @@
-//! A server follows the orders of many players.
+//! Several players: at once, on a server, and one after another, on one machine.
 
 mod support;
 
+use std::time::Duration;
+
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use support::Game;
+use support::{Game, Told, shop, sword_order, wait_without_frames};
 
 #[test]
 fn each_players_orders_come_over_a_socket_of_their_own() {
@@ -35,11 +37,11 @@ fn each_players_orders_come_over_a_socket_of_their_own() {
 }
 
 #[test]
-fn one_players_refused_token_leaves_the_others_alone() {
+fn the_refused_token_of_one_player_leaves_the_others_alone() {
     let emulator = XsollaEmulator::start();
     let mut game = Game::new(emulator.config());
     let (alice, bob) = (emulator.user("alice"), emulator.user("bob"));
-    let hers = emulator.create_order(&alice, &[("sword", 1)]);
+    let hers = sword_order(&emulator);
     let his = emulator.create_order(&bob, &[("helmet", 1)]);
     emulator.revoke_tokens("bob");
     game.commands(|commands| {
@@ -50,7 +52,7 @@ fn one_players_refused_token_leaves_the_others_alone() {
     emulator.deliver(his);
     game.wait_until_granted(hers);
     game.wait_until("bob's token is reported", |world| {
-        let told = world.resource::<support::Told>();
+        let told = world.resource::<Told>();
         told.authorization_required
             .iter()
             .any(|required| required.user == *bob.id())
@@ -60,4 +62,34 @@ fn one_players_refused_token_leaves_the_others_alone() {
     let bob = emulator.user("bob");
     game.commands(|commands| commands.track_order_as(&bob, his));
     game.wait_until_granted(his);
+}
+
+#[test]
+fn news_that_was_under_way_at_log_out_waits_for_the_player_it_is_for() {
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
+    emulator.deliver(order);
+    game.track(order);
+    wait_without_frames("the order is answered", || emulator.order_requests() == 1);
+    game.log_in(&emulator.user("bob"));
+    game.run_for(Duration::from_millis(500));
+    assert_eq!(game.grants(order), 0);
+    game.log_in(&emulator.user("alice"));
+    game.wait_until_granted(order);
+    assert_eq!(game.grants(order), 1);
+}
+
+#[test]
+fn a_granted_order_stays_the_players_who_paid() {
+    let (emulator, mut game) = shop();
+    let order = sword_order(&emulator);
+    emulator.deliver(order);
+    game.track(order);
+    game.wait_until_granted(order);
+    game.log_in(&emulator.user("bob"));
+    game.track(order);
+    game.run_for(Duration::from_millis(300));
+    assert_eq!(game.grants(order), 1);
+    let user = &game.orders().get(order).unwrap().user;
+    assert_eq!(user.as_ref(), Some(emulator.user("alice").id()));
 }
