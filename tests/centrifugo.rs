@@ -437,8 +437,11 @@ fn after_a_close_for_good_the_order_is_granted_by_polling() {
             code,
             reason: "stay away".to_owned(),
         };
-        let reason = Some(reason);
-        assert_eq!(game.state(), TrackerState::Polling { reason });
+        let polling = TrackerState::Polling {
+            reason: Some(reason),
+            requests: None,
+        };
+        assert_eq!(game.state(), polling);
 
         purchase
             .emulator

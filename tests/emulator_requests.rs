@@ -487,7 +487,7 @@ fn from_another_origin(
     path: &str,
     head: &str,
 ) -> emulator_client::Response {
-    let mut stream = emulator_client::tcp(emulator);
+    let mut stream = emulator_client::tcp(&emulator.store_url());
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\

@@ -1,15 +1,17 @@
 //! The ledger's thread on a real disk, with files that are in use, in the way, cut short and damaged.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use std::path::PathBuf;
-
 use super::Writer;
+use super::memory::Memory;
 use super::writer::{Done, Job};
-use crate::model::ledger::{Ledger, LedgerEntry, LedgerError, LedgerState};
+use crate::model::ledger::{
+    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerState, LedgerStore,
+};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
 
@@ -283,4 +285,83 @@ fn a_player_who_is_gone_leaves_no_file_open() {
     clerk.flush();
     drop(clerk);
     assert_eq!(read_again(folder.ledger()), [LedgerEntry::Granted]);
+}
+
+#[test]
+fn a_file_that_the_first_version_wrote_is_read_and_written() {
+    let folder = Folder::new("first-version");
+    fs::write(
+        folder.0.join("ledger.redb"),
+        include_bytes!("fixtures/0.1.0.redb"),
+    )
+    .unwrap();
+    let mut clerk = Clerk::new(folder.ledger());
+    clerk.load();
+    let kept = [
+        LedgerEntry::Open,
+        LedgerEntry::Granted,
+        LedgerEntry::Acknowledged,
+    ];
+    assert_eq!(clerk.loaded(), kept);
+    clerk.write(LedgerEntry::Acknowledged);
+    clerk.flush();
+    drop(clerk);
+    let raised = read_again(folder.ledger());
+    assert_eq!(raised.first(), Some(&LedgerEntry::Acknowledged));
+    assert_eq!(raised.len(), 3);
+}
+
+/// A store that refuses, panics and works, in turn.
+#[derive(Default)]
+struct Moody {
+    store: Memory,
+    calls: u32,
+}
+
+impl Moody {
+    fn is_willing(&mut self) -> Result<(), LedgerError> {
+        self.calls += 1;
+        match self.calls % 3 {
+            1 => Err(LedgerError::Custom("not now".to_owned())),
+            2 => panic!("the game's own store"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LedgerStore for Moody {
+    fn load(
+        &mut self,
+        project_id: u64,
+        user: &UserId,
+    ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
+        self.store.load(project_id, user)
+    }
+
+    fn commit(
+        &mut self,
+        changes: &[LedgerChange],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        self.is_willing()?;
+        self.store.commit(changes)
+    }
+}
+
+#[test]
+fn a_store_of_the_games_own_is_tried_until_it_has_what_it_was_given() {
+    let ledger = Ledger::custom(Moody::default());
+    let mut clerk = Clerk::new(ledger.clone());
+    clerk.write(LedgerEntry::Acknowledged);
+    clerk.wait_for("trouble", |report| {
+        let trouble = LedgerState::Trouble(LedgerError::Custom("not now".to_owned()));
+        matches!(report, Done::State(state) if *state == trouble)
+    });
+    clerk.wait_for("acknowledgement", |report| {
+        matches!(report, Done::Recorded { .. })
+    });
+    clerk.wait_for("end of it", |report| {
+        matches!(report, Done::State(LedgerState::Kept))
+    });
+    drop(clerk);
+    assert_eq!(read_again(ledger), [LedgerEntry::Acknowledged]);
 }

@@ -52,7 +52,7 @@ impl Machine {
                 | Phase::Failed { .. } => {}
             }
             let owner = order.user.clone();
-            self.forget(order_id, now);
+            self.forget(order_id);
             if owner != *user {
                 // An order is one order, whoever tracks it: its entry moves.
                 self.moved.insert(order_id, owner);
@@ -195,11 +195,12 @@ impl Machine {
     pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
         match self.orders.get(&order_id).map(|order| order.user.clone()) {
             Some(user) => {
-                self.forget(order_id, now);
+                self.forget(order_id);
                 self.outputs.push_back(Output::Erase {
                     user: user.clone(),
                     order_id,
                 });
+                self.settle_purchases(order_id, now);
                 self.forget_player_if_unused(&user);
             }
             // A ledger that is being read, or is read late, may have it.
@@ -221,10 +222,10 @@ impl Machine {
         self.tell(Notice::Untracked(order_id));
     }
 
-    fn forget(&mut self, order_id: OrderId, now: Duration) {
+    fn forget(&mut self, order_id: OrderId) {
         if let Some(order) = self.orders.get(&order_id) {
             let (user, was_granted) = (order.user.clone(), order.phase.was_granted());
-            self.change_phase(order_id, Phase::Ended { was_granted }, now);
+            self.set_phase(order_id, Phase::Ended { was_granted });
             self.orders.remove(&order_id);
             self.update_state(&user);
         }
@@ -270,9 +271,15 @@ impl Machine {
         self.enlist(order_id);
     }
 
-    /// Moves an order to another phase. All that hangs on it is done here: its player's lists, its
-    /// timers and request, its payment page, the answer to its purchase, the player's socket.
+    /// Moves an order to another phase, and answers its purchase.
     pub(super) fn change_phase(&mut self, order_id: OrderId, phase: Phase, now: Duration) {
+        self.set_phase(order_id, phase);
+        self.settle_purchases(order_id, now);
+    }
+
+    /// All that hangs on an order's phase is done here: its player's lists, its timers and request, its
+    /// payment page, the player's socket.
+    fn set_phase(&mut self, order_id: OrderId, phase: Phase) {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
@@ -298,7 +305,6 @@ impl Machine {
             self.pending.remove_page(order_id);
         }
         self.enlist(order_id);
-        self.settle_purchases(order_id, now);
         self.disconnect_if_unused(&user);
     }
 

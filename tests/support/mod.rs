@@ -167,9 +167,10 @@ impl Game {
         self.app.world_mut().remove_resource::<XsollaUser>();
     }
 
-    pub fn commands(&mut self, work: impl FnOnce(&mut Commands)) {
-        work(&mut self.app.world_mut().commands());
+    pub fn commands<T>(&mut self, work: impl FnOnce(&mut Commands) -> T) -> T {
+        let result = work(&mut self.app.world_mut().commands());
         self.app.world_mut().flush();
+        result
     }
 
     pub fn track(&mut self, order_id: OrderId) {

@@ -27,20 +27,6 @@ fn known(entry: LedgerEntry) -> Vec<Restored> {
     }]
 }
 
-/// Logged in, with the ledger still being read.
-fn loading() -> Sim {
-    let mut sim = Sim::unconfigured();
-    let config = sim.config.clone();
-    sim.configure(Some(config));
-    let input = Input::LogIn {
-        user: token("alice", 1),
-        expires_in: None,
-    };
-    sim.machine.handle(input, sim.now);
-    while sim.machine.next_output().is_some() {}
-    sim
-}
-
 fn was_told_a_refund(sim: &Sim) -> bool {
     let is_refund = |n: &Notice| matches!(n, Notice::Canceled(canceled) if canceled.was_done);
     sim.notices.iter().any(is_refund)

@@ -7,6 +7,7 @@ mod follow;
 mod hard_cases;
 mod ledger;
 mod polling;
+mod purchases;
 mod random;
 mod socket;
 
@@ -97,6 +98,20 @@ fn closed(code: u32) -> SocketError {
         code,
         reason: "test".to_owned(),
     }
+}
+
+/// Logged in, with the ledger still being read.
+fn loading() -> Sim {
+    let mut sim = Sim::unconfigured();
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    let input = Input::LogIn {
+        user: token("alice", 1),
+        expires_in: None,
+    };
+    sim.machine.handle(input, sim.now);
+    while sim.machine.next_output().is_some() {}
+    sim
 }
 
 impl Sim {

@@ -1,0 +1,270 @@
+//! Purchases: each is answered once, whatever happens.
+
+use super::*;
+use crate::model::error::RequestError;
+use crate::model::purchase::{CreatedOrder, Purchase, PurchaseError, PurchaseId};
+
+impl Sim {
+    fn buy(&mut self, sku: &str) -> PurchaseId {
+        let id = PurchaseId::next();
+        self.handle(Input::Purchase {
+            id,
+            user: alice(),
+            purchase: Box::new(Purchase::item(sku)),
+        });
+        id
+    }
+
+    /// The store answers the creation that was asked for last.
+    fn answer_creation(&mut self, answer: Result<OrderId, RequestError>) {
+        let created = self.others.iter().rev().find_map(|output| match output {
+            Output::Request { request, .. } => Some(*request),
+            _ => None,
+        });
+        let created = created.expect("no order is being created");
+        let answer = answer.map(|order_id| CreatedOrder {
+            order_id,
+            token: Some("page".to_owned()),
+        });
+        self.handle(Input::Answered {
+            request: created,
+            answer: Answer::Created(answer),
+        });
+    }
+
+    /// The order that a purchase has led to, or why it has led to none.
+    fn result(&self, id: PurchaseId) -> Option<Result<OrderId, PurchaseError>> {
+        let mut results = self.notices.iter().filter_map(|notice| match notice {
+            Notice::PurchaseStarted(started) if started.purchase_id == id => {
+                Some(Ok(started.order_id))
+            }
+            Notice::PurchaseFailed(failed) if failed.purchase_id == id => {
+                assert_eq!(failed.user.as_ref(), Some(&alice()));
+                Some(Err(failed.error.clone()))
+            }
+            _ => None,
+        });
+        let result = results.next();
+        assert_eq!(results.next(), None, "it was answered twice");
+        result
+    }
+
+    fn pages_opened(&self) -> usize {
+        let pages = self.others.iter();
+        pages
+            .filter(|output| matches!(output, Output::OpenPage { .. }))
+            .count()
+    }
+}
+
+#[test]
+fn the_page_opens_once_the_ledger_has_the_order() {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    let id = sim.buy("sword");
+    sim.answer_creation(Ok(ORDER));
+    assert_eq!((sim.result(id), sim.pages_opened()), (None, 0));
+    sim.recorded(ORDER, LedgerEntry::Open);
+    assert_eq!((sim.result(id), sim.pages_opened()), (Some(Ok(ORDER)), 1));
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_disk_that_hangs_delays_the_page_by_seconds_and_is_told() {
+    for hangs_while_reading in [false, true] {
+        let mut sim = match hangs_while_reading {
+            true => loading(),
+            false => Sim::new(),
+        };
+        sim.is_ledger_stuck = true;
+        let id = sim.buy("sword");
+        sim.answer_creation(Ok(ORDER));
+        sim.pass(seconds(11));
+        assert_eq!(sim.result(id), Some(Ok(ORDER)));
+        assert_eq!(sim.pages_opened(), 1);
+        assert!(sim.is_ledger_silent());
+    }
+}
+
+#[test]
+fn an_order_id_that_is_known_already_is_answered() {
+    // It is followed.
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    let id = sim.buy("sword");
+    sim.answer_creation(Ok(ORDER));
+    assert_eq!((sim.result(id), sim.pages_opened()), (Some(Ok(ORDER)), 1));
+
+    // Two purchases are given the same order, which is not recorded yet.
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    let first = sim.buy("sword");
+    sim.answer_creation(Ok(ORDER));
+    let second = sim.buy("shield");
+    sim.answer_creation(Ok(ORDER));
+    sim.recorded(ORDER, LedgerEntry::Open);
+    for id in [first, second] {
+        assert_eq!(sim.result(id), Some(Ok(ORDER)));
+    }
+
+    // It is another player's, who is no more here.
+    let mut sim = Sim::new();
+    sim.handle(Input::TrackAs {
+        user: token("bob", 1),
+        expires_in: None,
+        order_id: ORDER,
+    });
+    let id = sim.buy("sword");
+    sim.answer_creation(Ok(ORDER));
+    assert_eq!((sim.result(id), sim.pages_opened()), (Some(Ok(ORDER)), 1));
+
+    // It is over.
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.answer_all(&Ok(report("done")));
+    let over = Some(Err(PurchaseError::OrderIsOver(ORDER)));
+    for acknowledges in [false, true] {
+        if acknowledges {
+            sim.acknowledge(ORDER);
+        }
+        let id = sim.buy("sword");
+        sim.answer_creation(Ok(ORDER));
+        assert_eq!(sim.result(id), over);
+    }
+    assert_eq!(sim.pages_opened(), 0);
+
+    // It is one of an earlier run, and the ledger was not read yet.
+    let mut sim = loading();
+    let id = sim.buy("sword");
+    sim.answer_creation(Ok(ORDER));
+    assert_eq!(sim.result(id), None);
+    sim.loaded(vec![Restored {
+        order_id: ORDER,
+        entry: LedgerEntry::Acknowledged,
+        age: seconds(5),
+    }]);
+    assert_eq!(sim.result(id), over);
+}
+
+#[test]
+fn the_second_click_of_a_double_click_makes_no_order_and_is_answered() {
+    let mut sim = Sim::new();
+    let first = sim.buy("sword");
+    let repeated = Some(Err(PurchaseError::Repeated(first)));
+    // While the order is created, while it is recorded, and just after its page was opened.
+    let second = sim.buy("sword");
+    assert_eq!(sim.result(second), repeated);
+    sim.is_ledger_stuck = true;
+    sim.answer_creation(Ok(ORDER));
+    let third = sim.buy("sword");
+    assert_eq!(sim.result(third), repeated);
+    sim.recorded(ORDER, LedgerEntry::Open);
+    let fourth = sim.buy("sword");
+    assert_eq!(sim.result(fourth), repeated);
+    assert_eq!(sim.result(first), Some(Ok(ORDER)));
+    // Something else is none, and neither is the same after a second, or after the order was abandoned.
+    let other = sim.buy("shield");
+    assert_eq!(sim.result(other), None);
+    sim.handle(Input::Abandon(ORDER));
+    let again = sim.buy("sword");
+    assert_eq!(sim.result(again), None);
+}
+
+#[test]
+fn a_store_that_never_answers_fails_the_purchase() {
+    let mut sim = Sim::new();
+    let id = sim.buy("sword");
+    sim.pass(seconds(120));
+    let late = PurchaseError::Request(RequestError::TimedOut);
+    assert_eq!(sim.result(id), Some(Err(late)));
+    // Its answer is late by hours.
+    sim.answer_creation(Ok(ORDER));
+    assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn a_player_who_logs_out_gets_their_answer_and_nobody_else_their_page() {
+    let mut sim = Sim::new();
+    let id = sim.buy("sword");
+    sim.log_out();
+    sim.answer_creation(Ok(ORDER));
+    assert_eq!((sim.result(id), sim.pages_opened()), (Some(Ok(ORDER)), 0));
+    let refused = {
+        sim.log_in();
+        sim.pass(seconds(2));
+        let id = sim.buy("shield");
+        sim.log_out();
+        sim.answer_creation(Err(http(422)));
+        sim.result(id)
+    };
+    assert_eq!(refused, Some(Err(PurchaseError::Request(http(422)))));
+    // The order that was made is followed when they are back.
+    sim.log_in();
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn what_cannot_be_bought_is_said_at_once() {
+    let mut sim = Sim::unconfigured();
+    let id = sim.buy("sword");
+    assert_eq!(sim.result(id), Some(Err(PurchaseError::NoConfig)));
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    let id = sim.buy("sword");
+    assert_eq!(sim.result(id), Some(Err(PurchaseError::NotLoggedIn)));
+    sim.log_in();
+    for sku in ["", ".", "..", "a\nb"] {
+        let id = sim.buy(sku);
+        assert!(
+            matches!(sim.result(id), Some(Err(PurchaseError::Invalid(_)))),
+            "{sku:?}"
+        );
+    }
+    assert!(sim.others.is_empty(), "nothing was sent");
+}
+
+#[test]
+fn an_order_of_a_project_that_was_left_meanwhile_is_not_taken_for_one_of_this() {
+    for is_created_before in [false, true] {
+        let mut sim = Sim::new();
+        sim.is_ledger_stuck = true;
+        let id = sim.buy("sword");
+        if is_created_before {
+            sim.answer_creation(Ok(ORDER));
+        }
+        let mut config = sim.config.clone();
+        config.project_id += 1;
+        sim.configure(Some(config));
+        if !is_created_before {
+            sim.answer_creation(Ok(ORDER));
+        }
+        assert_eq!(sim.result(id), Some(Err(PurchaseError::ProjectChanged)));
+        assert_eq!(sim.pages_opened(), 0);
+    }
+}
+
+#[test]
+fn an_order_that_the_game_untracks_before_its_page_opens_fails_its_purchase() {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    let id = sim.buy("sword");
+    sim.answer_creation(Ok(ORDER));
+    sim.untrack(ORDER);
+    assert_eq!(sim.result(id), Some(Err(PurchaseError::Untracked(ORDER))));
+}
+
+#[test]
+fn a_page_that_is_gone_is_said() {
+    let mut sim = Sim::new();
+    sim.buy("sword");
+    sim.answer_creation(Ok(ORDER));
+    sim.handle(Input::ResumePayment(ORDER));
+    assert_eq!(sim.pages_opened(), 2);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    sim.handle(Input::ResumePayment(ORDER));
+    assert_eq!(sim.pages_opened(), 2);
+    let is_told = |n: &Notice| matches!(n, Notice::PageFailed(failed) if failed.order_id == ORDER);
+    assert!(sim.notices.iter().any(is_told));
+}
