@@ -193,6 +193,7 @@ impl Machine {
 
     /// Forgets an order, in the ledger as well.
     pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
+        self.pending.remove_page(order_id);
         match self.orders.get(&order_id).map(|order| order.user.clone()) {
             Some(user) => {
                 self.forget(order_id);
@@ -273,6 +274,12 @@ impl Machine {
 
     /// Moves an order to another phase, and answers its purchase.
     pub(super) fn change_phase(&mut self, order_id: OrderId, phase: Phase, now: Duration) {
+        if matches!(
+            phase,
+            Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended { .. }
+        ) {
+            self.pending.remove_page(order_id);
+        }
         self.set_phase(order_id, phase);
         self.settle_purchases(order_id, now);
     }
@@ -297,12 +304,6 @@ impl Machine {
             if let Some(request) = request {
                 self.cancel(request);
             }
-        }
-        if matches!(
-            phase,
-            Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended { .. }
-        ) {
-            self.pending.remove_page(order_id);
         }
         self.enlist(order_id);
         self.disconnect_if_unused(&user);
