@@ -9,7 +9,7 @@ use url::{Host, Url};
 use crate::model::ledger::Ledger;
 
 /// The environment variable that [`XsollaConfig::from_env`] reads the project id from.
-pub const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
+const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 
 /// What the plugin needs to know: the Xsolla project, the servers, the timings.
 ///
