@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bevy::ecs::change_detection::Tick;
-use bevy::prelude::{DetectChanges, World};
+use bevy::prelude::{DetectChanges, Ref, World};
 
+use crate::game::fence::Fence;
 use crate::game::orders::Orders;
-use crate::game::tracking::Tracking;
 use crate::machine::input::Input;
 use crate::model::config::{ConfigError, XsollaConfig};
+use crate::model::order::OrderId;
 use crate::model::user::XsollaUser;
 use crate::platform::time::calendar;
+use crate::tracker::handle::Handle;
 
 #[derive(Debug, Default)]
 pub(super) struct Settings {
@@ -29,8 +31,8 @@ impl Settings {
     /// because a game's own condition on the systems may have swallowed a change.
     pub(super) fn have_moved(
         &self,
-        config: Option<bevy::prelude::Ref<XsollaConfig>>,
-        user: Option<bevy::prelude::Ref<XsollaUser>>,
+        config: Option<Ref<XsollaConfig>>,
+        user: Option<Ref<XsollaUser>>,
     ) -> bool {
         let [config_tick, user_tick] = self.ticks;
         let has_config = self.config.is_some() || self.config_error.is_some();
@@ -40,78 +42,96 @@ impl Settings {
             user.is_changed() || Some(user.last_changed()) != user_tick
         })
     }
+
+    /// Passes the config and the user on when they come, change, or go. The orders that waited for the
+    /// player are followed, and returned.
+    pub(super) fn pass_on(
+        &mut self,
+        world: &mut World,
+        handle: &Handle,
+        fence: &mut Fence,
+    ) -> Vec<OrderId> {
+        let [_, user_tick] = self.ticks;
+        self.ticks = [
+            (world.get_resource_ref::<XsollaConfig>()).map(|config| config.last_changed()),
+            (world.get_resource_ref::<XsollaUser>()).map(|user| user.last_changed()),
+        ];
+        self.pass_config_on(world.get_resource(), handle);
+        // The same token inserted anew is a wish to try it again, where it was refused.
+        let [_, new_tick] = self.ticks;
+        let is_inserted = user_tick != new_tick;
+        let user = world.get_resource::<XsollaUser>();
+        if user == self.user.as_ref() && !is_inserted {
+            return Vec::new();
+        }
+        let user = user.cloned();
+        self.pass_user_on(
+            user,
+            &mut world.get_resource_or_init::<Orders>(),
+            handle,
+            fence,
+        )
+    }
+
+    fn pass_config_on(&mut self, config: Option<&XsollaConfig>, handle: &Handle) {
+        // Writing the same value anew is no reason to reconnect.
+        if self.config_error.is_none() && config == self.config.as_ref() {
+            return;
+        }
+        let error = config.and_then(|config| config.validate().err());
+        if error != self.config_error {
+            if let Some(error) = &error {
+                log::error!("the XsollaConfig cannot be used: {error}");
+            }
+            self.config_error = error;
+        }
+        let config = config.filter(|_| self.config_error.is_none()).cloned();
+        if config != self.config {
+            self.config.clone_from(&config);
+            handle.send(Input::Configure(config.map(Arc::new)));
+        }
+    }
+
+    fn pass_user_on(
+        &mut self,
+        user: Option<XsollaUser>,
+        orders: &mut Orders,
+        handle: &Handle,
+        fence: &mut Fence,
+    ) -> Vec<OrderId> {
+        let mut tracked = Vec::new();
+        if let Some(old) = self.user.take()
+            && user.as_ref().is_none_or(|user| user.id() != old.id())
+        {
+            handle.send(Input::LogOut(old.id().clone()));
+            fence.log_out(old.id().clone());
+        }
+        let Some(user) = user else {
+            return tracked;
+        };
+        self.user = Some(user.clone());
+        fence.log_in(user.id());
+        let expires_in = expires_in(&user);
+        handle.send(Input::LogIn {
+            user: user.clone(),
+            expires_in,
+        });
+        if std::mem::take(&mut self.waits_for_user) {
+            for order in orders.iter_mut().filter(|order| order.user.is_none()) {
+                order.user = Some(user.id().clone());
+                handle.send(Input::Track {
+                    user: user.id().clone(),
+                    order_id: order.order_id,
+                });
+                tracked.push(order.order_id);
+            }
+        }
+        tracked
+    }
 }
 
 /// How long a token is good for, by its own word.
 pub(super) fn expires_in(user: &XsollaUser) -> Option<Duration> {
     let left = user.expires_at()?.duration_since(calendar());
     Some(left.unwrap_or_default())
-}
-
-impl Tracking {
-    /// Passes the config and the user on when they come, change, or go.
-    pub(super) fn pass_settings_on(&mut self, world: &mut World) {
-        self.settings.ticks = [
-            (world.get_resource_ref::<XsollaConfig>()).map(|config| config.last_changed()),
-            (world.get_resource_ref::<XsollaUser>()).map(|user| user.last_changed()),
-        ];
-        self.pass_config_on(world.get_resource());
-        // Writing the same value anew is no log-in.
-        if world.get_resource::<XsollaUser>() != self.settings.user.as_ref() {
-            let user = world.get_resource::<XsollaUser>().cloned();
-            self.pass_user_on(user, &mut world.get_resource_or_init::<Orders>());
-        }
-    }
-
-    fn pass_config_on(&mut self, config: Option<&XsollaConfig>) {
-        let settings = &mut self.settings;
-        // Writing the same value anew is no reason to reconnect.
-        if settings.config_error.is_none() && config == settings.config.as_ref() {
-            return;
-        }
-        let error = config.and_then(|config| config.validate().err());
-        if error != settings.config_error {
-            if let Some(error) = &error {
-                log::error!("the XsollaConfig cannot be used: {error}");
-            }
-            settings.config_error = error;
-        }
-        let config = config.filter(|_| settings.config_error.is_none()).cloned();
-        if config != settings.config {
-            settings.config.clone_from(&config);
-            self.handle.send(Input::Configure(config.map(Arc::new)));
-        }
-    }
-
-    fn pass_user_on(&mut self, user: Option<XsollaUser>, orders: &mut Orders) {
-        if let Some(old) = self.settings.user.take()
-            && user.as_ref().is_none_or(|user| user.id() != old.id())
-        {
-            self.handle.send(Input::LogOut(old.id().clone()));
-            self.fence.log_out(old.id().clone());
-        }
-        let Some(user) = user else {
-            return;
-        };
-        self.settings.user = Some(user.clone());
-        self.fence.log_in(user.id());
-        let expires_in = expires_in(&user);
-        self.handle.send(Input::LogIn {
-            user: user.clone(),
-            expires_in,
-        });
-        if !std::mem::take(&mut self.settings.waits_for_user) {
-            return;
-        }
-        for order in orders.iter_mut() {
-            if order.user.is_none() {
-                order.user = Some(user.id().clone());
-                self.handle.send(Input::Track {
-                    user: user.id().clone(),
-                    order_id: order.order_id,
-                });
-                self.fail_if_dead(order);
-            }
-        }
-    }
 }

@@ -139,6 +139,19 @@ impl Tracking {
         }
     }
 
+    /// Passes the config and the user on when they come, change, or go.
+    pub(super) fn pass_settings_on(&mut self, world: &mut World) {
+        let tracked = self.settings.pass_on(world, &self.handle, &mut self.fence);
+        for order_id in tracked {
+            if let Some(order) = world
+                .get_resource::<Orders>()
+                .and_then(|orders| orders.get(order_id))
+            {
+                self.fail_if_dead(order);
+            }
+        }
+    }
+
     /// Every system has had a frame for what was sent in the last one.
     pub(super) fn confirm_delivered(&mut self) {
         for order_id in std::mem::take(&mut self.delivered) {

@@ -19,11 +19,20 @@ const ORDERS: TableDefinition<(u64, &str, u64), &[u8]> = TableDefinition::new("o
 /// A ledger has a few orders; the library's default is for bulk.
 const CACHE_BYTES: usize = 256 * 1024;
 
-pub(super) struct Redb {
+struct Redb {
     path: PathBuf,
     database: Option<Database>,
     /// That the file was damaged is worth knowing for as long as the game runs.
     damage: Option<LedgerError>,
+}
+
+/// The ledger in this file, which is opened when it is first needed.
+pub(super) fn open(path: PathBuf) -> Result<Box<dyn LedgerStore>, LedgerError> {
+    Ok(Box::new(Redb {
+        path,
+        database: None,
+        damage: None,
+    }))
 }
 
 impl LedgerStore for Redb {
@@ -86,14 +95,6 @@ impl LedgerStore for Redb {
 }
 
 impl Redb {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            database: None,
-            damage: None,
-        }
-    }
-
     /// Does the work on the open database. A file that turns out to be damaged is put aside, and the
     /// work done on a new one.
     fn attempt<T>(
@@ -133,7 +134,7 @@ impl Redb {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let database = match database {
                 Some(database) => database,
-                None => open(path)?,
+                None => open_database(path)?,
             };
             let done = work(&database).map_err(Failure::from)?;
             Ok((database, done))
@@ -156,7 +157,7 @@ impl Redb {
     }
 }
 
-fn open(path: &Path) -> Result<Database, Failure> {
+fn open_database(path: &Path) -> Result<Database, Failure> {
     let is_there = path.try_exists().map_err(Failure::io)?;
     if !is_there {
         create(path)?;

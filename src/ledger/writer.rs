@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
+use crate::ledger::kinds::{StoreKey, open_store, sound_state, store_key};
 use crate::ledger::memory::Memory;
-use crate::ledger::{StoreKey, open_store, sound_state, store_key};
 use crate::model::ledger::{
     Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerState, LedgerStore,
     Restored,

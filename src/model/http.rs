@@ -9,6 +9,9 @@ use crate::model::user::XsollaUser;
 /// The largest answer that is read. An order is a few kilobytes.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+/// The largest message that is read from a socket: room for some ten thousand publications.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+
 /// A request, which is a `POST` where it has a body.
 #[derive(Debug)]
 pub(crate) struct Request {

@@ -15,6 +15,3 @@ pub(crate) use web::{browser, folder, http, runtime, thread, time, websocket};
 
 #[cfg(all(target_family = "wasm", feature = "emulator"))]
 compile_error!("the feature `emulator` is for desktops: a browser listens on no socket");
-
-/// The largest message that is read from a socket: room for some ten thousand publications.
-const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;

@@ -92,7 +92,7 @@ struct Driver {
     inbox: mpsc::Sender<Input>,
     network: Arc<Network>,
     /// Each player's socket. Dropping it closes the socket.
-    sockets: BTreeMap<UserId, socket::Handle>,
+    sockets: BTreeMap<UserId, socket::Socket>,
     /// The requests that are under way. Dropping one cancels it.
     requests: BTreeMap<RequestId, oneshot::Sender<()>>,
     /// Started with the first settings.

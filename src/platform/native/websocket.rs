@@ -16,7 +16,7 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 use url::{Host, Url};
 
 use crate::model::error::{ConnectStep, SocketError, shorten};
-use crate::platform::MAX_MESSAGE_BYTES;
+use crate::model::http::MAX_MESSAGE_BYTES;
 use crate::platform::native::dns::resolve;
 use crate::platform::native::http::Network;
 

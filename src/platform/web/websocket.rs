@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::Closure;
 use web_sys::{CloseEvent, MessageEvent};
 
 use crate::model::error::{ConnectStep, SocketError, shorten};
-use crate::platform::MAX_MESSAGE_BYTES;
+use crate::model::http::MAX_MESSAGE_BYTES;
 use crate::platform::web::http::Network;
 use crate::platform::web::runtime::timeout;
 

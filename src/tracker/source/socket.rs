@@ -27,7 +27,7 @@ pub(in crate::tracker) struct Open {
 
 /// The socket's address. The socket is closed when this is dropped.
 #[derive(Debug)]
-pub(in crate::tracker) struct Handle {
+pub(in crate::tracker) struct Socket {
     opens: mpsc::UnboundedSender<Open>,
     /// The connection that was asked for last.
     connection: ConnectionId,
@@ -42,18 +42,18 @@ pub(in crate::tracker) fn open(
     network: Arc<Network>,
     clock: Clock,
     counters: &Arc<Counters>,
-) -> (Handle, impl Future<Output = ()> + use<>) {
+) -> (Socket, impl Future<Output = ()> + use<>) {
     let (opens, replacements) = mpsc::unbounded_channel();
-    let handle = Handle {
+    let socket = Socket {
         opens,
         connection: open.connection,
         up: None,
         counters: counters.clone(),
     };
-    (handle, run(open, replacements, inbox, network, clock))
+    (socket, run(open, replacements, inbox, network, clock))
 }
 
-impl Handle {
+impl Socket {
     /// Opens another connection in place of the one before. It comes back where there is no task any
     /// more.
     pub(in crate::tracker) fn replace(&mut self, open: Open) -> Option<Open> {
@@ -76,7 +76,7 @@ impl Handle {
     }
 }
 
-/// Runs a connection at a time, each in place of the one before, until the handle is dropped. The session
+/// Runs a connection at a time, each in place of the one before, until the address is dropped. The session
 /// goes on from one to the next.
 async fn run(
     first: Open,

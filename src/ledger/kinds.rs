@@ -1,0 +1,68 @@
+//! The kinds of ledgers, and where each keeps a player's orders.
+
+use std::path::PathBuf;
+
+use crate::ledger::memory::Memory;
+use crate::ledger::redb;
+use crate::model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, Place};
+use crate::model::user::UserId;
+use crate::platform::folder::data_dir;
+
+/// A store of its own, with its own waiting changes: one for each file, or one for all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum StoreKey {
+    File(PathBuf),
+    Only,
+}
+
+/// Which store a player's orders are in.
+pub(super) fn store_key(ledger: &Ledger, project_id: u64, user: &UserId) -> StoreKey {
+    match &ledger.0 {
+        Place::Disabled | Place::Custom(_) => StoreKey::Only,
+        Place::At(path) => StoreKey::File(path.clone()),
+        Place::UserData => match data_dir() {
+            None => StoreKey::Only,
+            Some(mut path) => {
+                path.push("bevy_xsolla");
+                path.push(project_id.to_string());
+                path.push(format!("{}.redb", file_name(user)));
+                StoreKey::File(path)
+            }
+        },
+    }
+}
+
+/// The store itself. Every kind of ledger has its line here.
+pub(super) fn open_store(
+    ledger: &Ledger,
+    key: &StoreKey,
+) -> Result<Box<dyn LedgerStore>, LedgerError> {
+    match (&ledger.0, key) {
+        (Place::Custom(custom), _) => Ok(Box::new(custom.clone())),
+        (Place::Disabled, _) => Ok(Box::new(Memory::default())),
+        (Place::UserData | Place::At(_), StoreKey::File(path)) => redb::open(path.clone()),
+        (Place::UserData | Place::At(_), StoreKey::Only) => Err(LedgerError::NoPlace),
+    }
+}
+
+/// What is said of a ledger in which nothing is wrong.
+pub(super) fn sound_state(ledger: &Ledger) -> LedgerState {
+    match ledger.0 {
+        Place::Disabled => LedgerState::Disabled,
+        Place::UserData | Place::At(_) | Place::Custom(_) => LedgerState::Kept,
+    }
+}
+
+/// The id in letters that every file system takes, and no separator among them. What of a long one is
+/// cut off does not matter: entries are found by their user.
+fn file_name(user: &UserId) -> String {
+    let mut name = String::new();
+    for byte in user.as_str().bytes().take(60) {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
+            // In hexadecimal, because some file systems take capitals and small letters for the same.
+            _ => name.push_str(&format!("_{byte:02x}")),
+        }
+    }
+    name
+}
