@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_debug_implementations, unreachable_pub)]
 // docs.rs shows which feature an item needs. It builds with a nightly compiler, and nobody else sets this.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
