@@ -1,7 +1,7 @@
 //! The plugin's socket against a real Centrifugo, the server that speaks the protocol of Xsolla's.
 //!
-//! The news comes from Centrifugo; Get Order is the emulator's, which keeps saying `new` unless a
-//! test has it say otherwise: so what the game hears, it heard over the socket.
+//! The news comes from Centrifugo; Get Order is the emulator's, which keeps saying `new` until a test
+//! has it say otherwise: so that an order is done, the game has heard over the socket.
 //!
 //! Needs `tests/interop/setup.sh`. Without it the tests are skipped, and say so; with
 //! `BEVY_XSOLLA_REQUIRE_INTEROP=1` they fail.
@@ -63,14 +63,13 @@ impl Purchase {
         })
     }
 
-    /// Only the socket brings news in time: Get Order is asked once at the start, and then so rarely
-    /// that a test has failed by then.
+    /// Only the socket brings news in time: without one Get Order is asked so late that a test has failed
+    /// by then.
     fn socket_only(&self) -> XsollaConfig {
         let mut config = self.emulator.config();
         config.socket_url = self.tap.url();
         config.socket_grace = Duration::from_secs(300);
-        config.poll_interval = Duration::from_secs(300);
-        config.poll_interval_max = Duration::from_secs(300);
+        config.poll_interval = Duration::from_millis(50);
         config.retry_min = Duration::from_millis(50);
         config.retry_max = Duration::from_millis(200);
         config.ping_grace = Duration::from_millis(500);
@@ -80,7 +79,6 @@ impl Purchase {
     fn with_polling(&self) -> XsollaConfig {
         let mut config = self.socket_only();
         config.socket_grace = Duration::from_secs(1);
-        config.poll_interval = Duration::from_millis(50);
         config
     }
 
@@ -129,11 +127,15 @@ fn is_live(world: &World) -> bool {
     world.resource::<TrackerState>().is_live()
 }
 
-/// Runs until the order is granted, and says how the news of it came.
+/// Runs until the order is known to be done, and says how that news came. From then on Get Order says
+/// the same, and lists what is granted.
 #[track_caller]
-fn grant(game: &mut Game, order: OrderId) -> NewsSource {
+fn grant(purchase: &Purchase, game: &mut Game, order: OrderId) -> NewsSource {
+    game.wait_for_status(order, "done");
+    let source = game.orders().get(order).unwrap().source.unwrap();
+    purchase.emulator.set_status_silently(order, "done");
     game.wait_until_granted(order);
-    game.orders().get(order).unwrap().source.unwrap()
+    source
 }
 
 #[test]
@@ -172,7 +174,10 @@ fn what_was_published_before_the_connection_is_heard() {
     purchase.publish("done");
 
     let mut game = purchase.play(purchase.socket_only());
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
     let sword = &game.told().done[0].items[0];
     assert_eq!((sword.sku.as_str(), sword.quantity), ("sword", 1));
 }
@@ -188,7 +193,10 @@ fn a_history_of_many_pages_is_read_to_its_end() {
     purchase.publish("done");
 
     let mut game = purchase.play(purchase.socket_only());
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
     assert_eq!(game.told().done.len(), 1);
     let asked = purchase.tap.messages(0, Way::Up);
     let asked = asked.iter().filter(|message| !message["history"].is_null());
@@ -214,7 +222,10 @@ fn a_channel_that_is_subscribed_after_the_connection_is_followed() {
     game.wait_for_status(purchase.order, "paid");
     game.wait_until_live();
     purchase.publish("done");
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
     assert_eq!(purchase.tap.connections(), 1);
 }
 
@@ -232,7 +243,10 @@ fn live_publications_are_heard_in_their_order() {
     purchase.publish("paid");
     game.wait_for_status(purchase.order, "paid");
     purchase.publish("done");
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
     let statuses = game.statuses(purchase.order);
     assert!(statuses.join(" ").ends_with("paid done"), "{statuses:?}");
 }
@@ -275,7 +289,7 @@ fn every_message_of_a_frame_is_heard() {
         .tap
         .wait_for("a frame with several messages", is_shared);
     for &order in &orders {
-        assert_eq!(grant(&mut game, order), NewsSource::Socket);
+        assert_eq!(grant(&purchase, &mut game, order), NewsSource::Socket);
     }
     assert_eq!(game.told().done.len(), orders.len(), "each is granted once");
 }
@@ -299,7 +313,10 @@ fn what_was_missed_while_the_link_was_down_is_recovered() {
     let before = purchase.tap.connections();
     game.wait_until("another attempt", |_| purchase.tap.connections() > before);
     purchase.tap.lead_to(purchase.server.url());
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
 
     // On the wire: the position as the server knows it, and the server's word that nothing is missing.
     let seen = purchase.tap.seen();
@@ -325,7 +342,10 @@ fn a_link_that_breaks_before_the_history_came_loses_nothing() {
     purchase.publish("done");
     purchase.tap.cut_before("\"publications\"");
     let mut game = purchase.play(purchase.socket_only());
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
     assert!(purchase.tap.connections() > 1);
     let sent = purchase.tap.messages(0, Way::Down);
     assert!(sent.iter().all(|message| message["history"].is_null()));
@@ -355,7 +375,10 @@ fn an_order_paid_after_the_server_lost_its_memory_is_granted() {
 
     purchase.publish("paid");
     purchase.publish("done");
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
     assert_eq!(game.grants(purchase.order), 1);
 }
 
@@ -377,7 +400,10 @@ fn what_the_server_forgot_is_asked_for() {
         .emulator
         .set_status_silently(purchase.order, "done");
     restart(&mut purchase, &mut game);
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Request);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Request
+    );
 }
 
 /// Ends the server as a crash does, and starts it anew behind the same address.
@@ -412,7 +438,10 @@ fn after_a_close_that_allows_it_the_socket_is_opened_again_at_once() {
     }
     game.wait_until_live();
     purchase.publish("done");
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
 }
 
 #[test]
@@ -446,7 +475,10 @@ fn after_a_close_for_good_the_order_is_granted_by_polling() {
         purchase
             .emulator
             .set_status_silently(purchase.order, "done");
-        assert_eq!(grant(&mut game, purchase.order), NewsSource::Request);
+        assert_eq!(
+            grant(&purchase, &mut game, purchase.order),
+            NewsSource::Request
+        );
     }
 }
 
@@ -470,7 +502,10 @@ fn a_link_without_pings_is_replaced() {
     purchase.tap.freeze();
     purchase.publish("done");
 
-    assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+    assert_eq!(
+        grant(&purchase, &mut game, purchase.order),
+        NewsSource::Socket
+    );
     let reason = SocketError::PingMissing;
     let reconnecting = TrackerState::Reconnecting { reason };
     let states = &game.told().states;
@@ -519,7 +554,10 @@ fn a_server_that_gives_no_history_away_is_followed_live() {
         purchase.publish("paid");
         game.wait_for_status(purchase.order, "paid");
         purchase.publish("done");
-        assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+        assert_eq!(
+            grant(&purchase, &mut game, purchase.order),
+            NewsSource::Socket
+        );
         assert_eq!(purchase.tap.connections(), 1);
     }
 }
@@ -544,7 +582,7 @@ fn an_order_is_granted_though_the_server_ends_the_subscription() {
     purchase
         .emulator
         .set_status_silently(purchase.order, "done");
-    grant(&mut game, purchase.order);
+    grant(&purchase, &mut game, purchase.order);
     assert_eq!(game.grants(purchase.order), 1);
 }
 
@@ -570,7 +608,10 @@ fn a_refused_token_is_asked_for_anew_and_the_new_one_opens_the_socket() {
         game.log_in(&purchase.user);
         game.wait_until_live();
         purchase.publish("done");
-        assert_eq!(grant(&mut game, purchase.order), NewsSource::Socket);
+        assert_eq!(
+            grant(&purchase, &mut game, purchase.order),
+            NewsSource::Socket
+        );
         assert_eq!(
             game.told().authorization_required.len(),
             1,
@@ -588,7 +629,7 @@ fn the_socket_is_closed_once_no_order_is_open() {
     let mut game = purchase.play(purchase.socket_only());
     game.wait_until_live();
     purchase.publish("done");
-    grant(&mut game, purchase.order);
+    grant(&purchase, &mut game, purchase.order);
     game.wait_until("rest", |world| {
         *world.resource::<TrackerState>() == TrackerState::Idle
     });

@@ -22,7 +22,10 @@ fn with_every_socket_refused_the_order_is_granted_by_polling() {
     game.wait_until("the tracker says that it polls", |world| {
         matches!(
             world.resource::<TrackerState>(),
-            TrackerState::Polling { reason: Some(_) }
+            TrackerState::Polling {
+                reason: Some(_),
+                ..
+            }
         )
     });
     emulator.pay(order);
@@ -194,7 +197,8 @@ fn a_port_that_nobody_listens_on_is_the_reason_in_the_state() {
         matches!(
             world.resource::<TrackerState>(),
             TrackerState::Polling {
-                reason: Some(SocketError::Connect(_))
+                reason: Some(SocketError::Connect(_)),
+                ..
             }
         )
     });
@@ -220,7 +224,8 @@ fn a_host_that_accepts_and_never_answers_is_the_reason_in_the_state() {
             TrackerState::Reconnecting {
                 reason: SocketError::TimedOut(_)
             } | TrackerState::Polling {
-                reason: Some(SocketError::TimedOut(_))
+                reason: Some(SocketError::TimedOut(_)),
+                ..
             }
         )
     });

@@ -21,8 +21,11 @@ use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 use wait::DEADLINE;
 pub use wait::wait_until as wait_for;
 
-/// A connection to the server of this URL.
-pub fn tcp(url: &str) -> TcpStream {
+pub fn tcp(emulator: &XsollaEmulator) -> TcpStream {
+    tcp_to(&emulator.store_url())
+}
+
+fn tcp_to(url: &str) -> TcpStream {
     let address = url.split('/').nth(2).expect("scheme://address/path");
     let stream = TcpStream::connect(address).expect("the server listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
@@ -57,7 +60,7 @@ pub fn send(
     token: Option<&str>,
     body: &str,
 ) -> TcpStream {
-    let mut stream = tcp(&emulator.store_url());
+    let mut stream = tcp(emulator);
     let authorization = token.map_or(String::new(), |token| {
         format!("Authorization: Bearer {token}\r\n")
     });
@@ -137,7 +140,7 @@ impl Socket {
     }
 
     fn try_open_at(url: &str) -> Result<Self, u16> {
-        match client(url, tcp(url)) {
+        match client(url, tcp_to(url)) {
             Ok((socket, _)) => Ok(Self {
                 socket,
                 lines: VecDeque::new(),

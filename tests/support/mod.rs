@@ -188,8 +188,18 @@ impl Game {
 
     /// Lets frames go by until the condition holds.
     #[track_caller]
-    pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&World) -> bool) {
-        let deadline = Instant::now() + DEADLINE;
+    pub fn wait_until(&mut self, what: &str, condition: impl FnMut(&World) -> bool) {
+        self.wait_for_so_long(DEADLINE, what, condition);
+    }
+
+    #[track_caller]
+    fn wait_for_so_long(
+        &mut self,
+        patience: Duration,
+        what: &str,
+        mut condition: impl FnMut(&World) -> bool,
+    ) {
+        let deadline = Instant::now() + patience;
         loop {
             self.app.update();
             if condition(self.app.world()) {
@@ -244,10 +254,12 @@ impl Game {
         });
     }
 
-    /// Lets frames go by until the game was told that tracking this order has failed.
+    /// Lets frames go by until the game was told that tracking this order has failed. That may take a
+    /// minute: the store's refusals of a fresh order are not believed sooner.
     #[track_caller]
     pub fn wait_until_failed(&mut self, order_id: OrderId) {
-        self.wait_until("the failure of the order is told", |world| {
+        let patience = Duration::from_secs(60) + DEADLINE;
+        self.wait_for_so_long(patience, "the failure of the order is told", |world| {
             let told = world.resource::<Told>();
             told.failed.iter().any(|failed| failed.order_id == order_id)
         });
