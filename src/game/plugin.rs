@@ -15,6 +15,7 @@ use crate::model::message::{
 };
 use crate::model::purchase::{PaymentPageFailed, PurchaseFailed, PurchaseStarted};
 use crate::model::state::TrackerState;
+use crate::model::user::UserId;
 use crate::platform::runtime;
 use crate::platform::thread::wait_for_task;
 use crate::tracker::driver;
@@ -67,6 +68,7 @@ pub(super) fn add_game_side(app: &mut App) {
         .register_type::<TrackerState>()
         .register_type::<LedgerState>()
         .register_type::<Catalog>()
+        .register_type::<UserId>()
         .add_systems(
             PreUpdate,
             // It takes the whole world, and may do so before or after what others do here.
