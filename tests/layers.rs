@@ -15,6 +15,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test fails by a panic"
 )]
 
@@ -336,7 +337,7 @@ fn imports(
                 return;
             }
             name => {
-                if name != "*" && !(name == "self" && !prefix.is_empty()) {
+                if name != "*" && (name != "self" || prefix.is_empty()) {
                     path.push(name.to_owned());
                 }
                 if is_at(tokens, *i, &["::"]) {
@@ -477,14 +478,14 @@ impl Crate {
     /// The modules of the files that a path leads to.
     fn files_of(&self, reference: &Reference) -> impl Iterator<Item = Vec<String>> {
         let mut files = BTreeSet::new();
-        if let Some(path) = self.from_root(reference) {
+        if let Some(path) = self.absolute(reference) {
             self.follow(&path, 0, &mut files);
         }
         files.into_iter()
     }
 
     /// The path from the crate's root; `None` where it leads to another crate, or begins with a type.
-    fn from_root(&self, reference: &Reference) -> Option<Vec<String>> {
+    fn absolute(&self, reference: &Reference) -> Option<Vec<String>> {
         let mut module = reference.module.clone();
         let mut path = &reference.path[..];
         match path[0].as_str() {
@@ -516,9 +517,7 @@ impl Crate {
         let imports = self.files[module].references.iter().filter(|reference| {
             reference.name.is_some() && reference.name.as_ref() == rest.first()
         });
-        let targets: Vec<_> = imports
-            .filter_map(|import| self.from_root(import))
-            .collect();
+        let targets: Vec<_> = imports.filter_map(|import| self.absolute(import)).collect();
         if targets.is_empty() {
             files.insert(module.to_vec());
         }

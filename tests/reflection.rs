@@ -151,10 +151,10 @@ fn what_is_reflected_can_be_copied_and_written_down() {
     assert_eq!(applied.len(), orders.len());
     assert_eq!(applied.get(order), orders.get(order));
 
-    let json = to_json(orders, &types);
+    let state = world.resource::<TrackerState>();
+    let json = to_json(state, &types);
     let read = ReflectDeserializer::new(&types).deserialize(&json).unwrap();
-    let read = Orders::from_reflect(&*read).unwrap();
-    assert_eq!(read.get(order), orders.get(order));
+    assert_eq!(&TrackerState::from_reflect(&*read).unwrap(), state);
 }
 
 #[test]

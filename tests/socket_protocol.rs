@@ -113,7 +113,7 @@ impl Kind {
                     channel: format!("{namespace}:alice"),
                 };
                 let centrifugo = Centrifugo::start(binary, &player);
-                (centrifugo.url(), Software::Centrifugo(centrifugo))
+                (centrifugo.url(), Software::Centrifugo(Box::new(centrifugo)))
             }
         };
         let server = Server {
@@ -140,7 +140,7 @@ struct Server {
 
 enum Software {
     Emulator(XsollaEmulator),
-    Centrifugo(Centrifugo),
+    Centrifugo(Box<Centrifugo>),
 }
 
 impl Server {

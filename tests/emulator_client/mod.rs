@@ -7,6 +7,10 @@
 )]
 
 #[path = "../support/wait.rs"]
+#[allow(
+    clippy::duplicate_mod,
+    reason = "not every test that has this module has the other support"
+)]
 mod wait;
 
 use std::collections::VecDeque;
@@ -21,11 +25,8 @@ use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 use wait::DEADLINE;
 pub use wait::wait_until as wait_for;
 
-pub fn tcp(emulator: &XsollaEmulator) -> TcpStream {
-    tcp_to(&emulator.store_url())
-}
-
-fn tcp_to(url: &str) -> TcpStream {
+/// A connection to the server of this URL.
+pub fn tcp(url: &str) -> TcpStream {
     let address = url.split('/').nth(2).expect("scheme://address/path");
     let stream = TcpStream::connect(address).expect("the server listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
@@ -60,7 +61,7 @@ pub fn send(
     token: Option<&str>,
     body: &str,
 ) -> TcpStream {
-    let mut stream = tcp(emulator);
+    let mut stream = tcp(&emulator.store_url());
     let authorization = token.map_or(String::new(), |token| {
         format!("Authorization: Bearer {token}\r\n")
     });
@@ -140,7 +141,7 @@ impl Socket {
     }
 
     fn try_open_at(url: &str) -> Result<Self, u16> {
-        match client(url, tcp_to(url)) {
+        match client(url, tcp(url)) {
             Ok((socket, _)) => Ok(Self {
                 socket,
                 lines: VecDeque::new(),
