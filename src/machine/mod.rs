@@ -31,7 +31,7 @@ use self::input::{Input, RequestId};
 use self::order::Order;
 use self::output::{Notice, Output};
 use self::pending::PendingPurchases;
-use self::player::{Player, Reading, severity};
+use self::player::{Player, severity};
 use self::queue::RequestQueue;
 use self::timers::Timers;
 use crate::model::config::XsollaConfig;
@@ -197,10 +197,7 @@ impl Machine {
                 Timer::Reopen(user) => self.reconnect(&user, now),
                 Timer::Renew(user) => self.renew(&user, now),
                 Timer::Token(user) => self.token_expires(&user, now),
-                Timer::Read(user) => {
-                    self.ledger_is_silent(true);
-                    self.take_loaded(&user, Vec::new(), Reading::Done, now);
-                }
+                Timer::Read(user) => self.reading_is_late(&user, now),
                 Timer::Record(order_id) => {
                     self.ledger_is_silent(true);
                     self.begin(order_id, now);

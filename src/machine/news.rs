@@ -62,11 +62,12 @@ impl Machine {
         source: NewsSource,
         now: Duration,
     ) {
+        let is_doubtful = self.is_doubtful(order_id);
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
         let is_end = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
-        if order.is_doubtful && is_end {
+        if is_doubtful && is_end {
             // Whether that is a refund, the ledger knows. It is asked for again once that was read.
             return;
         }
@@ -121,6 +122,15 @@ impl Machine {
         }
     }
 
+    /// Whether an earlier run or another instance of the game may have been granted an order, for all that
+    /// is known: the ledger has not been read.
+    fn is_doubtful(&self, order_id: OrderId) -> bool {
+        self.orders.get(&order_id).is_some_and(|order| {
+            let player = self.players.get(&order.user);
+            !order.is_vouched && player.is_some_and(|player| !player.reading.is_done())
+        })
+    }
+
     pub(super) fn request_if_open(&mut self, order_id: OrderId, now: Duration) {
         let order = self.orders.get(&order_id);
         if order.is_some_and(|order| order.phase.is_open()) {
@@ -134,7 +144,7 @@ impl Machine {
             return;
         };
         let is_done = order.status() == Some(&OrderStatus::Done);
-        if !order.phase.is_open() || !is_done || order.is_doubtful {
+        if !order.phase.is_open() || !is_done || self.is_doubtful(order_id) {
             return;
         }
         let Some(Details { items, price, .. }) = order.final_details().cloned() else {

@@ -25,9 +25,9 @@ pub(super) struct Order {
     pub(super) patience: Patience,
     /// What it is for, once Get Order was answered.
     pub(super) details: Option<Box<Details>>,
-    /// Whether an earlier run may have been granted it, for all that this run knows: another instance
-    /// holds the ledger. Then it is not granted before the ledger was read.
-    pub(super) is_doubtful: bool,
+    /// Whether this run knows that nobody was granted it: it was bought or seen unpaid in this run, or the
+    /// ledger says so. While another instance holds the ledger no other order is granted.
+    pub(super) is_vouched: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -250,7 +250,7 @@ impl Order {
                 is_overdue: false,
             },
             details: None,
-            is_doubtful: false,
+            is_vouched: false,
         }
     }
 
@@ -258,6 +258,7 @@ impl Order {
     pub(super) fn restored(user: UserId, entry: LedgerEntry, age: Duration, now: Duration) -> Self {
         let mut order = Self::new(user, entry > LedgerEntry::Open, now);
         order.patience.age = age;
+        order.is_vouched = true;
         if entry == LedgerEntry::Acknowledged {
             order.progress.status = Some(OrderStatus::Done);
             order.progress.reached = Stage::Done;

@@ -82,7 +82,7 @@ pub(super) enum Authorization {
 pub(super) enum Reading {
     NotBegun,
     UnderWay,
-    /// Another instance holds the ledger. It is read once that one lets go of it.
+    /// Another instance holds the ledger, or may: it is silent. It is read once that one lets go of it.
     Locked,
     Done,
 }

@@ -1,5 +1,6 @@
 //! The ledger: what it is told, and what it knew of before.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::machine::order::{Inquiry, Order, Phase};
@@ -10,6 +11,9 @@ use crate::machine::{Machine, Timer};
 use crate::model::ledger::{LedgerEntry, LedgerError, LedgerState, Restored};
 use crate::model::order::{OrderId, OrderPhase};
 use crate::model::user::UserId;
+
+/// How long a ledger that is silent may turn out to be held by another instance.
+const SILENCE_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Machine {
     /// Puts what is known of a player's orders into a ledger that does not have it.
@@ -43,7 +47,22 @@ impl Machine {
         self.take_loaded(user, orders, reading, now);
     }
 
-    pub(super) fn take_loaded(
+    /// The ledger has not answered. Tracking goes on, and grants what it knows to be new. What may have
+    /// been granted before waits a little longer: perhaps the machine has slept, and not the disk.
+    pub(super) fn reading_is_late(&mut self, user: &UserId, now: Duration) {
+        let player = self.players.get(user);
+        if player.is_some_and(|player| player.reading == Reading::Locked) {
+            return self.take_loaded(user, Vec::new(), Reading::Done, now);
+        }
+        self.ledger_is_silent(true);
+        self.take_loaded(user, Vec::new(), Reading::Locked, now);
+        if self.players.contains_key(user) {
+            let at = now + SILENCE_PATIENCE;
+            self.timers.set(Timer::Read(user.clone()), at);
+        }
+    }
+
+    fn take_loaded(
         &mut self,
         user: &UserId,
         orders: Vec<Restored>,
@@ -57,6 +76,7 @@ impl Machine {
         if player.reading == Reading::NotBegun {
             return;
         }
+        let waiting = player.open.clone();
         player.reading = reading;
         let queued = std::mem::take(&mut player.queued);
         let untracked = std::mem::take(&mut player.untracked);
@@ -70,7 +90,7 @@ impl Machine {
             self.settle_purchases(order_id, now);
         }
         if reading.is_done() {
-            self.end_doubts(user, now);
+            self.end_doubts(waiting, now);
         }
         self.check_acknowledged(user, now);
         self.update_state(user);
@@ -78,22 +98,10 @@ impl Machine {
     }
 
     /// What was not granted because another instance might have been, is known now.
-    fn end_doubts(&mut self, user: &UserId, now: Duration) {
-        let Some(player) = self.players.get(user) else {
-            return;
-        };
-        for order_id in player
-            .open
-            .union(&player.recording)
-            .copied()
-            .collect::<Vec<_>>()
-        {
-            if let Some(order) = self.orders.get_mut(&order_id)
-                && std::mem::take(&mut order.is_doubtful)
-            {
-                self.grant_if_ready(order_id, now);
-                self.request_if_open(order_id, now);
-            }
+    fn end_doubts(&mut self, waiting: BTreeSet<OrderId>, now: Duration) {
+        for order_id in waiting {
+            self.grant_if_ready(order_id, now);
+            self.request_if_open(order_id, now);
         }
     }
 

@@ -155,7 +155,7 @@ impl Machine {
             && let Some(order) = self.orders.get_mut(&order_id)
         {
             // Nobody was granted what is not paid yet.
-            order.is_doubtful = false;
+            order.is_vouched = true;
         }
         self.clear_request_trouble(order_id);
         self.revive_if_paid(order_id, status, now);

@@ -76,9 +76,8 @@ impl Machine {
             player.queued.insert(order_id);
             return;
         }
-        let is_doubtful = player.reading == Reading::Locked;
         let mut order = Order::new(user.clone(), was_granted, now);
-        order.is_doubtful = is_doubtful && !self.pending.has_recording(order_id);
+        order.is_vouched = self.pending.has_recording(order_id);
         let entry = order.entry().unwrap_or(LedgerEntry::Open);
         self.insert(order_id, order);
         self.timers

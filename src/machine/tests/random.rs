@@ -982,8 +982,9 @@ impl World {
                 "seed {seed}: {order_id} was granted after its acknowledgement"
             );
         }
-        // An order whose page nobody was shown is waited for still.
-        let is_unpaid = self.server.values().any(|order| order.waits_for_page);
+        // An order that nobody has paid is waited for still.
+        let mut orders = self.server.values();
+        let is_unpaid = orders.any(|order| order.waits_for_page || !order.to_come.is_empty());
         assert!(
             is_unpaid || self.machine.is_idle(),
             "seed {seed}: something still runs: {:?}",
