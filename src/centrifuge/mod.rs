@@ -7,8 +7,6 @@
 //! The sources are the Centrifugo documentation ("Client protocol") and frames that were captured from real
 //! servers.
 
-#[cfg(test)]
-mod hard_cases;
 mod protocol;
 pub(crate) mod session;
 #[cfg(test)]
