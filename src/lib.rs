@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_debug_implementations, unreachable_pub)]
-// docs.rs shows which feature an item needs. It builds with a nightly compiler, and nobody else sets this.
+// docs.rs builds with a nightly compiler and sets `docsrs`, to show which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod centrifuge;
@@ -18,7 +18,7 @@ pub mod emulator;
 #[doc(hidden)]
 #[path = "../fuzz/harness.rs"]
 pub mod fuzzing;
-// There is nothing in it but documentation.
+// The guide holds documentation only.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("game/guide/index.md")]
 pub mod guide {
@@ -68,7 +68,7 @@ pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
 pub use rust_decimal::Decimal;
 
-/// Everything a game needs: `use bevy_xsolla::prelude::*`.
+/// The names that most games need: `use bevy_xsolla::prelude::*`.
 pub mod prelude {
     pub use crate::{
         AuthorizationRequired, Catalog, CatalogState, Decimal, Ledger, LedgerState, Order,

@@ -1,14 +1,12 @@
-//! A client of the Centrifuge protocol, version 2, in JSON: the part of it that order tracking needs.
+//! A client of the Centrifuge protocol, version 2, in JSON. It has the parts that order tracking needs:
+//! server-side subscriptions, history, recovery by epoch and offset, and pings.
 //!
-//! Server-side subscriptions, history, recovery by epoch and offset, pings. `protocol` (messages as
-//! they are on the wire) and `session` (what to say and what it means) do no IO and read no clock;
-//! `transport` owns the WebSocket.
+//! `protocol` has the messages, and `session` has the rules of the conversation. Both do no IO and read no clock;
+//! `tracker::source::socket` connects a session to a WebSocket.
 //!
-//! Source of the facts: the Centrifugo documentation ("Client protocol"), and frames captured from
-//! real servers.
+//! The sources are the Centrifugo documentation ("Client protocol") and frames that were captured from real
+//! servers.
 
-#[cfg(test)]
-mod hard_cases;
 mod protocol;
 pub(crate) mod session;
 #[cfg(test)]

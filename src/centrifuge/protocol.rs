@@ -1,7 +1,7 @@
-//! The messages as they are on the wire.
+//! The messages of the protocol.
 //!
-//! Zero values are left out by servers, nulls appear, and fields that nobody here needs come and go:
-//! whatever is not read by name is skipped.
+//! Servers leave zero values out, write nulls, and add fields that are not needed here. Unknown fields are
+//! skipped.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,16 +11,16 @@ use serde_json::value::RawValue;
 
 use crate::model::error::SocketError;
 
-/// Where a client stands in a channel's stream of publications.
+/// A client's position in a channel's stream of publications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// The life of the stream: offsets of different epochs cannot be compared.
+    /// The id of the stream. Offsets of different epochs cannot be compared.
     pub(crate) epoch: String,
-    /// The last publication that was seen.
+    /// The offset of the last publication that was seen.
     pub(crate) offset: u64,
 }
 
-/// What the client says.
+/// A command of the client.
 #[derive(Debug, Serialize)]
 pub(super) struct Command<'a> {
     pub(super) id: u32,
@@ -60,12 +60,12 @@ pub(super) struct Since<'a> {
 /// The answer to a server's ping.
 pub(super) const PONG: &str = "{}";
 
-/// What the server says: a reply to a command, a push, or a ping.
+/// A message of the server: a reply to a command, a push, or a ping.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Message<'a> {
-    /// An empty object. One with a field that is unknown here is none: a pong that nobody asked for
-    /// costs the connection.
+    /// Whether the message is an empty object. A message with an unknown field is not a ping, and a pong that the
+    /// server did not ask for would cost the connection.
     #[serde(skip)]
     pub(super) is_ping: bool,
     #[serde(deserialize_with = "or_default")]
@@ -96,15 +96,15 @@ pub(super) struct ErrorReply<'a> {
 pub(super) struct Connected<'a> {
     #[serde(borrow, deserialize_with = "or_default")]
     pub(super) subs: BTreeMap<Cow<'a, str>, Subscription<'a>>,
-    /// Seconds between two pings of the server; 0 where it sends none.
+    /// The seconds between two pings of the server, or 0 if it sends none.
     #[serde(deserialize_with = "or_default")]
     pub(super) ping: u32,
-    /// Whether the server wants them answered.
+    /// Whether the server wants its pings answered.
     #[serde(deserialize_with = "or_default")]
     pub(super) pong: bool,
 }
 
-/// A server-side subscription, in the reply to `connect` or in a push of its own.
+/// A server-side subscription, in the reply to `connect` or in a push.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Subscription<'a> {
@@ -114,7 +114,7 @@ pub(super) struct Subscription<'a> {
     pub(super) positioned: bool,
     #[serde(borrow, deserialize_with = "or_default")]
     pub(super) epoch: Cow<'a, str>,
-    /// The top of the stream.
+    /// The offset of the stream's last publication.
     #[serde(deserialize_with = "or_default")]
     pub(super) offset: u64,
     #[serde(deserialize_with = "or_default")]
@@ -130,7 +130,7 @@ pub(super) struct History<'a> {
     pub(super) publications: Vec<Publication<'a>>,
     #[serde(borrow, deserialize_with = "or_default")]
     pub(super) epoch: Cow<'a, str>,
-    /// The top of the stream, wherever this page of it ends.
+    /// The offset of the stream's last publication, even if this page ends before it.
     #[serde(deserialize_with = "or_default")]
     pub(super) offset: u64,
 }
@@ -140,7 +140,7 @@ pub(super) struct History<'a> {
 pub(super) struct Publication<'a> {
     #[serde(borrow)]
     pub(super) data: Option<&'a RawValue>,
-    /// 0 in a channel without history.
+    /// The offset, which is 0 in a channel without history.
     #[serde(deserialize_with = "or_default")]
     pub(super) offset: u64,
 }
@@ -168,7 +168,7 @@ pub(super) struct Disconnect<'a> {
     pub(super) reason: Option<Cow<'a, str>>,
 }
 
-/// A null is what a missing field is.
+/// Reads a null like a missing field.
 fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -177,7 +177,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// The messages of a text frame, which holds one a line.
+/// Reads the messages of a text frame, one per line.
 pub(super) fn messages(frame: &str) -> impl Iterator<Item = Result<Message<'_>, SocketError>> {
     frame
         .split('\n')
@@ -187,12 +187,12 @@ pub(super) fn messages(frame: &str) -> impl Iterator<Item = Result<Message<'_>, 
 }
 
 fn read(line: &str) -> Result<Message<'_>, SocketError> {
-    // Serde would take a list of a struct's fields for one as well.
+    // Serde alone would also accept a list of a struct's fields.
     let Some(fields) = line.strip_prefix('{') else {
         return Err(SocketError::Protocol("a message is no object".to_owned()));
     };
     let mut message: Message = serde_json::from_str(line).map_err(|error| {
-        // The category says enough; the text may be anything.
+        // The error has only its category, because the text may contain anything.
         SocketError::Protocol(format!("a message has a {:?} error", error.classify()))
     })?;
     message.is_ping = fields.trim_start() == "}";

@@ -1,7 +1,7 @@
-//! What to say to the server, and what its words mean: frames and time in, frames and events out.
+//! A conversation with the server. It takes frames and the time, and returns frames and events.
 //!
-//! A session outlives its connections, because what was seen of each channel is what the next
-//! connection recovers from.
+//! A session outlives its connections, because the next connection recovers from the positions that the last one
+//! has reached.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -14,25 +14,26 @@ use super::protocol::{
 };
 use crate::model::error::{ConnectStep, SocketError, shorten};
 
-/// Time since a moment of the caller's choice.
+/// The time since a moment of the caller's choice.
 pub(crate) type Time = Duration;
 
-/// Asks for the whole history; servers answer with a page of it (300 publications by default).
+/// Requests the whole history. Servers answer with a page of it (300 publications by default).
 const NO_LIMIT: i32 = -1;
-/// How many pages of a channel's history are read. An order whose news lies beyond is asked for.
+/// How many pages of a channel's history are read. An order whose news is on a later page is requested from the
+/// store.
 const MAX_HISTORY_PAGES: u32 = 20;
-/// How many live publications are told apart from those of a history that is still to come.
+/// How many live publications are remembered while a history is pending, so that they are not passed on again.
 const MAX_EARLY: usize = 256;
-/// Longer data can be no news of an order, which is some fifty bytes.
+/// The size of the largest data that is passed on. News of an order has about fifty bytes.
 const MAX_DATA_BYTES: usize = 4 * 1024;
-/// The longest channel name or epoch. Centrifugo's own limits are 255 and a few.
+/// The size of the longest channel name or epoch. Centrifugo's own limit for names is 255.
 const MAX_NAME_BYTES: usize = 255;
 /// How many channels a server may subscribe one user to. Xsolla's documentation shows one.
 const MAX_CHANNELS: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    /// For the answers to `connect` and `history`, and for the first subscription.
+    /// The time for the answers to `connect` and `history`, and for the first subscription.
     pub(crate) step_timeout: Duration,
     /// How much later than announced a ping may come.
     pub(crate) ping_grace: Duration,
@@ -40,23 +41,24 @@ pub(crate) struct Settings {
 
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A publication, each one once, in the order of its channel.
+    /// A publication. Each one comes once, in the order of its channel.
     Publication(Box<RawValue>),
-    /// A channel is subscribed, and its past has been told as far as the server gives it away.
+    /// A channel is subscribed, and its earlier publications have been passed on, as far as the server provides
+    /// them.
     Subscribed {
-        /// Whether nothing can be missing since the session's last connection (or, in its first,
-        /// since the stream began).
+        /// Whether nothing can be missing since the session's last connection, or, in its first connection, since
+        /// the stream began.
         recovered: bool,
     },
 }
 
-/// One user's conversation with the server.
+/// A conversation of one user with the server.
 #[derive(Debug)]
 pub(crate) struct Session {
     settings: Settings,
     channels: BTreeMap<String, Channel>,
     connection: Connection,
-    /// Whether a channel was lost sight of for good, until that is admitted.
+    /// Whether a channel was lost. It is reset when it is reported.
     has_lost_channel: bool,
     last_id: u32,
     frames: VecDeque<String>,
@@ -66,16 +68,16 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct Channel {
     position: Position,
-    /// The stream's top when it was subscribed.
+    /// The offset of the stream's last publication at the time of the subscription.
     top: u64,
-    /// Whether the server can say what was missed since `position`.
+    /// Whether the server can recover the publications since `position`.
     is_recoverable: bool,
     history: Option<HistoryRequest>,
-    /// The offsets of live publications that were passed on before the history that they follow was
-    /// read. Kept across connections, because a history may never be answered.
+    /// The offsets of live publications that were passed on before the pending history. They are kept across
+    /// connections, because a history may never be answered.
     early: BTreeSet<u64>,
-    /// Whether the stream was lost sight of: it began anew, or the server could not recover what was
-    /// missed. Kept across connections until it is admitted, because history may never be answered.
+    /// Whether publications may be missing, because the stream began anew or the server could not recover them. It
+    /// is kept across connections until it is reported, because a history may never be answered.
     has_gap: bool,
 }
 
@@ -94,7 +96,7 @@ enum Connection {
         deadline: Time,
     },
     Open {
-        /// Until when there must be a subscription; `None` once there is one.
+        /// The time by which there must be a subscription, or `None` once there is one.
         subscribe_by: Option<Time>,
         /// How long the server may be silent.
         silence: Option<Duration>,
@@ -116,11 +118,11 @@ impl Session {
         }
     }
 
-    /// Begins a connection: the first frame asks to connect with this data, and to recover what was
-    /// missed since the last one.
+    /// Begins a connection. Its first frame connects with this data, and recovers the publications since the last
+    /// connection.
     pub(crate) fn open(&mut self, data: &RawValue, now: Time) {
         self.frames.clear();
-        // What the last connection had to say of itself does not hold for this one.
+        // The last connection's subscription events do not hold for this one.
         self.events
             .retain(|event| matches!(event, Event::Publication(_)));
         self.last_id = 0;
@@ -148,7 +150,7 @@ impl Session {
         };
     }
 
-    /// Takes a text frame of the server's. After an error the connection is to be closed.
+    /// Processes a text frame of the server. After an error the connection must be closed.
     pub(crate) fn receive(&mut self, frame: &str, now: Time) -> Result<(), SocketError> {
         if let Connection::Open { heard_at, .. } = &mut self.connection {
             *heard_at = now;
@@ -159,7 +161,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether something should have been heard by now, and was not.
+    /// Checks the deadlines of the answers and of the server's ping.
     pub(crate) fn check_deadlines(&mut self, now: Time) -> Result<(), SocketError> {
         match &self.connection {
             Connection::Closed => return Ok(()),
@@ -191,7 +193,7 @@ impl Session {
         Ok(())
     }
 
-    /// When [`check_deadlines`](Self::check_deadlines) wants to be called next.
+    /// The time at which [`check_deadlines`](Self::check_deadlines) must be called next.
     pub(crate) fn deadline(&self) -> Option<Time> {
         match &self.connection {
             Connection::Closed => None,
@@ -249,7 +251,7 @@ impl Session {
                     ..
                 }
             );
-            // One answer for all that came at once.
+            // One pong answers all pings that came at once.
             let is_answered = self.frames.back().is_some_and(|frame| frame == PONG);
             if message.is_ping && answers_pings && !is_answered {
                 self.frames.push_back(PONG.to_owned());
@@ -276,7 +278,7 @@ impl Session {
                     match (message.error, message.history) {
                         (None, Some(history)) => self.take_history(&name, history, now),
                         (error, _) => {
-                            // Refused history (103, 108) is a server's right. Get Order fills in.
+                            // A server may refuse its history (103, 108). Get Order provides what is missing then.
                             let code = error.map_or(0, |error| error.code);
                             log::debug!("the server gives no history away (code {code})");
                             self.end_history(&name, false);
@@ -298,7 +300,7 @@ impl Session {
             heard_at: now,
             answers_pings: connected.pong && connected.ping > 0,
         };
-        // A channel that the server left out is gone, with all that was known of it.
+        // A channel that the server does not list is dropped with all that is known of it.
         let known = self.channels.len();
         self.channels
             .retain(|name, _| connected.subs.contains_key(name.as_str()));
@@ -386,13 +388,13 @@ impl Session {
         if channel.position.epoch.is_empty() {
             channel.position.epoch = history.epoch.into_owned();
         } else if !history.epoch.is_empty() && channel.position.epoch != *history.epoch {
-            // The stream began anew between the subscription and this reply: the server will say so
-            // by closing the connection (3010), and the next one starts from its new epoch.
+            // The stream began anew between the subscription and this reply. The server will close the connection
+            // for it (3010), and the next connection starts from the new epoch.
             return self.end_history(name, false);
         }
         let before = channel.position.offset;
         for publication in history.publications {
-            // What retention has taken from the stream's start is missing.
+            // Publications that the server has dropped from the stream's start are missing.
             channel.has_gap |= !channel.deliver(&publication, &mut self.events);
         }
         let has_moved = channel.position.offset > before;
@@ -403,17 +405,17 @@ impl Session {
         if !is_complete && has_moved && request.page < MAX_HISTORY_PAGES {
             return self.ask_history(name, request.page + 1, now);
         }
-        // An empty page below the top means that the server has dropped the rest.
+        // An empty page before the stream's end means that the server has dropped the rest.
         channel.position.offset = channel.position.offset.max(history.offset);
         self.finish(name, is_complete);
     }
 
-    /// Goes on without the history that was asked for.
+    /// Continues without the pending history.
     fn end_history(&mut self, name: &str, recovered: bool) {
         if let Some(channel) = self.channels.get_mut(name)
             && channel.history.take().is_some()
         {
-            // What comes next follows what was there at the subscription.
+            // The next publications follow the stream's end at the subscription.
             channel.position.offset = channel.position.offset.max(channel.top);
             self.finish(name, recovered);
         }
@@ -449,7 +451,7 @@ impl Session {
             return self.take_subscription(&push.channel, subscription, now);
         }
         if push.unsubscribe.is_some() {
-            // The next connection recovers what the channel says meanwhile.
+            // The next connection recovers the publications of the time between.
             return match self.channels.contains_key(&*push.channel) {
                 true => Err(SocketError::Unsubscribed),
                 false => Ok(()),
@@ -462,7 +464,7 @@ impl Session {
             return Ok(());
         };
         if channel.history.is_some() {
-            // It does not wait for what was before it: the history may never come.
+            // The publication does not wait for the history before it, because the history may never come.
             let is_new = publication.offset == 0
                 || (publication.offset > channel.position.offset
                     && channel.early.insert(publication.offset));
@@ -476,7 +478,7 @@ impl Session {
         }
         let begins_anew = publication.offset > 0 && publication.offset < channel.position.offset;
         if begins_anew {
-            // The stream began anew under the connection, so this is news, and more may be missing.
+            // The stream began anew during the connection, so this publication is new, and others may be missing.
             channel.position.offset = publication.offset - 1;
         }
         let is_next = channel.deliver(&publication, &mut self.events) && !begins_anew;
@@ -493,11 +495,11 @@ fn is_short(data: &RawValue) -> bool {
 }
 
 impl Channel {
-    /// Passes a publication on unless it was seen. Whether none is missing before it.
+    /// Passes a publication on unless it was seen before. Returns whether none is missing before it.
     fn deliver(&mut self, publication: &Publication<'_>, events: &mut VecDeque<Event>) -> bool {
         let offset = publication.offset;
         let is_next = offset <= self.position.offset.saturating_add(1);
-        // One without an offset cannot be told from its likes.
+        // Publications without an offset cannot be told apart.
         let is_unseen =
             offset == 0 || (offset > self.position.offset && !self.early.contains(&offset));
         self.position.offset = self.position.offset.max(offset);
@@ -512,7 +514,8 @@ impl Channel {
 fn push_command(frames: &mut VecDeque<String>, id: u32, method: Method<'_>) {
     match serde_json::to_string(&Command { id, method }) {
         Ok(frame) => frames.push_back(frame),
-        // Strings, numbers and raw JSON always serialize; a deadline ends what was not sent.
+        // Strings, numbers and raw JSON always serialize. If one did not, the deadline of its answer would end the
+        // connection.
         Err(error) => log::error!("a command cannot be written: {error}"),
     }
 }
@@ -521,7 +524,7 @@ fn refusal(error: super::protocol::ErrorReply<'_>) -> SocketError {
     SocketError::Refused {
         code: error.code,
         message: shorten(error.message.as_deref().unwrap_or_default()),
-        // 100 internal and 111 too many requests are temporary, whether or not the server says so.
+        // The errors 100 (internal) and 111 (too many requests) are temporary even if the server does not say so.
         temporary: error.temporary || matches!(error.code, 100 | 111),
     }
 }

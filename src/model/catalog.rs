@@ -1,4 +1,4 @@
-//! What is for sale.
+//! The catalogue: the items that the project sells.
 
 use bevy::prelude::{
     Reflect, ReflectDefault, ReflectDeserialize, ReflectResource, ReflectSerialize, Resource,
@@ -19,8 +19,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The items, in the store's order. While a new list is being fetched, and when that fails, the
-    /// one from before.
+    /// The items, in the store's order. The list of the last successful fetch stays while a new one is fetched,
+    /// and if that fails.
     pub fn items(&self) -> &[CatalogItem] {
         &self.items
     }
@@ -30,60 +30,60 @@ impl Catalog {
         self.items.iter().find(|item| item.sku == sku)
     }
 
-    /// Whether the list is there.
+    /// The state of the last fetch.
     pub fn state(&self) -> &CatalogState {
         &self.state
     }
 }
 
-/// Whether the [`Catalog`] is there.
+/// The state of the [`Catalog`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum CatalogState {
-    /// Nobody has asked for it.
+    /// The catalogue has not been fetched yet.
     #[default]
     Empty,
-    /// It is being fetched.
+    /// The catalogue is being fetched.
     Loading,
-    /// It is there, whole.
+    /// The catalogue is complete.
     Ready,
-    /// It could not be fetched.
+    /// The catalogue could not be fetched.
     Failed(RequestError),
 }
 
-/// Something for sale.
+/// An item that the project sells.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CatalogItem {
-    /// What it is bought by.
+    /// The item's SKU, which [`Purchase::item`](crate::Purchase::item) takes.
     pub sku: String,
-    /// What the player reads, in the locale that was asked for.
+    /// The name to show, in the locale that was requested.
     pub name: String,
-    /// More of that; may be HTML, as it was entered in Publisher Account.
+    /// The description to show. It may be HTML, as it was entered in Publisher Account.
     pub description: Option<String>,
-    /// A picture.
+    /// The address of the item's image.
     pub image_url: Option<String>,
-    /// The store's type, such as `virtual_good`.
+    /// The store's type of item, such as `virtual_good`.
     pub item_type: Option<String>,
-    /// Whether it is used up, such as `consumable` or `non_consumable`.
+    /// The store's type of virtual item, such as `consumable` or `non_consumable`.
     pub virtual_item_type: Option<String>,
-    /// Whether it costs nothing.
+    /// Whether the item is free.
     pub is_free: bool,
-    /// What it costs in real money, if it is sold for that.
+    /// The price in real money, if the item is sold for real money.
     pub price: Option<Price>,
-    /// What it costs in virtual currencies, if it is sold for those.
+    /// The prices in virtual currencies, if the item is sold for any.
     pub virtual_prices: Vec<VirtualPrice>,
-    /// The names of the groups it is in.
+    /// The names of the groups that the item belongs to.
     pub groups: Vec<String>,
-    /// Its attributes, as they were entered in Publisher Account.
+    /// The item's attributes, as they were entered in Publisher Account.
     pub attributes: Vec<ItemAttribute>,
 }
 
 /// A price in a virtual currency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Reflect)]
-// Opaque, because Bevy does not reflect a `Decimal`.
+// The type is opaque, because Bevy does not reflect a `Decimal`.
 #[reflect(opaque, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VirtualPrice {
@@ -91,9 +91,9 @@ pub struct VirtualPrice {
     pub sku: String,
     /// The currency's name.
     pub name: Option<String>,
-    /// What the player pays.
+    /// The amount that the player pays.
     pub amount: Decimal,
-    /// What it would be without discounts.
+    /// The amount without discounts.
     pub amount_without_discount: Decimal,
     /// Whether this is the price to show first.
     pub is_default: bool,
@@ -104,15 +104,15 @@ pub struct VirtualPrice {
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ItemAttribute {
-    /// Its id in the project.
+    /// The attribute's id in the project.
     pub external_id: String,
-    /// What the player reads.
+    /// The attribute's name to show.
     pub name: Option<String>,
-    /// What the player reads of its values.
+    /// The values to show.
     pub values: Vec<String>,
 }
 
-/// Which catalogue is meant.
+/// The language and the country that the catalogue is requested for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CatalogRequest {
@@ -121,19 +121,20 @@ pub struct CatalogRequest {
 }
 
 impl CatalogRequest {
-    /// In the store's default language, for the country that the player's address is of.
+    /// Requests the store's default language, and the prices of the country that the player's IP address belongs
+    /// to.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// In this language: two letters of ISO 639-1, such as `de`.
+    /// Requests this language: two letters of ISO 639-1, such as `de`.
     #[must_use]
     pub fn locale(mut self, locale: impl Into<String>) -> Self {
         self.locale = Some(locale.into());
         self
     }
 
-    /// With the prices of this country: two letters of ISO 3166-1, such as `DE`.
+    /// Requests the prices of this country: two letters of ISO 3166-1, such as `DE`.
     #[must_use]
     pub fn country(mut self, country: impl Into<String>) -> Self {
         self.country = Some(country.into());

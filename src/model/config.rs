@@ -1,4 +1,4 @@
-//! Which Xsolla project, which servers, and every timing.
+//! The configuration: the Xsolla project, the servers, and the timings.
 
 use std::time::Duration;
 
@@ -8,13 +8,12 @@ use url::{Host, Url};
 
 use crate::model::ledger::Ledger;
 
-/// The environment variable that [`XsollaConfig::from_env`] reads the project id from.
 const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 
-/// What the plugin needs to know: the Xsolla project, the servers, the timings.
+/// The plugin's configuration: the Xsolla project, the servers, and the timings.
 ///
 /// Insert it before or after the plugin; change it while the game runs. While it is missing or
-/// [invalid](Self::validate) nothing is tracked, and [`TrackerState`](crate::TrackerState) says why.
+/// [invalid](Self::validate), nothing is tracked, and [`TrackerState`](crate::TrackerState) gives the reason.
 ///
 /// ```
 /// use bevy_xsolla::prelude::*;
@@ -30,87 +29,91 @@ pub struct XsollaConfig {
     /// The project's id in Xsolla Publisher Account.
     pub project_id: u64,
 
-    /// Where Get Order is: `https://store.xsolla.com/api` unless changed. `v2/project/…` is appended.
+    /// The base of the store's REST API, to which `v2/project/…` is appended. The default is
+    /// `https://store.xsolla.com/api`.
     pub store_url: String,
 
-    /// The order-status socket: `wss://ws-store.xsolla.com/connection/websocket` unless changed.
+    /// The address of the order-status socket. The default is `wss://ws-store.xsolla.com/connection/websocket`.
     pub socket_url: String,
 
-    /// Xsolla's payment page, to which the order's token is added: `https://secure.xsolla.com/paystation4/`
-    /// unless changed.
+    /// The address of Xsolla's payment page, to which the order's token is added. The default is
+    /// `https://secure.xsolla.com/paystation4/`.
     pub payment_url: String,
 
-    /// The same for test payments: `https://sandbox-secure.xsolla.com/paystation4/` unless changed.
+    /// The address of the payment page for test payments. The default is
+    /// `https://sandbox-secure.xsolla.com/paystation4/`.
     pub sandbox_payment_url: String,
 
-    /// Whether a purchase opens the payment page in the player's browser (feature `browser`). A game
-    /// that shows it otherwise takes the address from `PurchaseStarted`. Yes.
+    /// Whether a purchase opens the payment page in the player's browser (feature `browser`). A game that shows
+    /// the page in another way takes its address from [`PurchaseStarted`](crate::PurchaseStarted). The default is
+    /// `true`.
     pub open_payment_page: bool,
 
-    /// How long an order waits for its first socket before short-polling begins. 4 s.
+    /// How long an order waits for its first socket before short-polling begins. The default is 4 s.
     pub socket_grace: Duration,
 
-    /// How long the socket may take for each step of connecting: the address and the TCP connection,
-    /// TLS and the WebSocket handshake, the answer to `connect`, the subscription. 10 s.
+    /// How long each step of opening the socket may take: the host look-up and the TCP connection, TLS and the
+    /// WebSocket handshake, the answer to `connect`, and the subscription. The default is 10 s.
     pub connect_timeout: Duration,
 
-    /// How long a socket is waited on without a final status before it is opened anew, and the order
-    /// asked for. 5 min: "The maximum waiting time for a response via websocket is 5 minutes"
-    /// (Xsolla's documentation).
+    /// How long a socket may be open without a final status before it is opened again and the order is requested.
+    /// The default is 5 min: "The maximum waiting time for a response via websocket is 5 minutes" (Xsolla's
+    /// documentation).
     pub socket_lifetime: Duration,
 
-    /// How much later than announced a server's ping may come before the socket counts as dead.
+    /// How much later than announced a server's ping may come before the socket counts as lost. The default is
     /// 10 s, as in the Centrifuge SDKs.
     pub ping_grace: Duration,
 
-    /// The delay between two Get Order requests for one order, while there is no socket. 3 s, which
+    /// The delay between two Get Order requests for one order while there is no socket. The default is 3 s, which
     /// Xsolla recommends.
     pub poll_interval: Duration,
 
-    /// The delay that polling of an unpaid order slows down to. 1 min.
+    /// The delay that the polling of an unpaid order slows down to. The default is 1 min.
     pub poll_interval_max: Duration,
 
-    /// How long an order may see no news before polling slows down. 10 min.
+    /// How long an order may have no news before its polling slows down. The default is 10 min.
     pub poll_slow_after: Duration,
 
-    /// How long one Get Order request may take. 15 s.
+    /// How long one Get Order request may take. The default is 15 s.
     pub request_timeout: Duration,
 
-    /// The first delay after a failed request or a dropped socket; it doubles with each failure, with
-    /// full jitter. 500 ms.
+    /// The first delay after a failed request or a lost socket. It doubles with each failure, with full jitter.
+    /// The default is 500 ms.
     pub retry_min: Duration,
 
-    /// The longest such delay. 20 s.
+    /// The longest delay after a failed request or a lost socket. The default is 20 s.
     pub retry_max: Duration,
 
-    /// How often an order may be answered "not found", or another refusal that repeating hardly
-    /// mends, before tracking fails. 5: a fresh order may lag behind its creation.
+    /// How many times a request for an order may be answered with "not found", or with another refusal that a
+    /// repetition is unlikely to change, before tracking fails. The default is 5, because a new order may not be
+    /// available at once.
     pub refusals_max: u32,
 
-    /// How long an order may stay without news before tracking fails. 24 h, the life of a payment
-    /// token: until then the order can still be paid.
+    /// How long an order may have no news before tracking fails. The default is 24 h, the lifetime of a payment
+    /// token: the order can be paid until then.
     pub tracking_timeout: Duration,
 
-    /// How long before the token's `exp` [`AuthorizationRequired`](crate::AuthorizationRequired) is
-    /// sent. 5 min.
+    /// How long before the token's `exp` claim [`AuthorizationRequired`](crate::AuthorizationRequired) is sent.
+    /// The default is 5 min.
     pub token_notice: Duration,
 
-    /// Where orders are kept while the game is not running.
+    /// The place where orders are stored while the game is not running.
     pub ledger: Ledger,
 
-    /// How long after its acknowledgement an order is asked for once at each start, to tell of a
-    /// refund. 30 days; zero for never.
+    /// How long after its acknowledgement an order is requested once at each start, to notice a refund. The
+    /// default is 30 days; zero turns it off.
     pub refund_window: Duration,
 
-    /// How long the delivery of news may hold up one frame, with the observers that it runs. 1 ms, of the
-    /// 16 that a frame has at 60 Hz; a frame delivers one piece of news at least. What is left waits for the
-    /// next frame. The end of an order overtakes what is for the user interface alone, but for some thousand
-    /// pieces that lie ready.
+    /// How long the delivery of news may take in one frame, including the observers that it runs. The default is
+    /// 1 ms of the 16 ms that a frame has at 60 Hz. A frame delivers at least one piece of news, and the rest
+    /// waits for the next frame. The end of an order is delivered before news that is for the user interface only,
+    /// except for about a thousand pieces that are already queued.
     pub frame_budget: Duration,
 }
 
 impl XsollaConfig {
-    /// The project with this id, on Xsolla's servers, with the documented timings.
+    /// Configures the project with this id, Xsolla's servers, and the documented timings.
     pub fn new(project_id: u64) -> Self {
         Self {
             project_id,
@@ -138,8 +141,8 @@ impl XsollaConfig {
         }
     }
 
-    /// The project whose id is in the environment variable `XSOLLA_PROJECT_ID`. `XSOLLA_STORE_URL`
-    /// and `XSOLLA_SOCKET_URL` replace the servers where they are set.
+    /// Configures the project whose id is in the environment variable `XSOLLA_PROJECT_ID`. `XSOLLA_STORE_URL` and
+    /// `XSOLLA_SOCKET_URL` replace the servers if they are set.
     pub fn from_env() -> Result<Self, ConfigError> {
         let id = std::env::var(PROJECT_ID_VAR).map_err(|_| ConfigError::NoProjectId)?;
         let id = id.trim().parse().map_err(|_| ConfigError::BadProjectId)?;
@@ -154,7 +157,7 @@ impl XsollaConfig {
         Ok(config)
     }
 
-    /// Whether tracking can work with this; the error names the field.
+    /// Checks that the configuration can be used. The error names the field that is wrong.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.endpoints().map(drop)?;
         endpoint("payment_url", &self.payment_url, ["https", "http"])?;
@@ -181,7 +184,7 @@ impl XsollaConfig {
             ("token_notice", self.token_notice),
         ];
         for (field, value) in durations {
-            // Longer than a year is a mistake, and far from where adding to a clock overflows.
+            // More than a year is a mistake. The bound also keeps additions to a clock from overflowing.
             if value.is_zero() || value > Duration::from_secs(366 * 24 * 60 * 60) {
                 return Err(ConfigError::OutOfRange { field });
             }
@@ -202,7 +205,7 @@ impl XsollaConfig {
         Ok(())
     }
 
-    /// The payment page of an order with this token.
+    /// The address of the payment page for an order's token.
     pub(crate) fn payment_page(&self, token: &str, sandbox: bool) -> Option<String> {
         let base = match sandbox {
             true => &self.sandbox_payment_url,
@@ -221,14 +224,14 @@ impl XsollaConfig {
     }
 }
 
-/// The parsed addresses of a valid config.
+/// The parsed addresses of a valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoints {
     pub(crate) store: Url,
     pub(crate) socket: Url,
 }
 
-/// The user's token travels to these addresses, so they are encrypted, or this machine's own.
+/// Parses an address. The user's token is sent to it, so it must be encrypted or on this machine.
 fn endpoint(
     field: &'static str,
     text: &str,
@@ -252,15 +255,15 @@ fn endpoint(
     }
 }
 
-/// Why an [`XsollaConfig`] cannot be used.
+/// The reason that an [`XsollaConfig`] cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The environment names no project.
+    /// The environment variable `XSOLLA_PROJECT_ID` is not set.
     #[error("the environment variable XSOLLA_PROJECT_ID is not set")]
     NoProjectId,
-    /// The project id is no positive number.
+    /// The project id is not a positive number.
     #[error("the Xsolla project id is not a positive number")]
     BadProjectId,
     /// An address cannot be parsed.
@@ -268,7 +271,7 @@ pub enum ConfigError {
     BadUrl {
         /// The field of [`XsollaConfig`].
         field: &'static str,
-        /// What the parser says.
+        /// The parser's error.
         #[reflect(ignore, default = "any_parse_error")]
         source: url::ParseError,
     },
@@ -278,19 +281,19 @@ pub enum ConfigError {
         /// The field of [`XsollaConfig`].
         field: &'static str,
     },
-    /// An address has a scheme of another protocol.
+    /// An address has the scheme of another protocol.
     #[error("`{field}` has the scheme of another protocol")]
     WrongScheme {
         /// The field of [`XsollaConfig`].
         field: &'static str,
     },
-    /// An address carries a user name or a password, which would end up in logs.
+    /// An address contains a user name or a password, which would appear in logs.
     #[error("`{field}` carries a user name or a password")]
     Credentials {
         /// The field of [`XsollaConfig`].
         field: &'static str,
     },
-    /// A number or a duration is zero, too large, or contradicts its companion.
+    /// A number or a duration is zero or too large, or it contradicts a related field.
     #[error("`{field}` is out of range")]
     OutOfRange {
         /// The field of [`XsollaConfig`].
@@ -298,7 +301,7 @@ pub enum ConfigError {
     },
 }
 
-/// For reflection, which does not know the parser's type.
+/// A default for reflection, which does not know the parser's type.
 fn any_parse_error() -> url::ParseError {
     url::ParseError::EmptyHost
 }
@@ -324,7 +327,7 @@ mod tests {
         for (store, socket, field) in [
             ("http://example.com", "wss://example.com", "store_url"),
             ("https://example.com", "ws://10.0.0.1/x", "socket_url"),
-            // A name that only looks like loopback may be anybody's.
+            // A name that only looks like loopback may belong to anybody.
             (
                 "http://127.0.0.1.example.com",
                 "wss://example.com",

@@ -1,4 +1,4 @@
-//! What can go wrong on the way to Xsolla's servers. None of it carries the user's token.
+//! The errors of the connections to Xsolla's servers. None of them contains the user's token.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use bevy::prelude::Reflect;
 use thiserror::Error;
 
-/// Why an order-status socket could not be opened, or ended.
+/// The reason that an order-status socket could not be opened, or ended.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -17,19 +17,19 @@ pub enum SocketError {
     /// The TCP connection was refused or failed.
     #[error("cannot connect to the socket's host: {0}")]
     Connect(String),
-    /// The encrypted connection cannot be made: the reason says whether the server's certificate or
-    /// this system's certificate store is the trouble.
+    /// The encrypted connection cannot be made. The text tells whether the server's certificate or this system's
+    /// certificate store is the cause.
     #[error("no encrypted connection to the socket: {0}")]
     Tls(String),
     /// The server did not accept the WebSocket.
     #[error("the server did not open a WebSocket: {message}{}", Status(*.status))]
     Handshake {
-        /// The HTTP status, where the server answered.
+        /// The HTTP status, if the server answered.
         status: Option<u16>,
-        /// What was wrong.
+        /// A description of the failure.
         message: String,
     },
-    /// A step took longer than [`connect_timeout`](crate::XsollaConfig::connect_timeout).
+    /// A step of opening the socket took longer than [`connect_timeout`](crate::XsollaConfig::connect_timeout).
     #[error("the socket timed out: {0}")]
     TimedOut(ConnectStep),
     /// The server answered `connect` with an error (Centrifuge error codes, below 1000).
@@ -39,7 +39,7 @@ pub enum SocketError {
         code: u32,
         /// The server's text.
         message: String,
-        /// Whether the server says that trying again helps.
+        /// Whether the server says that another attempt may succeed.
         temporary: bool,
     },
     /// The server closed the socket (Centrifuge disconnect codes, WebSocket close codes).
@@ -50,22 +50,22 @@ pub enum SocketError {
         /// The server's text.
         reason: String,
     },
-    /// The connection broke without a word.
+    /// The connection broke, or closed without a code.
     #[error("the socket broke: {0}")]
     Lost(String),
     /// The server's ping did not come in time.
     #[error("the server went silent")]
     PingMissing,
-    /// The server took the subscription back.
+    /// The server ended the subscription.
     #[error("the server ended the subscription")]
     Unsubscribed,
-    /// The server sent what is no Centrifuge protocol, or more than the limits allow.
+    /// The server sent a message that is not of the Centrifuge protocol, or that exceeds a limit.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
 }
 
 impl SocketError {
-    /// The same with what others have written passed through this.
+    /// Applies a function to every text that comes from outside this crate.
     #[must_use]
     pub(crate) fn map_text(self, map: impl Fn(String) -> String) -> Self {
         match self {
@@ -95,19 +95,19 @@ impl SocketError {
         }
     }
 
-    /// Whether the token is at fault, so that only a new one helps.
+    /// Whether the server refused the token, so that a new one is needed.
     pub fn is_unauthorized(&self) -> bool {
         match self {
             // 101 unauthorized, 103 permission denied, 109 token expired, 110 expired.
             Self::Refused { code, .. } => matches!(code, 101 | 103 | 109 | 110),
             // 3500 invalid token, 3507 permission denied.
             Self::Closed { code, .. } => matches!(code, 3500 | 3507),
-            // A refused handshake is not: the token is sent after it.
+            // A refused handshake does not count, because the token is sent after it.
             _ => false,
         }
     }
 
-    /// Whether the server asks not to come back: Centrifuge's terminal codes.
+    /// Whether the server asks the client not to connect again, by one of Centrifuge's terminal codes.
     pub fn is_terminal(&self) -> bool {
         match self {
             Self::Refused {
@@ -137,7 +137,7 @@ impl fmt::Display for Status {
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ConnectStep {
-    /// Looking the host up and opening the TCP connection.
+    /// The host look-up and the TCP connection.
     Tcp,
     /// TLS and the WebSocket handshake.
     Handshake,
@@ -158,10 +158,10 @@ impl fmt::Display for ConnectStep {
     }
 }
 
-/// The longest that a server may keep requests away.
+/// The longest time for which a server may pause the requests.
 const MAX_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// Why a request to Xsolla's store failed.
+/// The reason that a request to Xsolla's store failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -169,7 +169,7 @@ pub enum RequestError {
     /// There is no [`XsollaConfig`](crate::XsollaConfig), or it is invalid.
     #[error("there is no valid XsollaConfig")]
     NotConfigured,
-    /// The server was not reached, or the connection broke.
+    /// The server could not be reached, or the connection broke.
     #[error("the store was not reached: {0}")]
     Network(String),
     /// The answer took longer than [`request_timeout`](crate::XsollaConfig::request_timeout).
@@ -180,25 +180,25 @@ pub enum RequestError {
     Status {
         /// The HTTP status.
         status: u16,
-        /// Xsolla's error code, such as `0401-9001`, where the body has one.
+        /// Xsolla's error code, such as `0401-9001`, if the body has one.
         code: Option<String>,
-        /// Xsolla's text, where the body has one.
+        /// Xsolla's text, if the body has one.
         message: Option<String>,
-        /// Xsolla's own number for this answer, where the body has one: its support finds the answer by it.
+        /// Xsolla's id for this answer, if the body has one. Xsolla's support finds the answer by it.
         transaction_id: Option<String>,
-        /// How long the server asks to wait.
+        /// The time that the server asks the client to wait.
         retry_after: Option<Duration>,
     },
-    /// The token has characters that no HTTP header can carry.
+    /// The token contains characters that an HTTP header cannot carry.
     #[error("the token is no text that can be sent")]
     BadToken,
-    /// The answer is not what the documentation says.
+    /// The answer does not have the documented form.
     #[error("the store's answer cannot be read: {0}")]
     Malformed(String),
 }
 
 impl RequestError {
-    /// The same with what others have written passed through this.
+    /// Applies a function to every text that comes from outside this crate.
     #[must_use]
     pub(crate) fn map_text(self, map: impl Fn(String) -> String) -> Self {
         match self {
@@ -221,7 +221,8 @@ impl RequestError {
         }
     }
 
-    /// Whether the token is at fault, so that only a new one helps: a 401 or 403 of the store's own.
+    /// Whether a new token is needed: the store answered 401 or 403 with the body of Xsolla's errors, or the token
+    /// cannot be sent.
     pub fn is_unauthorized(&self) -> bool {
         match self {
             Self::BadToken => true,
@@ -232,8 +233,8 @@ impl RequestError {
         }
     }
 
-    /// Whether somebody on the way has answered in the store's place, such as a firewall or a CDN: an
-    /// error without the body that Xsolla's errors have. It says nothing about the order or the token.
+    /// Whether an intermediary, such as a firewall or a CDN, has answered instead of the store: the error lacks
+    /// the body that Xsolla's errors have. Such an answer says nothing about the order or the token.
     pub fn is_foreign(&self) -> bool {
         matches!(
             self,
@@ -245,9 +246,9 @@ impl RequestError {
         )
     }
 
-    /// Whether the server refused this very request, so that repeating it hardly helps: what Xsolla's
-    /// store answers about orders (400, 404, 409, 410, 422). Other statuses may come from anybody on
-    /// the way, such as a proxy that wants a password (407).
+    /// Whether the store refused this particular request, so that a repetition is unlikely to succeed: the
+    /// statuses that Xsolla's store uses for orders (400, 404, 409, 410, 422). Other statuses may come from an
+    /// intermediary, such as a proxy that wants a password (407).
     pub fn is_refusal(&self) -> bool {
         let is_refused = matches!(
             self,
@@ -259,7 +260,7 @@ impl RequestError {
         is_refused && !self.is_foreign()
     }
 
-    /// Xsolla's error code, such as `0401-9001`, where the answer has one.
+    /// Xsolla's error code, such as `0401-9001`, if the answer has one.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Status { code, .. } => code.as_deref(),
@@ -267,7 +268,7 @@ impl RequestError {
         }
     }
 
-    /// How long the server asks to wait.
+    /// The time that the server asks the client to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -275,8 +276,8 @@ impl RequestError {
         }
     }
 
-    /// How long the server is to be left alone. It is believed where its answer is about load (429, 503),
-    /// and for some minutes.
+    /// How long no requests should be sent to the server. `Retry-After` counts only if the answer is about load
+    /// (429, 503), and up to a few minutes.
     pub(crate) fn pause(&self) -> Option<Duration> {
         match self {
             Self::Status {
@@ -289,7 +290,7 @@ impl RequestError {
     }
 }
 
-/// What an error body says, behind a colon.
+/// The content of an error body, after a colon.
 struct Details<'a>(&'a Option<String>, &'a Option<String>, &'a Option<String>);
 
 impl fmt::Display for Details<'_> {
@@ -306,40 +307,40 @@ impl fmt::Display for Details<'_> {
     }
 }
 
-/// Why the tracking of an order ended without a final status.
+/// The reason that the tracking of an order ended without a final status.
 ///
-/// Nothing is lost by it: [`track_order`](crate::OrderCommands::track_order) begins anew.
+/// No order is lost by this: [`track_order`](crate::OrderCommands::track_order) starts the tracking again.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TrackingError {
-    /// The server refused to tell of the order, again and again: it does not exist, or belongs to
-    /// another project or player.
+    /// The server refused the requests for the order several times: it does not exist, or it belongs to another
+    /// project or player.
     #[error("the order is not to be had: {0}")]
     Refused(RequestError),
-    /// No news for [`tracking_timeout`](crate::XsollaConfig::tracking_timeout).
+    /// The order had no news for [`tracking_timeout`](crate::XsollaConfig::tracking_timeout).
     #[error("no news of the order for {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The background task has ended.
     #[error("tracking has ended: {0}")]
     TrackerFailed(String),
-    /// More orders of one user are open than can be followed at a time: 100,000.
+    /// One user has more open orders than can be tracked at a time: 100,000.
     #[error("too many orders are open")]
     TooManyOrders,
 }
 
-/// Why a new token is needed.
+/// The reason that a new token is needed.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AuthorizationError {
-    /// The token's own `exp` claim comes up.
+    /// The token will expire soon, by its `exp` claim.
     #[error("the token expires in {} s", .0.as_secs())]
     ExpiresSoon(Duration),
-    /// The token's own `exp` claim has passed.
+    /// The token has expired, by its `exp` claim.
     #[error("the token has expired")]
     Expired,
-    /// Get Order was refused.
+    /// A request was refused.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The socket was refused.
@@ -347,7 +348,7 @@ pub enum AuthorizationError {
     Socket(#[from] SocketError),
 }
 
-/// Cuts a server's text to a length that fits a log line.
+/// Cuts a server's text to a length that fits in a log line.
 pub(crate) fn shorten(text: &str) -> String {
     let end = text.floor_char_boundary(200);
     text.get(..end).unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! Where orders are kept while the game is not running, and what is kept of them.
+//! The ledger, which stores orders while the game is not running: its setting, its records, and its errors.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use thiserror::Error;
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
 
-/// Where orders are kept while the game is not running.
+/// The place where orders are stored while the game is not running.
 ///
-/// They are found again by their user. A player whose token cannot be read (a Pay Station token) and who
-/// has no [external id](crate::XsollaUser::with_external_id) is another one with every token, so what
-/// was kept for them is not found.
+/// Orders are found again by their user. A player with a Pay Station token, which cannot be read, and without an
+/// [external id](crate::XsollaUser::with_external_id) counts as another player with each token, so their stored
+/// orders are not found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger(pub(crate) Place);
 
@@ -30,37 +30,37 @@ pub(crate) enum Place {
 }
 
 impl Ledger {
-    /// In the user's data directory, in a file for each Xsolla project and user:
-    /// `bevy_xsolla/<project id>/<user>.redb` below `~/.local/share` (Linux; `XDG_DATA_HOME` where it
-    /// is set), `~/Library/Application Support` (macOS), `%APPDATA%` (Windows). This is the default.
+    /// Stores orders in the user's data directory, in one file for each Xsolla project and user:
+    /// `bevy_xsolla/<project id>/<user>.redb` below `~/.local/share` (Linux; `XDG_DATA_HOME` if it is set),
+    /// `~/Library/Application Support` (macOS), or `%APPDATA%` (Windows). This is the default.
     pub fn user_data() -> Self {
         Self(Place::UserData)
     }
 
-    /// In this file, for all projects and users. Its folder is made if it is missing.
+    /// Stores the orders of all projects and users in this file. Its folder is created if it is missing.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(Place::At(path.into()))
     }
 
-    /// Nowhere: a purchase that is paid after the game was closed is not granted by this crate.
+    /// Stores no orders. A purchase that is paid after the game was closed is not granted by this crate.
     pub fn disabled() -> Self {
         Self(Place::Disabled)
     }
 
-    /// In a store of the game's own, such as a server's database. It is called on a thread that may
-    /// block.
+    /// Stores orders in a store that the game provides, such as a server's database. It is called on a thread that
+    /// may block.
     pub fn custom(store: impl LedgerStore) -> Self {
         Self(Place::Custom(CustomLedger(Arc::new(Mutex::new(store)))))
     }
 }
 
-/// A store of the game's own. Two are equal where they are the same one.
+/// A store that the game provides. Two are equal if they are the same instance.
 #[derive(Clone)]
 pub(crate) struct CustomLedger(Arc<Mutex<dyn LedgerStore>>);
 
 impl CustomLedger {
     fn lock(&self) -> MutexGuard<'_, dyn LedgerStore + 'static> {
-        // A store that has panicked says itself whether it can go on.
+        // A store that has panicked reports by its own errors whether it still works.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,34 +79,35 @@ impl PartialEq for CustomLedger {
 
 impl Eq for CustomLedger {}
 
-/// A place where orders are kept, for [`Ledger::custom`].
+/// A store for orders, for [`Ledger::custom`].
 ///
-/// It holds intent, not proof: after a restart each open order is asked for again, and a grant follows
-/// the server's word only. It is never given a token.
+/// Its records are no proof of payment: after a restart each open order is requested again, and only the server's
+/// answer leads to a grant. It never receives a token.
 ///
-/// What fails is tried again every few seconds, and [`LedgerState::Trouble`] says so meanwhile. Tracking
-/// goes on.
+/// A failed call is repeated every few seconds. Until it succeeds, [`LedgerState::Trouble`] has the error, and
+/// tracking continues.
 pub trait LedgerStore: Send + 'static {
-    /// All that is kept of a player's orders in a project.
+    /// Returns all records of a player's orders in a project.
     fn load(
         &mut self,
         project_id: u64,
         user: &UserId,
     ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError>;
 
-    /// Makes all of the changes or none of them, durably: what it returned for is there after a loss of
-    /// power. Each order occurs once. [`LedgerChange::apply`] says what an order's record becomes.
+    /// Makes all of the changes or none of them, durably: once it has returned, the changes survive a loss of
+    /// power. Each order occurs at most once in `changes`. [`LedgerChange::apply`] computes an order's new record.
     ///
-    /// It returns what each order's entry was before, in the order of the changes.
+    /// Returns the previous entry of each order, in the order of the changes.
     fn commit(&mut self, changes: &[LedgerChange])
     -> Result<Vec<Option<LedgerEntry>>, LedgerError>;
 
-    /// Nothing of the player's is open any more: what is kept open for them may be closed.
+    /// Tells the store that the player has no open orders any more, so that it may close the resources that it
+    /// holds for them.
     fn release(&mut self, project_id: u64, user: &UserId) {
         let _ = (project_id, user);
     }
 
-    /// What is wrong though the store works, such as orders that were lost.
+    /// Returns a problem that exists although the store works, such as lost orders.
     fn trouble(&self) -> Option<LedgerError> {
         None
     }
@@ -137,32 +138,32 @@ impl LedgerStore for CustomLedger {
     }
 }
 
-/// Where an order stands with the game.
+/// The progress of an order in the game, as the ledger stores it.
 ///
-/// In this order: an entry is raised and never lowered, unless the order is forgotten.
+/// The variants are in ascending order. An entry is only ever raised, unless its order is erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LedgerEntry {
-    /// It is followed.
+    /// The order is tracked.
     Open,
-    /// It is followed, and the game was told to grant it. That says nothing of whether it may be
-    /// granted again: only that its cancellation would be a refund.
+    /// The order is tracked, and the game was told to grant it. This does not decide whether it may be granted
+    /// again, only that its cancellation would be a refund.
     Granted,
-    /// The game has acknowledged it: it is kept to notice a refund, and to never grant it again.
+    /// The game has acknowledged the order. Its record is kept to notice a refund, and to never grant it again.
     Acknowledged,
 }
 
-/// What is kept of an order.
-// As it is stored: fields may be added, and none may change its meaning.
+/// The record of an order.
+// This is the stored form: fields may be added, and no field may change its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerRecord {
     entry: LedgerEntry,
-    /// Seconds since 1970.
+    /// The time of the entry, in seconds since 1970.
     at: u64,
 }
 
 impl LedgerRecord {
-    /// An entry that was made at this time.
+    /// Creates a record of an entry that was made at this time.
     pub fn new(entry: LedgerEntry, at: SystemTime) -> Self {
         let since = at.duration_since(SystemTime::UNIX_EPOCH);
         Self {
@@ -171,12 +172,12 @@ impl LedgerRecord {
         }
     }
 
-    /// Where the order stands.
+    /// The order's progress.
     pub fn entry(&self) -> LedgerEntry {
         self.entry
     }
 
-    /// The further of two records of an order.
+    /// The higher of two records of an order.
     #[must_use]
     pub fn raised(self, other: Self) -> Self {
         match self.entry >= other.entry {
@@ -185,20 +186,20 @@ impl LedgerRecord {
         }
     }
 
-    /// The record as text, to be stored: a JSON object.
+    /// The record as text to store: a JSON object.
     pub fn to_json(&self) -> String {
         // Strings and numbers always serialize.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote; `None` where it cannot be read.
+    /// Reads the text that [`to_json`](Self::to_json) wrote. Returns `None` if it cannot be read.
     pub fn from_json(json: impl AsRef<[u8]>) -> Option<Self> {
         serde_json::from_slice(json.as_ref()).ok()
     }
 
     pub(crate) fn restore(&self, order_id: OrderId, now: SystemTime) -> Restored {
         let now = now.duration_since(SystemTime::UNIX_EPOCH);
-        // A clock that was set back makes entries of the future; they count as made now.
+        // If the clock was set back, an entry may be in the future. It counts as made now.
         let age = now.map_or(0, |now| now.as_secs().saturating_sub(self.at));
         Restored {
             order_id,
@@ -208,24 +209,24 @@ impl LedgerRecord {
     }
 }
 
-/// What is to happen to an order's record.
+/// A change of an order's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LedgerChange {
     /// The Xsolla project.
     pub project_id: u64,
-    /// Whose order it is.
+    /// The player whose order it is.
     pub user: UserId,
     /// The order.
     pub order_id: OrderId,
-    /// Whether what is kept of it is to be forgotten first.
+    /// Whether the previous record is erased first.
     pub erases: bool,
-    /// What its record is to be at least.
+    /// The lowest record that the order has after the change.
     pub record: Option<LedgerRecord>,
 }
 
 impl LedgerChange {
-    /// What the order's record becomes; `None` where none is to be kept.
+    /// Returns the order's new record, or `None` if none is to be stored.
     pub fn apply(&self, before: Option<LedgerRecord>) -> Option<LedgerRecord> {
         match (before.filter(|_| !self.erases), self.record) {
             (Some(before), Some(record)) => Some(before.raised(record)),
@@ -234,31 +235,31 @@ impl LedgerChange {
     }
 }
 
-/// An order as the ledger had it.
+/// An order as the ledger returned it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Restored {
     pub(crate) order_id: OrderId,
     pub(crate) entry: LedgerEntry,
-    /// How long ago the entry was made.
+    /// The time since the entry was made.
     pub(crate) age: Duration,
 }
 
-/// Whether orders are kept while the game is not running. Tracking goes on all the same.
+/// Whether orders are stored while the game is not running. Tracking continues in every state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Resource, Reflect)]
 #[reflect(Resource, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum LedgerState {
-    /// They are kept.
+    /// Orders are stored.
     #[default]
     Kept,
-    /// They are not kept, because the game has chosen [`Ledger::disabled`].
+    /// Orders are not stored, because the game has chosen [`Ledger::disabled`].
     Disabled,
-    /// They are not kept, or not all of them.
+    /// Some orders or all orders are not stored.
     Trouble(LedgerError),
 }
 
 impl LedgerState {
-    /// What the trouble is, where there is trouble.
+    /// The error, if there is one.
     pub fn trouble(&self) -> Option<&LedgerError> {
         match self {
             Self::Trouble(error) => Some(error),
@@ -267,9 +268,9 @@ impl LedgerState {
     }
 }
 
-/// Why orders are not kept while the game is not running, or that some were lost.
+/// The reason that orders are not stored while the game is not running, or that some were lost.
 ///
-/// Tracking goes on all the same.
+/// Tracking continues nevertheless.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -280,31 +281,31 @@ pub enum LedgerError {
         /// The ledger's file.
         path: PathBuf,
     },
-    /// The file was damaged. It was put aside, and a new one begun.
+    /// The file was damaged. It was renamed, and a new one was created.
     #[error("the ledger was damaged; it is kept as {}", .kept_as.display())]
     Damaged {
-        /// Where the damaged file is now.
+        /// The path of the damaged file.
         kept_as: PathBuf,
     },
-    /// The file cannot be read or written: the disk is full, read-only, or otherwise unwilling. It is
-    /// tried again now and then.
+    /// The file cannot be read or written, for example because the disk is full or read-only. The operation is
+    /// repeated from time to time.
     #[error("the ledger {} cannot be used: {message}", .path.display())]
     Unavailable {
         /// The ledger's file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error text.
         message: String,
     },
-    /// A [custom](Ledger::custom) ledger cannot be used. It is tried again now and then.
+    /// A [custom](Ledger::custom) ledger cannot be used. The operation is repeated from time to time.
     #[error("the game's own ledger cannot be used: {0}")]
     Custom(String),
-    /// The thread that writes cannot be started.
+    /// The thread that writes the ledger cannot be started.
     #[error("the ledger's thread cannot start: {0}")]
     NoThread(String),
     /// The disk does not answer.
     #[error("the ledger's disk does not answer")]
     NoAnswer,
-    /// This system has no data directory: name a file with [`Ledger::at`].
+    /// This system has no data directory. [`Ledger::at`] names a file instead.
     #[error("this system has no data directory for the ledger")]
     NoPlace,
 }

@@ -1,7 +1,7 @@
-//! What the plugin tells the game.
+//! The messages that the plugin sends to the game.
 //!
-//! Each of these is sent both as a [`Message`] (for `MessageReader`) and as an [`Event`] (for
-//! observers). Use one of the two for each effect: a game that grants in both grants twice.
+//! Each of them is sent both as a [`Message`] (for `MessageReader`) and as an [`Event`] (for observers). Use only
+//! one of the two for each effect: a game that grants in both grants twice.
 
 use bevy::prelude::{Event, Message, Reflect};
 
@@ -9,36 +9,36 @@ use crate::model::error::{AuthorizationError, TrackingError};
 use crate::model::order::{OrderId, OrderItem, OrderStatus, Price};
 use crate::model::user::UserId;
 
-/// An order moved on. For the user interface: grant on [`OrderDone`].
+/// The status of an order changed. This is for the user interface: grant the items on [`OrderDone`].
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderStatusChanged {
     /// The order.
     pub order_id: OrderId,
-    /// Whose it is.
+    /// The player whose order it is.
     pub user: UserId,
-    /// What it was, or `None` where this is the first news of it.
+    /// The previous status, or `None` if this is the first news of the order.
     pub previous: Option<OrderStatus>,
-    /// What it is.
+    /// The new status.
     pub status: OrderStatus,
-    /// How the news came.
+    /// The way by which the news came.
     pub source: NewsSource,
 }
 
-/// An order is paid and delivered: grant the items now, then
+/// An order is paid and delivered. Grant its items now, then
 /// [acknowledge](crate::OrderCommands::acknowledge_order) it.
 ///
-/// Sent once for an order while the game runs.
+/// It is sent once for each order while the game runs.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderDone {
     /// The order.
     pub order_id: OrderId,
-    /// Whose it is.
+    /// The player whose order it is.
     pub user: UserId,
-    /// What to grant, as the server lists it.
+    /// The items to grant, as the server lists them.
     pub items: Vec<OrderItem>,
-    /// What it cost, where it was real money and the server said it.
+    /// The price of the order, if it was paid with real money and the server gave the price.
     pub price: Option<Price>,
 }
 
@@ -48,15 +48,15 @@ pub struct OrderDone {
 pub struct OrderCanceled {
     /// The order.
     pub order_id: OrderId,
-    /// Whose it is.
+    /// The player whose order it is.
     pub user: UserId,
-    /// Whether [`OrderDone`] came before, in this run or an earlier one: a refund. What was granted may
-    /// be taken back.
+    /// Whether [`OrderDone`] came before, in this run or an earlier one. If so, the order was refunded, and the
+    /// granted items may be taken back.
     ///
-    /// That `OrderDone` was sent is written to the ledger at the same moment, and not before: nothing
-    /// holds up a grant. A game that is killed within those milliseconds may hear of a refund without it.
+    /// A grant does not wait for the ledger: the record that `OrderDone` was sent is written at the same moment.
+    /// If the game is killed within those milliseconds, a later refund may have `false` here.
     pub was_done: bool,
-    /// What it was for, as far as it is known.
+    /// The items of the order, as far as they are known.
     pub items: Vec<OrderItem>,
 }
 
@@ -66,40 +66,40 @@ pub struct OrderCanceled {
 pub struct OrderExpired {
     /// The order.
     pub order_id: OrderId,
-    /// Whose it is.
+    /// The player whose order it is.
     pub user: UserId,
 }
 
-/// An order is not followed any more, though it has no final status.
+/// An order is not tracked any more, although it has no final status.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderTrackingFailed {
     /// The order.
     pub order_id: OrderId,
-    /// Whose it is.
+    /// The player whose order it is.
     pub user: UserId,
-    /// Why.
+    /// The reason.
     pub error: TrackingError,
 }
 
-/// A player's token is refused or has expired: insert a new [`XsollaUser`](crate::XsollaUser).
-/// Their orders wait for it. Sent once for each token.
+/// A player's token was refused, has expired, or is about to expire. Insert a new
+/// [`XsollaUser`](crate::XsollaUser); the player's orders wait for it. It is sent once for each token.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct AuthorizationRequired {
-    /// Whose token.
+    /// The player whose token it is.
     pub user: UserId,
-    /// What the servers said.
+    /// The reason that a new token is needed.
     pub error: AuthorizationError,
 }
 
-/// How news of an order came.
+/// The way by which news of an order came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NewsSource {
-    /// Over the order-status socket.
+    /// The order-status socket.
     Socket,
-    /// In answer to Get Order.
+    /// The answer to a Get Order request.
     Request,
 }

@@ -1,4 +1,4 @@
-//! What everybody speaks of.
+//! The types that all other modules share.
 
 pub(crate) mod catalog;
 pub(crate) mod config;

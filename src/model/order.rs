@@ -1,4 +1,4 @@
-//! Orders as a game sees them.
+//! Orders: their ids, statuses, items, and prices.
 
 use std::fmt;
 use std::num::ParseIntError;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::error::TrackingError;
 
-/// The id of an order, as Xsolla gives it when the order is created.
+/// The id of an order, which Xsolla assigns when the order is created.
 ///
 /// Xsolla's ids exceed 32 bits. An id is unique within an Xsolla project.
 #[derive(
@@ -40,43 +40,43 @@ impl FromStr for OrderId {
     }
 }
 
-/// Where an order stands, in the words of Xsolla's [Set up order status
+/// The status of an order, as in Xsolla's [Set up order status
 /// tracking](https://developers.xsolla.com/solutions/payments/client-side-token-generation/set-up-order-tracking).
 ///
-/// An order moves forward only: [`New`](Self::New), [`Paid`](Self::Paid), [`Done`](Self::Done).
-/// [`Canceled`](Self::Canceled) and [`Expired`](Self::Expired) end it; a `Done` order that becomes
-/// `Canceled` was refunded.
+/// An order only moves forward: [`New`](Self::New), [`Paid`](Self::Paid), [`Done`](Self::Done).
+/// [`Canceled`](Self::Canceled) and [`Expired`](Self::Expired) end it. A `Done` order that becomes `Canceled` was
+/// refunded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Reflect)]
 #[reflect(Clone, Debug, Default, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum OrderStatus {
-    /// Created and not paid.
+    /// The order was created and is not paid.
     #[default]
     New,
-    /// Paid, and not delivered yet. Nothing is to be granted.
+    /// The order is paid and not delivered yet. Nothing is to be granted.
     Paid,
-    /// Paid and delivered: the game may grant the items.
+    /// The order is paid and delivered. The game may grant the items.
     Done,
-    /// Canceled, and refunded if it was paid.
+    /// The order was canceled, and refunded if it was paid.
     Canceled,
-    /// The time to pay has passed. Xsolla's newer kit names it; the documentation does not.
+    /// The time to pay has passed. Xsolla's newer SDK has this status, and the documentation does not.
     Expired,
-    /// A status that this version of the crate does not know. Tracking goes on.
+    /// A status that this version of the crate does not know. Tracking continues.
     Other(String),
 }
 
 impl OrderStatus {
-    /// The longest unknown status that is kept; the rest is cut.
+    /// The longest unknown status that is kept; a longer one is cut.
     const MAX_OTHER_BYTES: usize = 64;
 
-    /// Reads a status as Xsolla writes it, whatever its letter case.
+    /// Reads a status as Xsolla writes it, in any letter case.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
         match text {
             _ if text.eq_ignore_ascii_case("new") => Self::New,
             _ if text.eq_ignore_ascii_case("paid") => Self::Paid,
             _ if text.eq_ignore_ascii_case("done") => Self::Done,
-            // The documentation has one `l`; British spelling costs nothing to accept.
+            // The documentation has one `l`. The British spelling is accepted as well.
             _ if text.eq_ignore_ascii_case("canceled")
                 || text.eq_ignore_ascii_case("cancelled") =>
             {
@@ -114,22 +114,22 @@ impl fmt::Display for OrderStatus {
     }
 }
 
-/// An amount of real money, exact.
+/// An exact amount of real money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Reflect)]
-// Opaque, because Bevy does not reflect a `Decimal`.
+// The type is opaque, because Bevy does not reflect a `Decimal`.
 #[reflect(opaque, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Price {
-    /// What the player pays.
+    /// The amount that the player pays.
     pub amount: Decimal,
-    /// What it would be without discounts.
+    /// The amount without discounts.
     pub amount_without_discount: Decimal,
     /// The ISO 4217 code, such as `USD`.
     pub currency: String,
 }
 
 impl Price {
-    /// An amount without a discount, in the currency with this ISO 4217 code.
+    /// Creates a price without a discount, in the currency with this ISO 4217 code.
     pub fn new(amount: Decimal, currency: impl Into<String>) -> Self {
         Self {
             amount,
@@ -145,23 +145,23 @@ impl fmt::Display for Price {
     }
 }
 
-/// An item of an order: what to grant.
+/// An item of an order, which the game grants.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrderItem {
     /// The item's SKU in the Xsolla catalogue.
     pub sku: String,
-    /// How many of it.
+    /// The number of pieces.
     pub quantity: u64,
-    /// Whether it was given for free.
+    /// Whether the item was free.
     pub is_free: bool,
-    /// What one of it cost in real money, where the server said it.
+    /// The price of one piece in real money, if the server gave it.
     pub price: Option<Price>,
 }
 
 impl OrderItem {
-    /// So many of an item, without a price.
+    /// Creates an item with this quantity and without a price.
     pub fn new(sku: impl Into<String>, quantity: u64) -> Self {
         Self {
             sku: sku.into(),
@@ -172,51 +172,51 @@ impl OrderItem {
     }
 }
 
-/// Where an order stands with the game.
+/// The progress of an order in the game.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum OrderPhase {
-    /// It is followed, or will be as soon as its player is logged in.
+    /// The order is tracked, or will be as soon as its player is logged in.
     #[default]
     Open,
-    /// [`OrderDone`](crate::OrderDone) was sent for it, and the game has not acknowledged it yet.
+    /// [`OrderDone`](crate::OrderDone) was sent for the order, and the game has not acknowledged it yet.
     Granted,
-    /// The game has [acknowledged](crate::OrderCommands::acknowledge_order) it, and the ledger (where
-    /// there is one) has that: from now on it is never delivered again.
+    /// The game has [acknowledged](crate::OrderCommands::acknowledge_order) the order, and the ledger, if there is
+    /// one, has recorded that. The order is never delivered again.
     Acknowledged,
-    /// The order was canceled, refunded or has expired, and the game was told.
+    /// The order was canceled or refunded or has expired, and the game was told.
     Ended,
-    /// The player did not want to pay it. It is not asked for in this run. If it is paid all the
-    /// same, it is granted.
+    /// The player did not want to pay the order. It is not requested again in this run. If it is paid
+    /// nevertheless, it is granted.
     Abandoned,
-    /// It is not followed any more, and the game was told.
+    /// The order is not tracked any more, and the game was told.
     Failed(TrackingError),
 }
 
 impl OrderPhase {
-    /// Whether the order is followed.
+    /// Whether the order is tracked.
     pub fn is_open(&self) -> bool {
         *self == Self::Open
     }
 
-    /// Whether the game was told to grant it, and it was not refunded since.
+    /// Whether the game was told to grant the order, and it was not refunded since.
     pub fn is_granted(&self) -> bool {
         matches!(self, Self::Granted | Self::Acknowledged)
     }
 
-    /// Whether the game has acknowledged it, and it was not refunded since.
+    /// Whether the game has acknowledged the order, and it was not refunded since.
     pub fn is_acknowledged(&self) -> bool {
         *self == Self::Acknowledged
     }
 }
 
-/// What a source says of an order: a publication, or the answer to Get Order.
+/// News of an order from a source: a publication, or the answer to Get Order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) order_id: OrderId,
     pub(crate) status: Option<OrderStatus>,
-    /// `None` where the source has no list of items. An empty list is one.
+    /// The items, or `None` if the source has no list of items. An empty list is a list.
     pub(crate) items: Option<Vec<OrderItem>>,
     pub(crate) price: Option<Price>,
 }

@@ -1,4 +1,4 @@
-//! Buying something.
+//! Purchases: the request, its messages, and its errors.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::model::error::{RequestError, TrackingError};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
 
-/// What is to be bought, and how.
+/// A request to buy one or more items.
 ///
 /// ```
 /// use bevy_xsolla::Purchase;
@@ -36,34 +36,34 @@ pub struct Purchase {
     pub(crate) custom_parameters: Map<String, Value>,
 }
 
-/// Names a call of [`purchase`](crate::StoreCommands::purchase) in its answer. No two calls of a process have
-/// the same.
+/// The id of a call of [`purchase`](crate::StoreCommands::purchase), which its answer repeats. It is unique within
+/// a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PurchaseId(u64);
 
 impl PurchaseId {
-    /// One that no call has yet.
+    /// Returns an id that was not used before.
     pub(crate) fn next() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
-/// What is paid with.
+/// The means of payment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Payment {
-    /// Real money, on the payment page.
+    /// Real money, which is paid on the payment page.
     #[default]
     Money,
     /// The virtual currency with this SKU. There is no payment page.
     VirtualCurrency(String),
-    /// Nothing: the items are free. There is no payment page.
+    /// No payment, because the items are free. There is no payment page.
     Free,
 }
 
 impl Purchase {
-    /// One of an item.
+    /// Buys one piece of an item.
     pub fn item(sku: impl Into<String>) -> Self {
         Self {
             is_cart: false,
@@ -71,7 +71,7 @@ impl Purchase {
         }
     }
 
-    /// Several items, each with how many of it, in one order.
+    /// Buys several items in one order, each with its quantity.
     pub fn cart<S: Into<String>>(items: impl IntoIterator<Item = (S, u64)>) -> Self {
         let items = items.into_iter().map(|(sku, n)| (sku.into(), n));
         Self {
@@ -89,7 +89,7 @@ impl Purchase {
         }
     }
 
-    /// How many of the item; of a cart's items, each.
+    /// Sets the quantity of the item, or of each item of a cart.
     #[must_use]
     pub fn quantity(mut self, quantity: u64) -> Self {
         for (_, of_item) in &mut self.items {
@@ -98,80 +98,80 @@ impl Purchase {
         self
     }
 
-    /// Pays with the virtual currency that has this SKU. For a single item.
+    /// Pays with the virtual currency that has this SKU. This works for a single item only.
     #[must_use]
     pub fn with_virtual_currency(mut self, sku: impl Into<String>) -> Self {
         self.payment = Payment::VirtualCurrency(sku.into());
         self
     }
 
-    /// Takes what costs nothing.
+    /// Requests the items without payment, which works only if they are free.
     #[must_use]
     pub fn free(mut self) -> Self {
         self.payment = Payment::Free;
         self
     }
 
-    /// The currency to pay in: ISO 4217, such as `EUR`. Xsolla chooses by the player's country
-    /// otherwise.
+    /// Sets the currency to pay in: a code of ISO 4217, such as `EUR`. By default, Xsolla chooses it by the
+    /// player's country.
     #[must_use]
     pub fn currency(mut self, currency: impl Into<String>) -> Self {
         self.currency = Some(currency.into());
         self
     }
 
-    /// The payment page's language: two letters of ISO 639-1, such as `de`.
+    /// Sets the payment page's language: two letters of ISO 639-1, such as `de`.
     #[must_use]
     pub fn locale(mut self, locale: impl Into<String>) -> Self {
         self.locale = Some(locale.into());
         self
     }
 
-    /// A promo code.
+    /// Applies a promo code.
     #[must_use]
     pub fn promo_code(mut self, code: impl Into<String>) -> Self {
         self.promo_code = Some(code.into());
         self
     }
 
-    /// Makes it a test payment, in [Xsolla's
-    /// sandbox](https://developers.xsolla.com/doc/pay-station/testing/general-info): no money moves, and test cards
-    /// are taken.
+    /// Makes the purchase a test payment in [Xsolla's
+    /// sandbox](https://developers.xsolla.com/doc/pay-station/testing/general-info), in which no money moves and
+    /// test cards are accepted.
     #[must_use]
     pub fn sandbox(mut self, sandbox: bool) -> Self {
         self.sandbox = sandbox;
         self
     }
 
-    /// The order's id in the game's own books.
+    /// Sets the order's id in the game's own records.
     #[must_use]
     pub fn external_id(mut self, id: impl Into<String>) -> Self {
         self.external_id = Some(id.into());
         self
     }
 
-    /// Where the payment page leads when it is done.
+    /// Sets the address that the payment page leads to after the payment.
     #[must_use]
     pub fn return_url(mut self, url: impl Into<String>) -> Self {
         self.return_url = Some(url.into());
         self
     }
 
-    /// The payment page's theme, by its id in Publisher Account.
+    /// Sets the payment page's theme by its id in Publisher Account.
     #[must_use]
     pub fn theme(mut self, theme: impl Into<String>) -> Self {
         self.theme = Some(theme.into());
         self
     }
 
-    /// Something of the game's own that Xsolla passes on in its webhooks.
+    /// Adds a parameter that Xsolla passes on in its webhooks.
     #[must_use]
     pub fn custom_parameter(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.custom_parameters.insert(name.into(), value.into());
         self
     }
 
-    /// The SKUs, and how many of each.
+    /// The SKUs and their quantities.
     pub fn items(&self) -> &[(String, u64)] {
         &self.items
     }
@@ -181,7 +181,7 @@ impl Purchase {
         self.items.first().map_or("", |(sku, _)| sku)
     }
 
-    /// Whether it can be asked for.
+    /// Checks that the purchase can be requested.
     pub(crate) fn validate(&self) -> Result<(), PurchaseError> {
         let problem = match self.items.as_slice() {
             [] => "it has no items",
@@ -199,8 +199,8 @@ impl Purchase {
 
 const UNSENDABLE: &str = "an SKU cannot be part of an address";
 
-/// Whether an SKU can be a segment of a URL's path: `.` and `..` would vanish from it, and another item be
-/// asked for.
+/// Whether an SKU can be a segment of a URL's path. The segments `.` and `..` would be removed from it, and
+/// another item would be requested.
 fn is_sendable(sku: &str) -> bool {
     !matches!(sku, "." | "..") && !sku.chars().any(char::is_control)
 }
@@ -217,21 +217,22 @@ impl From<String> for Purchase {
     }
 }
 
-/// An order was created and is tracked. The payment page is being opened now, where there is one and
-/// [`open_payment_page`](crate::XsollaConfig::open_payment_page) says so.
+/// An order was created and is tracked. If it has a payment page and
+/// [`open_payment_page`](crate::XsollaConfig::open_payment_page) is set, the page is being opened.
 #[derive(Clone, PartialEq, Message, Event)]
 #[non_exhaustive]
 pub struct PurchaseStarted {
-    /// Which call of [`purchase`](crate::StoreCommands::purchase) this answers.
+    /// The call of [`purchase`](crate::StoreCommands::purchase) that this answers.
     pub purchase_id: PurchaseId,
     /// The order.
     pub order_id: OrderId,
-    /// Whose it is.
+    /// The player whose order it is.
     pub user: UserId,
-    /// What is bought.
+    /// The request.
     pub purchase: Purchase,
-    /// The payment page, for games that show it in an overlay of their own; `None` where nothing is to
-    /// be paid there. Whoever has it can pay: keep it out of logs, as `Debug` and reflection do.
+    /// The address of the payment page, for games that show it in an overlay of their own, or `None` if there is
+    /// nothing to pay on it. Anybody who has the address can pay, so keep it out of logs, as `Debug` and
+    /// reflection do.
     pub payment_url: Option<String>,
 }
 
@@ -250,81 +251,83 @@ impl fmt::Debug for PurchaseStarted {
     }
 }
 
-/// A purchase has led to no order that can be paid.
+/// A purchase did not lead to an order that can be paid.
 #[derive(Clone, Debug, PartialEq, Message, Event)]
 #[non_exhaustive]
 pub struct PurchaseFailed {
-    /// Which call of [`purchase`](crate::StoreCommands::purchase) this answers.
+    /// The call of [`purchase`](crate::StoreCommands::purchase) that this answers.
     pub purchase_id: PurchaseId,
-    /// Whose purchase it was; `None` where nobody was logged in.
+    /// The player who wanted to buy, or `None` if no player was logged in.
     pub user: Option<UserId>,
     /// The SKU of the first item.
     pub sku: String,
-    /// What was to be bought.
+    /// The request.
     pub purchase: Purchase,
-    /// Why it was not.
+    /// The reason.
     pub error: PurchaseError,
 }
 
-/// An order's payment page was not opened. The order is followed all the same.
+/// An order's payment page was not opened. The order is tracked nevertheless.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct PaymentPageFailed {
     /// The order.
     pub order_id: OrderId,
-    /// Whose it is; `None` where the order is not known.
+    /// The player whose order it is, or `None` if the order is not known.
     pub user: Option<UserId>,
-    /// Why it was not.
+    /// The reason.
     pub error: PaymentPageError,
 }
 
-/// Why a payment page was not opened.
+/// The reason that a payment page was not opened.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PaymentPageError {
-    /// There is none any more: the order has ended, or was made in an earlier run, of which no token is
-    /// kept. A player who wants to pay buys anew.
+    /// The order has no payment page any more: it has ended, or it was created in an earlier run, whose tokens are
+    /// not stored. A player who wants to pay buys again.
     #[error("there is no payment page to open")]
     NoPage,
-    /// The player's system opened no browser. [`PurchaseStarted`] has the address, for another way.
+    /// The player's system opened no browser. [`PurchaseStarted`] has the address, so that the game can show the
+    /// page in another way.
     #[error("no browser opens the payment page: {0}")]
     NoBrowser(String),
 }
 
-/// Why a purchase has led to no order that can be paid.
+/// The reason that a purchase did not lead to an order that can be paid.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PurchaseError {
-    /// Nobody is logged in: there is no [`XsollaUser`](crate::XsollaUser).
+    /// No player is logged in: there is no [`XsollaUser`](crate::XsollaUser).
     #[error("nobody is logged in")]
     NotLoggedIn,
     /// There is no [`XsollaConfig`](crate::XsollaConfig), or it is invalid.
     #[error("there is no valid XsollaConfig")]
     NoConfig,
-    /// What was asked for makes no sense, such as a cart of no items.
+    /// The request makes no sense, for example because its cart is empty.
     #[error("the purchase makes no sense: {0}")]
     Invalid(&'static str),
-    /// The same purchase of the same player is being made, or was started less than a second ago: the
-    /// second click of a double click. A game that answers each click shows nothing here.
+    /// The same purchase of the same player is in progress or was started less than a second ago, for example by
+    /// the first click of a double click. The id is that of the earlier purchase. A game that answers each click
+    /// shows nothing for this error.
     #[error("the same purchase is being made already")]
     Repeated(PurchaseId),
-    /// Too little of the virtual currency (Xsolla's 0401-5006).
+    /// The player has too little of the virtual currency (Xsolla's 0401-5006).
     #[error("there is not enough of the virtual currency")]
     NotEnoughCurrency(RequestError),
-    /// There is no such item (Xsolla's 0401-4001).
+    /// The item does not exist (Xsolla's 0401-4001).
     #[error("there is no such item")]
     NoSuchItem(RequestError),
-    /// The store refused it, or was not reached. An order may have been created all the same, which
-    /// costs nobody anything.
+    /// The store refused the request or was not reached. An order may have been created nevertheless, which costs
+    /// the player nothing.
     #[error(transparent)]
     Request(RequestError),
-    /// The store answered with the id of an order that is over.
+    /// The store answered with the id of an order that has ended.
     #[error("the store answered with order {0}, which is over")]
     OrderIsOver(OrderId),
     /// The project in [`XsollaConfig`](crate::XsollaConfig) was changed before the store answered.
     #[error("the project was changed meanwhile")]
     ProjectChanged,
-    /// The order was created and cannot be followed.
+    /// The order was created, but it cannot be tracked.
     #[error(transparent)]
     Tracking(TrackingError),
     /// The game has [untracked](crate::OrderCommands::untrack_order) or
@@ -343,11 +346,12 @@ impl From<RequestError> for PurchaseError {
     }
 }
 
-/// An order as its creation was answered.
+/// The answer to the creation of an order.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct CreatedOrder {
     pub(crate) order_id: OrderId,
-    /// Opens the payment page; `None` where nothing is to be paid there. Whoever has it can pay.
+    /// The token that opens the payment page, or `None` if there is nothing to pay on it. Anybody who has the
+    /// token can pay.
     pub(crate) token: Option<String>,
 }
 

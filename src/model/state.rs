@@ -1,24 +1,24 @@
-//! How tracking is doing.
+//! The state of the tracking.
 
 use bevy::prelude::{Reflect, ReflectDefault, ReflectResource, Resource};
 
 use crate::model::config::ConfigError;
 use crate::model::error::{AuthorizationError, RequestError, SocketError};
 
-/// How tracking is doing, for a connection light or a line of text.
+/// The state of the tracking, for an indicator in the game's user interface.
 ///
-/// Every state that is not as it should be carries its reason. With
-/// [many users](crate::OrderCommands::track_order_as) it is the worst of theirs.
+/// Every state that hinders tracking carries its reason. With [several
+/// users](crate::OrderCommands::track_order_as) this is the worst of their states.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Resource, Reflect)]
 #[reflect(Resource, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum TrackerState {
-    /// No order is open: no connection, no request, no timer.
+    /// No order is open. There is no connection, no request, and no timer.
     #[default]
     Idle,
     /// There is no [`XsollaConfig`](crate::XsollaConfig) yet.
     NoConfig,
-    /// The [`XsollaConfig`](crate::XsollaConfig) cannot be used. What was tracked goes on once it can.
+    /// The [`XsollaConfig`](crate::XsollaConfig) is invalid. Tracking continues once it is valid.
     InvalidConfig(ConfigError),
     /// Orders wait for their player: there is no [`XsollaUser`](crate::XsollaUser).
     NoUser,
@@ -28,25 +28,25 @@ pub enum TrackerState {
     Live,
     /// The socket broke or could not be opened, and is being tried again.
     Reconnecting {
-        /// What happened to it.
+        /// The reason that the socket does not work.
         reason: SocketError,
     },
-    /// News comes by short-polling, while the socket is tried again in the background.
+    /// News comes by short-polling. The socket is opened or tried again in the background.
     Polling {
-        /// What keeps the socket from working; `None` where it is slow to open, nothing more.
+        /// The reason that the socket does not work, or `None` if it is only slow to open.
         reason: Option<SocketError>,
-        /// What keeps the requests from being answered; `None` where nothing does.
+        /// The reason that requests fail, or `None` if they succeed.
         requests: Option<RequestError>,
     },
-    /// The player's token is refused or expired. Their orders wait for a new
+    /// The player's token was refused or has expired. Their orders wait for a new
     /// [`XsollaUser`](crate::XsollaUser).
     Unauthorized {
-        /// What the servers said.
+        /// The reason that a new token is needed.
         reason: AuthorizationError,
     },
     /// The background task cannot run.
     Failed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The player, and the secret that speaks for them.
+//! The player and their token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,16 +12,15 @@ use serde_json::Value;
 
 /// The logged-in player whose orders are tracked.
 ///
-/// Insert it at login, replace it to refresh the token, remove it at log-out.
+/// Insert it at log-in, replace it to refresh the token, and remove it at log-out.
 ///
-/// The token is the player's JWT from [Xsolla Login](https://developers.xsolla.com/login-api/authentication/);
-/// Get Order also takes a Pay Station token.
-/// It never appears in `Debug`, logs, errors, reflection or files. The type itself is not reflected, so that
-/// no tool can read the token from the world.
+/// The token is the player's JWT from [Xsolla Login](https://developers.xsolla.com/login-api/authentication/). Get
+/// Order also accepts a Pay Station token. The token never appears in `Debug`, logs, errors, reflection or files.
+/// The type itself is not reflected, so that no tool can read the token from the world.
 ///
-/// Two values are the same player when their tokens have the same `sub` claim, or, where the token
-/// is no readable JWT, the same [external id](Self::with_external_id). A token with neither is a
-/// player of its own: give an external id if it is to be refreshed while orders are open.
+/// Two values are the same player if their tokens have the same `sub` claim, or, for tokens that are not readable
+/// JWTs, if they have the same [external id](Self::with_external_id). A token with neither is a player of its own.
+/// Set an external id if such a token is to be refreshed while orders are open.
 #[derive(Clone, PartialEq, Eq, Resource)]
 pub struct XsollaUser {
     token: Secret,
@@ -31,7 +30,7 @@ pub struct XsollaUser {
 }
 
 impl XsollaUser {
-    /// A player with this token. A leading `Bearer ` and white space are taken off.
+    /// Creates a player with this token. A leading `Bearer ` and white space are removed.
     pub fn new(token: impl AsRef<str>) -> Self {
         let token = token.as_ref().trim();
         let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
@@ -48,12 +47,12 @@ impl XsollaUser {
         }
     }
 
-    /// Sends `user_external_id` when the socket connects, as the documentation shows.
-    /// Today's Xsolla SDKs leave it out.
+    /// Sets the id that is sent as `user_external_id` when the socket connects, as the documentation shows.
+    /// Xsolla's current SDKs do not send it.
     #[must_use]
     pub fn with_external_id(mut self, id: impl Into<String>) -> Self {
         let id = id.into();
-        // An empty id would make one player of all that have none.
+        // An empty id would make one player of all players that have none.
         if id.is_empty() {
             return self;
         }
@@ -64,8 +63,8 @@ impl XsollaUser {
         self
     }
 
-    /// The player whose token is in the environment variable `XSOLLA_USER_TOKEN`, with the external
-    /// id in `XSOLLA_USER_EXTERNAL_ID` if there is one. `None` where the token is missing or empty.
+    /// Creates the player whose token is in the environment variable `XSOLLA_USER_TOKEN`, with the external id in
+    /// `XSOLLA_USER_EXTERNAL_ID` if it is set. Returns `None` if the token is missing or empty.
     pub fn from_env() -> Option<Self> {
         let token = std::env::var("XSOLLA_USER_TOKEN").ok()?;
         if token.trim().is_empty() {
@@ -78,23 +77,23 @@ impl XsollaUser {
         })
     }
 
-    /// The external id, if one was given.
+    /// The external id, if one was set.
     pub fn external_id(&self) -> Option<&str> {
         self.external_id.as_deref()
     }
 
-    /// When the token expires by its own `exp` claim; `None` where it has none that can be read.
+    /// The time at which the token expires by its `exp` claim, or `None` if it has no claim that can be read.
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.expires_at
     }
 
-    /// Who this is, whatever the token of the day.
+    /// The player's id, which stays the same when the token is refreshed.
     pub fn id(&self) -> &UserId {
         &self.id
     }
 
-    /// Takes the token out of a text that somebody else has written, such as a server that repeats what it
-    /// was sent. A text that was cut may have the token's beginning only.
+    /// Removes the token from a text that comes from outside, for example from a server that repeats its input. A
+    /// text that was cut may contain only the beginning of the token.
     pub(crate) fn redact(&self, text: String) -> String {
         const SHORTEST: usize = 12;
         let token = self.token();
@@ -118,7 +117,7 @@ impl XsollaUser {
         redacted
     }
 
-    /// The token itself: for the `Authorization` header and the connect frame, nothing else.
+    /// The token. It is for the `Authorization` header and the connect frame only.
     pub(crate) fn token(&self) -> &str {
         &self.token.0
     }
@@ -143,23 +142,24 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Names a player across token refreshes. Holds no secret: it may be logged and written to files.
+/// The id of a player, which stays the same when their token is refreshed. It contains no secret, so it may be
+/// logged and written to files.
 ///
-/// Its text is `s:` and the token's `sub` claim, or `e:` and the external id, or `o:` and a hash of a
-/// token that cannot be read.
+/// Its text is `s:` and the token's `sub` claim, or `e:` and the external id, or `o:` and a hash of a token that
+/// cannot be read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Reflect)]
 #[reflect(opaque, Clone, Debug, PartialEq, Hash, Serialize)]
 pub struct UserId(Arc<str>);
 
 impl UserId {
-    /// A key of one of the kinds: `s`ubject of the token, `e`xternal id, `o`paque token's hash.
-    /// The kind keeps a subject and an external id of the same text apart.
+    /// Creates an id of one of the kinds `s` (subject of the token), `e` (external id), and `o` (hash of an opaque
+    /// token). The kind separates a subject from an external id with the same text.
     pub(crate) fn new(kind: char, id: &str) -> Self {
         Self(format!("{kind}:{id}").into())
     }
 
     fn of_opaque(token: &str) -> Self {
-        // FNV-1a, because the id outlives the program: the standard library's hash may change with the compiler.
+        // The hash is FNV-1a, because the id is stored: the standard library's hash may change with the compiler.
         let hash = token.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -171,12 +171,12 @@ impl UserId {
         &self.0
     }
 
-    /// The `sub` claim of the player's token, where the token has one.
+    /// The `sub` claim of the player's token, if it has one.
     pub fn subject(&self) -> Option<&str> {
         self.0.strip_prefix("s:")
     }
 
-    /// The player's [external id](XsollaUser::with_external_id), where they are known by it.
+    /// The player's [external id](XsollaUser::with_external_id), if they are identified by it.
     pub fn external_id(&self) -> Option<&str> {
         self.0.strip_prefix("e:")
     }
@@ -200,7 +200,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// What is read of a JWT. Its signature is the servers' business: nothing is granted by a claim.
+/// The claims of a JWT that are read. The signature is not checked, because nothing is granted by a claim.
 #[derive(Default, Deserialize)]
 struct Claims {
     #[serde(default)]
@@ -227,7 +227,7 @@ impl Claims {
         }
     }
 
-    /// Seconds since 1970, as a number or a text. Fractions occur.
+    /// Reads `exp`: seconds since 1970, as a number or a text, possibly with a fraction.
     fn expires_at(&self) -> Option<SystemTime> {
         let seconds = match &self.exp {
             Value::String(text) => text.trim().parse().ok()?,

@@ -1,4 +1,4 @@
-//! The one clock of the tracker task.
+//! The clock of the tracker task.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,19 +7,19 @@ use std::time::{Duration, SystemTime};
 use crate::platform::runtime::sleep;
 use crate::platform::time::{Instant, calendar};
 
-/// How much further the calendar's clock must have come than the monotonic one before the machine
-/// counts as having slept. Below that it is a clock being adjusted.
+/// How far the calendar's clock must be ahead of the monotonic one before the difference counts as the machine's
+/// sleep. A smaller difference is an adjustment of a clock.
 const SLEEP_MIN: Duration = Duration::from_secs(5);
-/// How often a sleeping task looks whether the machine slept: timers stand still meanwhile.
+/// How often a waiting task checks whether the machine has slept, because timers stop during the sleep.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Time since the clock was made, including the time the machine was suspended: what the monotonic
-/// clock leaves out (on Linux and macOS), and what an order's deadlines run on through.
+/// The time since the clock was made, including the time for which the machine was suspended. The monotonic clocks
+/// of Linux and macOS leave that time out, but an order's deadlines must not.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     start: Instant,
     calendar_start: SystemTime,
-    /// Milliseconds that the monotonic clock has missed.
+    /// The time that the monotonic clock has missed, in milliseconds.
     asleep: Arc<AtomicU64>,
 }
 
@@ -36,14 +36,14 @@ impl Clock {
         self.start.elapsed() + self.asleep()
     }
 
-    /// How long the machine has slept since the clock was made, as far as it was
-    /// [noticed](Self::notice_sleep).
+    /// How long the machine has slept since the clock was made, as far as [`notice_sleep`](Self::notice_sleep) has
+    /// found it.
     pub(crate) fn asleep(&self) -> Duration {
         Duration::from_millis(self.asleep.load(Ordering::Relaxed))
     }
 
-    /// Compares the clocks. Setting the calendar forward looks the same as a sleep; the price is a
-    /// connection opened anew.
+    /// Compares the clocks. A calendar that was set forward looks like a sleep, which only causes a new
+    /// connection.
     pub(crate) fn notice_sleep(&self) {
         let awake = self.start.elapsed();
         let Ok(calendar) = calendar().duration_since(self.calendar_start) else {
@@ -56,7 +56,7 @@ impl Clock {
         }
     }
 
-    /// Returns at the deadline, never without one. May return early after the machine has slept.
+    /// Returns at the deadline, or never if there is none. It may return early after the machine has slept.
     pub(crate) async fn sleep_until(&self, deadline: Option<Duration>) {
         let Some(deadline) = deadline else {
             return std::future::pending().await;
@@ -72,7 +72,6 @@ impl Clock {
     }
 }
 
-/// Measures how long something takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 

@@ -1,5 +1,5 @@
-//! All that differs between a desktop and a browser. The two siblings have files of the same names with
-//! the same functions, so whatever one of them lacks does not compile.
+//! The differences between a desktop and a browser. `native` and `web` have files of the same names with the same
+//! functions, so a function that one of them lacks is a compile error.
 
 pub(crate) mod clock;
 #[cfg(not(target_family = "wasm"))]

@@ -1,4 +1,4 @@
-//! What requests have in common, whoever sends them.
+//! The parts of HTTP requests that both platforms share.
 
 use std::error::Error as _;
 
@@ -8,7 +8,7 @@ use reqwest::{Client, RequestBuilder};
 use crate::model::error::RequestError;
 use crate::model::http::{Request, Response};
 
-/// The request as the library sends it.
+/// Converts a request to reqwest's.
 pub(super) fn build(client: &Client, request: Request) -> Result<RequestBuilder, RequestError> {
     let mut builder = match request.body {
         Some(body) => client
@@ -20,14 +20,14 @@ pub(super) fn build(client: &Client, request: Request) -> Result<RequestBuilder,
     if let Some(user) = &request.user {
         let value = HeaderValue::try_from(format!("Bearer {}", user.token()));
         let mut value = value.map_err(|_| RequestError::BadToken)?;
-        // It keeps the value out of the libraries' logs and Debug output.
+        // This keeps the value out of the libraries' logs and `Debug` output.
         value.set_sensitive(true);
         builder = builder.header(AUTHORIZATION, value);
     }
     Ok(builder)
 }
 
-/// The answer, of which the body is still to be read.
+/// Returns the answer without its body, which is read later.
 pub(super) fn read_head(answer: &reqwest::Response) -> Response {
     let retry_after = answer.headers().get(RETRY_AFTER);
     Response {
@@ -41,7 +41,7 @@ pub(super) fn too_large() -> RequestError {
     RequestError::Malformed("it is too large".to_owned())
 }
 
-/// reqwest's errors without the URL, with what caused them.
+/// Converts reqwest's error to text with its causes, but without the URL.
 pub(super) fn read_network_error(error: reqwest::Error) -> RequestError {
     if error.is_timeout() {
         return RequestError::TimedOut;

@@ -1,7 +1,7 @@
-//! Reading what servers write, where bools come as strings and numbers as either.
+//! Lenient deserialization, for servers that write booleans as strings and numbers as either.
 //!
-//! An order must never be lost to a field that nobody needs, so each of these gives `None` for a
-//! value of another shape instead of an error.
+//! No order may be lost to a field that is not needed, so a value of another shape is read as `None` and not as an
+//! error.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,8 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A JSON scalar as its text: `"30"`, `30` and `true` are `30`, `30` and `true`.
-/// Decimal digits stay as they are written only within strings; JSON numbers go through the
-/// shortest text of their value.
+/// A JSON scalar as its text: `"30"`, `30` and `true` are `30`, `30` and `true`. Only strings keep their decimal
+/// digits as written; a JSON number is read as the shortest text of its value.
 struct Scalar(Option<String>);
 
 impl<'de> Deserialize<'de> for Scalar {
@@ -61,17 +60,17 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// `"x"`, or a number or bool as its text.
+/// Reads `"x"`, or a number or a boolean as its text.
 pub(super) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     Ok(Scalar::deserialize(d)?.0)
 }
 
-/// `7`, `"7"`, `7.0` or `7e0`: any number or text that is a whole number.
+/// Reads `7`, `"7"`, `7.0` or `7e0`: any number or text that is a whole number.
 pub(super) fn unsigned<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
     Ok(Scalar::deserialize(d)?.0.and_then(|text| whole(&text)))
 }
 
-/// The whole number that a text is, if it is one.
+/// Returns the whole number that a text stands for, if it is one.
 pub(super) fn whole(text: &str) -> Option<u64> {
     let text = text.trim();
     text.parse().ok().or_else(|| {
@@ -86,7 +85,7 @@ fn read_decimal(text: &str) -> Option<Decimal> {
         .ok()
 }
 
-/// `true` or `"true"`; also `1` and `"1"`.
+/// Reads `true` or `"true"`, and also `1` and `"1"`.
 pub(super) fn boolean<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D::Error> {
     let Scalar(text) = Scalar::deserialize(d)?;
     Ok(text.and_then(|text| match text.trim() {
@@ -96,32 +95,32 @@ pub(super) fn boolean<'de, D: Deserializer<'de>>(d: D) -> Result<Option<bool>, D
     }))
 }
 
-/// `"30.00"` or `30`. Money comes as a string from Xsolla; a JSON number is read through its
-/// shortest text, never through binary arithmetic.
+/// Reads `"30.00"` or `30`. Xsolla writes money as a string. A JSON number is read through its shortest text, so
+/// that no binary rounding shows.
 pub(super) fn decimal<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Decimal>, D::Error> {
     let Scalar(text) = Scalar::deserialize(d)?;
     Ok(text.and_then(|text| read_decimal(text.trim())))
 }
 
-/// The value where it has the shape that is asked for, `None` where it has another.
+/// Reads a value if it has the requested shape, and `None` otherwise.
 pub(super) fn or_none<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: serde::de::DeserializeOwned,
     D: Deserializer<'de>,
 {
-    // Raw, because a number that is too large for any type is an error to everything else.
+    // A raw value is used, because a number that is too large for any type is an error to every other type.
     let raw = Option::<Box<RawValue>>::deserialize(deserializer)?;
     Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
 }
 
-/// Reads a JSON object. Serde would take a list of a struct's fields for one as well.
+/// Reads a JSON object. Serde alone would also accept a list of a struct's fields.
 pub(super) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
     // Some servers put a byte-order mark before the text.
     let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     if json.trim_ascii_start().first() != Some(&b'{') {
         return Err("it is no object".to_owned());
     }
-    // The kind and the place; the text itself may be anything.
+    // The error has only its kind and place, because the text may contain anything.
     serde_json::from_slice(json)
         .map_err(|error| format!("{:?} error in column {}", error.classify(), error.column()))
 }

@@ -1,4 +1,4 @@
-//! Xsolla's JSON, read leniently and written as documented.
+//! Xsolla's JSON. It is read leniently and written as documented.
 
 mod lenient;
 pub(crate) mod order;

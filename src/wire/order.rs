@@ -1,4 +1,4 @@
-//! Orders as the servers write them.
+//! Publications about orders, and answers to Get Order.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use crate::model::order::{OrderId, OrderItem, OrderStatus, Price, Report};
 use crate::wire::lenient::{self, object};
 
-/// Reads a publication on the order-status channel, such as `{"order_id": 59614241, "status": "new"}`; `None`
-/// where it says neither or one only.
+/// Reads a publication on the order-status channel, such as `{"order_id": 59614241, "status": "new"}`. Returns
+/// `None` if the id or the status is missing.
 pub(crate) fn read_publication(json: &str) -> Option<Report> {
     #[derive(Deserialize)]
     struct Documented<'a> {
@@ -22,7 +22,7 @@ pub(crate) fn read_publication(json: &str) -> Option<Report> {
         #[serde(default, deserialize_with = "lenient::text")]
         status: Option<String>,
     }
-    // As it is documented: read without a copy, because many may come at once.
+    // The documented form is read first, without a copy, because many publications may come at once.
     if let Ok(news) = object::<Documented>(json.as_bytes()) {
         return Some(of_status(news.order_id, read_status(news.status)?));
     }
@@ -39,14 +39,14 @@ fn of_status(order_id: u64, status: OrderStatus) -> Report {
     }
 }
 
-/// Reads the answer to a request for this order.
+/// Reads the answer to a Get Order request.
 ///
-/// Lenient where nothing is lost by it. With an item that cannot be granted as it stands (without
-/// an SKU, or with a quantity that is no number) the list counts as missing: half an order must
-/// not pass for one.
+/// It is lenient about all fields that a grant does not depend on. If an item cannot be granted as it is (it has
+/// no SKU, or its quantity is not a whole number), the whole list counts as missing, so that no incomplete order
+/// is granted.
 pub(crate) fn read_order(json: &[u8], order_id: OrderId) -> Result<Report, String> {
     let body: OrderBody = object(json)?;
-    // An id that cannot be read is another order's.
+    // An id that cannot be read counts as the id of another order.
     if !matches!(body.order_id, WholeNumber::Missing)
         && !matches!(body.order_id, WholeNumber::Is(id) if id == order_id.0)
     {
@@ -58,7 +58,7 @@ pub(crate) fn read_order(json: &[u8], order_id: OrderId) -> Result<Report, Strin
         let items: Result<Vec<OrderItem>, &str> = items.collect();
         items
             .map(|mut items| {
-                // They are kept for as long as the order is.
+                // The items are kept for as long as the order is.
                 items.shrink_to_fit();
                 items
             })
@@ -124,7 +124,7 @@ impl ItemBody {
     }
 }
 
-/// A number that matters, so one that cannot be read is not taken for a missing one.
+/// A number that a grant depends on, so an unreadable number is told apart from a missing one.
 #[derive(Default)]
 enum WholeNumber {
     #[default]
@@ -137,7 +137,7 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WholeNumbe
     let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else {
         return Ok(WholeNumber::Missing);
     };
-    // A list or an object is no number.
+    // A list or an object is not a number.
     let text = raw.get().trim_matches('"');
     Ok(lenient::whole(text).map_or(WholeNumber::Unreadable, WholeNumber::Is))
 }

@@ -1,4 +1,4 @@
-//! The store's REST API: paths, and what an answer says beside its content.
+//! The store's REST API: paths, errors, and `Retry-After`.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,16 +15,15 @@ use crate::model::user::XsollaUser;
 use crate::wire::lenient;
 use crate::wire::store::{CatalogPage, creation_body, creation_path};
 
-/// The longest wait that a server may impose.
+/// The longest wait that a server may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
-/// How many pages a catalogue may have: ten thousand items.
+/// The largest number of pages of a catalogue, which is ten thousand items.
 const MAX_PAGES: usize = 200;
-/// How long the pages may be together. An item is some hundred bytes.
+/// The largest total size of the pages. An item has some hundred bytes.
 const MAX_CATALOG_BYTES: usize = 16 * 1024 * 1024;
-/// The most items that Xsolla gives in a page.
+/// The largest number of items that Xsolla gives in one page.
 const PAGE: usize = 50;
 
-/// Asks for an order.
 pub(crate) fn get_order(
     config: &XsollaConfig,
     user: Option<&XsollaUser>,
@@ -33,7 +32,6 @@ pub(crate) fn get_order(
     request(config, user, &["order", &order_id.to_string()])
 }
 
-/// Asks for an order to be created.
 pub(crate) fn create_order(
     config: &XsollaConfig,
     user: Option<&XsollaUser>,
@@ -44,7 +42,7 @@ pub(crate) fn create_order(
     Ok(request)
 }
 
-/// The catalogue, which is asked for page by page.
+/// The catalogue, which is requested page by page.
 #[derive(Debug, Default)]
 pub(crate) struct CatalogPages {
     items: Vec<CatalogItem>,
@@ -55,7 +53,7 @@ pub(crate) struct CatalogPages {
 }
 
 impl CatalogPages {
-    /// Asks for the next page; `None` where all have been read.
+    /// Requests the next page. Returns `None` if all pages have been read.
     pub(crate) fn next(
         &self,
         config: &XsollaConfig,
@@ -79,7 +77,8 @@ impl CatalogPages {
         )
     }
 
-    /// Takes a page in. A catalogue that does not end is none.
+    /// Adds a page. It fails if the catalogue exceeds the limits, so that a server cannot keep the requests going
+    /// without end.
     pub(crate) fn take(&mut self, body: &[u8]) -> Result<(), RequestError> {
         self.bytes += body.len();
         if self.pages >= MAX_PAGES || self.bytes > MAX_CATALOG_BYTES {
@@ -100,7 +99,7 @@ impl CatalogPages {
     }
 }
 
-/// A request below `v2/project/{id}`.
+/// Builds a request below `v2/project/{id}`.
 fn request(
     config: &XsollaConfig,
     user: Option<&XsollaUser>,
@@ -128,7 +127,7 @@ fn below(mut url: Url, path: &[&str]) -> Result<Url, RequestError> {
     Ok(url)
 }
 
-/// The body of an answer that is no refusal.
+/// Returns the body of a successful answer, or the error that the answer describes.
 pub(crate) fn body(response: Response, now: SystemTime) -> Result<Vec<u8>, RequestError> {
     match response.status {
         200..=299 => Ok(response.body),
@@ -137,13 +136,13 @@ pub(crate) fn body(response: Response, now: SystemTime) -> Result<Vec<u8>, Reque
 }
 
 fn refusal(response: &Response, now: SystemTime) -> RequestError {
-    // The body only explains; without one the status says enough.
+    // The body only explains the error. Without a body, the status is enough.
     let body: ErrorBody = serde_json::from_slice(&response.body).unwrap_or_default();
     let message = body.message.map(|text| {
         let end = text.floor_char_boundary(300);
         text.get(..end).unwrap_or_default().to_owned()
     });
-    // "[0401-9001]: Order not found" has the full code; `errorCode` its last part.
+    // In "[0401-9001]: Order not found" the message has the full code, and `errorCode` has only its last part.
     let (code, message) = match message.as_deref().and_then(split_code) {
         Some((code, text)) => (Some(code.to_owned()), Some(text.to_owned())),
         None => (body.code, message),
@@ -174,7 +173,7 @@ struct ErrorBody {
     transaction_id: Option<String>,
 }
 
-/// `Retry-After` in seconds or as a date.
+/// Reads `Retry-After`, which is in seconds or a date.
 fn read_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let wait = match text.parse() {

@@ -1,4 +1,4 @@
-//! The catalogue and the creation of orders, as they are on the wire.
+//! The catalogue and the creation of orders.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,9 @@ use crate::model::purchase::{CreatedOrder, Payment, Purchase};
 use crate::wire::lenient::{self, object};
 use crate::wire::order::PriceBody;
 
-/// A page of the catalogue.
 pub(crate) struct CatalogPage {
     pub(crate) items: Vec<CatalogItem>,
-    /// How many entries the page had, readable or not.
+    /// The number of the page's entries, including those that cannot be read.
     pub(crate) length: usize,
     pub(crate) has_more: bool,
 }
@@ -25,7 +24,7 @@ impl CatalogPage {
         Ok(Self {
             length: items.len(),
             has_more: body.has_more.unwrap_or(false),
-            // What has no SKU cannot be bought.
+            // An item without an SKU cannot be bought.
             items: items.into_iter().filter_map(ItemBody::read).collect(),
         })
     }
@@ -163,7 +162,7 @@ pub(crate) fn read_created(json: &[u8]) -> Result<CreatedOrder, String> {
     })
 }
 
-/// Where an order is created, below `v2/project/{id}`.
+/// The path at which an order is created, below `v2/project/{id}`.
 pub(crate) fn creation_path(purchase: &Purchase) -> Vec<&str> {
     let sku = purchase.sku();
     match (&purchase.payment, purchase.is_cart) {
@@ -177,7 +176,7 @@ pub(crate) fn creation_path(purchase: &Purchase) -> Vec<&str> {
     }
 }
 
-/// What the creation of an order is asked with.
+/// The body of the request that creates an order.
 pub(crate) fn creation_body(purchase: &Purchase) -> Value {
     #[derive(Serialize)]
     struct Body<'a> {

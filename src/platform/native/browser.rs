@@ -1,15 +1,15 @@
-//! The player's browser.
+//! Opens pages in the player's browser.
 
 use crate::model::purchase::PaymentPageError;
 
-/// Opens a page, on a thread of its own: finding the browser takes time.
+/// Opens a page. It uses a thread of its own, because finding the browser takes time.
 #[cfg(feature = "browser")]
 pub(crate) async fn open(page: String) -> Result<(), PaymentPageError> {
     use crate::platform::native::thread::run_on_thread;
 
     let opened = run_on_thread("xsolla-browser", move || {
         webbrowser::open(&page).map_err(|error| {
-            // Whoever has the address can pay.
+            // Anybody who has the address can pay.
             error.to_string().replace(&page, "the page")
         })
     });

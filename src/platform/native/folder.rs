@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Where this user's programs keep their data.
+/// The directory in which this user's programs store their data.
 pub(crate) fn data_dir() -> Option<PathBuf> {
     dirs::data_dir()
 }

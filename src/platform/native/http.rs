@@ -1,4 +1,4 @@
-//! Requests over HTTP, and the TLS configuration that sockets share with them.
+//! HTTP requests, and the TLS configuration that sockets share with them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::platform::native::dns::Resolver;
 use crate::platform::native::tls::{load_tls, no_roots};
 use crate::platform::request::{build, read_head, read_network_error, too_large};
 
-/// What it takes to reach the servers, made when it is first needed. All players share it.
+/// The clients and the TLS configuration, which are created when they are first needed and shared by all players.
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     tls: OnceCell<Arc<ClientConfig>>,
@@ -24,19 +24,20 @@ pub(crate) struct Network {
 #[derive(Debug)]
 struct Clients {
     reading: Client,
-    /// Keeps no connection for the next request: one that has died meanwhile would make a purchase fail,
-    /// which cannot be repeated like a request that only reads.
+    /// This client reuses no connection. A connection that was lost meanwhile would make a purchase fail, which
+    /// cannot be repeated like a request that only reads.
     creating: Client,
 }
 
 impl Network {
-    /// The TLS configuration, or why there is none. A failure is tried again the next time.
+    /// Returns the TLS configuration, or the reason that there is none. After a failure, the next call tries
+    /// again.
     pub(super) async fn tls(&self) -> Result<Arc<ClientConfig>, String> {
         let loaded = || async { load_tls().await.map(Arc::new) };
         self.tls.get_or_try_init(loaded).await.cloned()
     }
 
-    /// Sends a request, and reads the answer whatever its status.
+    /// Sends a request and reads the answer, of any status.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, RequestError> {
         let clients = self.clients(&request.url).await?;
         let client = match request.body {
@@ -59,16 +60,16 @@ impl Network {
     async fn clients(&self, url: &Url) -> Result<&Clients, RequestError> {
         if url.scheme() == "http" {
             let made = || async {
-                // The library wants a TLS configuration for whatever it may be asked for.
+                // The library needs a TLS configuration even for unencrypted requests.
                 let tls = no_roots().map_err(|error| RequestError::Network(error.to_string()))?;
-                // Without a proxy: what it was sent would be plain text to another machine.
+                // No proxy is used, because it would receive the token in plain text on another machine.
                 build_clients(&|| Client::builder().no_proxy(), &tls)
             };
             return self.loopback.get_or_try_init(made).await;
         }
         let made = || async {
             let tls = self.tls().await.map_err(RequestError::Network)?;
-            // Through the system's proxy, where there is one.
+            // The system's proxy is used, if there is one.
             build_clients(&Client::builder, &tls)
         };
         self.encrypted.get_or_try_init(made).await
@@ -83,7 +84,7 @@ fn build_clients(
         builder()
             .tls_backend_preconfigured(tls.clone())
             .dns_resolver(Arc::new(Resolver))
-            // An API has nowhere to redirect to, and the token must not follow.
+            // The store's API has no redirects, and the token must not be sent to another address.
             .redirect(redirect::Policy::none())
             .user_agent(concat!("bevy_xsolla/", env!("CARGO_PKG_VERSION")))
     };

@@ -1,4 +1,4 @@
-//! Desktops, phones and servers: Tokio, threads, files.
+//! The platform of desktops, phones and servers, with Tokio, threads and files.
 
 pub(crate) mod browser;
 mod dns;

@@ -1,4 +1,4 @@
-//! Where the background task runs: Tokio, on the game's own runtime or on one that comes along.
+//! The Tokio runtime of the background task: the game's own, or one that is added.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -13,19 +13,18 @@ use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// A task that runs beside the game.
+/// A task that runs concurrently with the game.
 #[derive(Debug)]
 pub(crate) struct BackgroundTask(JoinHandle<()>);
 
 impl BackgroundTask {
-    /// Whether it has ended.
     pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
 }
 
-/// Starts a task beside the game: on the runtime of the game's `TokioTasksPlugin`, or on one that is
-/// added here. The error says why there is none.
+/// Starts a task on the runtime of the game's `TokioTasksPlugin`, or on one that is added here. The error is the
+/// reason that there is no runtime.
 pub(crate) fn start(
     app: &mut App,
     task: impl Future<Output = ()> + Send + 'static,
@@ -43,7 +42,7 @@ pub(crate) fn start(
     Ok(BackgroundTask(runtime.spawn_background_task(|_| task)))
 }
 
-/// Runs another task beside the one that calls this.
+/// Runs another task concurrently with the one that calls this.
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
@@ -52,14 +51,14 @@ pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Ends the task that calls this, by a panic, where the game's runtime was built without IO. Better here,
-/// where the end of the task is noticed, than in each connection.
+/// Panics if the game's runtime was built without IO, and so ends the task that calls this. The end of the task is
+/// noticed, while a panic in each connection would not be.
 pub(crate) async fn require_io() {
     drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await);
 }
 
-/// Where a `TokioTasksPlugin` that the game did not add does its work: not in `Update`, because its system
-/// takes the whole world, and no other could run beside it.
+/// The schedule of a `TokioTasksPlugin` that the game did not add. It is not `Update`, because the plugin's system
+/// takes the whole world, so that no other system could run in parallel.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, ScheduleLabel)]
 struct TokioTasks;
 
@@ -75,7 +74,7 @@ fn a_schedule_beside_update(app: &mut App) -> InternedScheduleLabel {
     TokioTasks.intern()
 }
 
-/// A thread is plenty for a few sockets, and leaves the cores to the game.
+/// Builds a runtime with one thread, which is enough for a few sockets and leaves the cores to the game.
 fn small_runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(1)
@@ -84,8 +83,8 @@ fn small_runtime() -> io::Result<Runtime> {
         .build()
 }
 
-/// `TokioTasksPlugin` wants a function that makes a runtime, and calls it once. It is made before,
-/// where a failure can be reported.
+/// Makes the function that `TokioTasksPlugin` calls once to get its runtime. The runtime is created beforehand, so
+/// that a failure can be reported.
 fn hand_over(runtime: Runtime) -> Box<dyn Fn() -> Runtime + Send + Sync> {
     let runtime = Mutex::new(Some(runtime));
     Box::new(move || {

@@ -1,7 +1,7 @@
-//! Threads for what blocks.
+//! Threads for blocking work.
 //!
-//! Not Tokio's blocking pool: dropping a runtime waits for that pool, and a look-up that hangs would keep
-//! a game from quitting. A process ends without waiting for a detached thread.
+//! Tokio's blocking pool is not used, because dropping a runtime waits for that pool, so a hanging look-up would
+//! keep the game from quitting. A process ends without waiting for a detached thread.
 
 use std::io;
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
 
-/// Runs the work on a thread of its own.
+/// Runs the work on a new thread.
 pub(crate) fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new()
         .name(name.to_owned())
@@ -18,19 +18,19 @@ pub(crate) fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> 
         .map(drop)
 }
 
-/// Blocks until the background task has sent something, but not longer than this.
+/// Blocks until the background task has sent something, or `patience` has passed.
 pub(crate) fn wait_for_task<T>(sent: &Receiver<T>, patience: Duration) {
     let _ = sent.recv_timeout(patience);
 }
 
-/// Runs the work on a thread of its own, and waits for its result.
+/// Runs the work on a new thread and waits for its result.
 pub(super) async fn run_on_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
     let (done, result) = oneshot::channel();
     spawn_thread(name, move || {
-        // Nobody waits any more where the receiver is gone.
+        // Sending fails if nobody waits for the result any more.
         let _ = done.send(work());
     })?;
     result

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 pub(crate) use std::time::Instant;
 
-/// What the calendar says. It may be set at any time, so nothing is decided by it.
+/// The time of the calendar. It may be set at any time, so no decision depends on it.
 pub(crate) fn calendar() -> SystemTime {
     SystemTime::now()
 }

@@ -9,10 +9,11 @@ use tokio::time::timeout;
 
 use crate::platform::native::thread::run_on_thread;
 
-/// How long a certificate store may take; a network drive may hang.
+/// How long the certificate store may take to load. It may be on a network drive that hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One TLS configuration, for the socket and for requests; or why there is none. Takes the disk's time.
+/// Builds the TLS configuration for the socket and for requests, or returns the reason that there is none. It
+/// reads from the disk.
 pub(crate) async fn load_tls() -> Result<ClientConfig, String> {
     let config = timeout(PATIENCE, run_on_thread("xsolla-tls", build));
     match config.await {
@@ -22,7 +23,7 @@ pub(crate) async fn load_tls() -> Result<ClientConfig, String> {
     }
 }
 
-/// For connections that are not encrypted.
+/// Builds a configuration without certificates, for connections that are not encrypted.
 pub(crate) fn no_roots() -> Result<ClientConfig, rustls::Error> {
     Ok(builder()?
         .with_root_certificates(RootCertStore::empty())
@@ -33,7 +34,7 @@ fn build() -> Result<ClientConfig, rustls::Error> {
     Ok(builder()?.with_platform_verifier()?.with_no_client_auth())
 }
 
-/// With the crypto provider named: the process-wide default is the game's to choose.
+/// Names the crypto provider, because the process-wide default is for the game to choose.
 fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()

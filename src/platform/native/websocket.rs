@@ -20,12 +20,13 @@ use crate::model::http::MAX_MESSAGE_BYTES;
 use crate::platform::native::dns::resolve;
 use crate::platform::native::http::Network;
 
-/// The library's default of 128 KiB for each connection is for bulk; here a message is 100 bytes.
+/// The size of the read buffer. The library's default of 128 KiB for each connection is for bulk data, but
+/// messages here have about 100 bytes.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
-/// How long a goodbye may take.
+/// How long the closing handshake may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that is open.
+/// An open connection.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -34,7 +35,7 @@ pub(crate) struct WebSocket {
 }
 
 impl WebSocket {
-    /// Opens a connection. Each step may take so long.
+    /// Opens a connection. Each step may take `step_timeout`.
     pub(crate) async fn connect(
         network: &Network,
         url: &Url,
@@ -64,8 +65,8 @@ impl WebSocket {
         }
     }
 
-    /// Waits for the next text message, which may be dropped and begun again at any time. An error is
-    /// the connection's end.
+    /// Waits for the next text message. The future may be dropped and created again at any time. An error is the
+    /// end of the connection.
     pub(crate) async fn next(&mut self) -> Result<Utf8Bytes, SocketError> {
         loop {
             match self.stream.next().await {
@@ -74,7 +75,7 @@ impl WebSocket {
                 Some(Ok(Message::Binary(_))) => {
                     return Err(SocketError::Protocol("a binary message".to_owned()));
                 }
-                // WebSocket's own pings are answered by the library.
+                // The library answers WebSocket's own pings.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Err(error)) => return Err(lost(error)),
                 None => return Err(SocketError::Lost("the connection ended".to_owned())),
@@ -82,22 +83,22 @@ impl WebSocket {
         }
     }
 
-    /// Sends a text message.
     pub(crate) async fn send(&mut self, text: String) -> Result<(), SocketError> {
-        // A peer that does not read any more is a connection that is lost.
+        // A connection whose peer has stopped reading is lost.
         timeout(self.patience, self.stream.send(Message::text(text)))
             .await
             .map_err(|_| SocketError::Lost("nothing can be sent".to_owned()))?
             .map_err(lost)
     }
 
-    /// Sends the first text message of a connection, which carries the player's token, past the library:
-    /// it logs at `trace` whatever it sends, in plain text and once more in hexadecimal.
+    /// Sends the first text message of a connection, which contains the player's token. It bypasses the library,
+    /// which logs at `trace` every message that it sends, in plain text and in hexadecimal.
     ///
-    /// Nothing waits in the library's own buffer yet.
+    /// This is safe for the first message only, while the library's own buffer is empty.
     pub(crate) async fn send_unlogged(&mut self, text: String) -> Result<(), SocketError> {
         let mut frame = Frame::message(text, OpCode::Data(Data::Text), true);
-        // The mask keeps web proxies from being fooled by a page; here there is TLS or loopback.
+        // The mask protects web proxies from messages that a page has chosen. Here there is TLS or loopback, so it
+        // need not be unpredictable.
         frame.header_mut().mask = Some(fastrand::u32(..).to_ne_bytes());
         let mut bytes = Vec::new();
         frame.format(&mut bytes).map_err(lost)?;
@@ -112,7 +113,7 @@ impl WebSocket {
             .map_err(|error| SocketError::Lost(error.to_string()))
     }
 
-    /// Says goodbye, and why.
+    /// Closes the connection, with a close code for its end.
     pub(crate) async fn close(mut self, end: &Result<(), SocketError>) {
         let code = match end {
             Err(SocketError::Protocol(_)) => CloseCode::Protocol,
@@ -137,13 +138,14 @@ async fn connect_tcp(url: &Url, patience: Duration) -> Result<TcpStream, SocketE
         None => Vec::new(),
     };
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    // One address that leads nowhere (IPv6, often) must not use up the time of the others.
+    // An address that does not answer (often one of IPv6) must not use up the time of the others.
     let share = patience / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
     for address in addresses {
         let attempt = timeout(share, TcpStream::connect(address)).await;
         match attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
-                // A pong is worth sending at once. A socket without the option works as well.
+                // A pong is sent at once, without waiting for more data. A socket without the option works as
+                // well.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }

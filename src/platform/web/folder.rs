@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// A browser has none.
+/// A browser has no data directory.
 pub(crate) fn data_dir() -> Option<PathBuf> {
     None
 }

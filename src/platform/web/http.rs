@@ -1,4 +1,4 @@
-//! Requests over HTTP, by the browser's `fetch`.
+//! HTTP requests by the browser's `fetch`.
 
 use reqwest::Client;
 
@@ -7,36 +7,36 @@ use crate::model::http::{MAX_BODY_BYTES, Request, Response};
 use crate::platform::request::{build, read_head, read_network_error, too_large};
 use crate::platform::web::runtime::timeout;
 
-/// What it takes to reach the servers. All players share it.
+/// The HTTP client, which all players share.
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     client: Client,
 }
 
 impl Network {
-    /// Sends a request, and reads the answer whatever its status.
+    /// Sends a request and reads the answer, of any status.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, RequestError> {
         let patience = request.timeout;
-        // The library's own time-out is told apart from other errors before the answer begins only.
+        // The library's own time-out can be told apart from other errors only until the answer begins.
         timeout(patience, self.exchange(request))
             .await
             .unwrap_or(Err(RequestError::TimedOut))
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, RequestError> {
-        // The library takes other letters, and then cannot pass them on to `fetch`.
+        // The library accepts other characters, but cannot pass them on to `fetch`.
         if matches!(&request.user, Some(user) if !user.token().is_ascii()) {
             return Err(RequestError::BadToken);
         }
         let answer = build(&self.client, request)?
-            // The player's cookies are none of the store's business, and its answers are new each time.
+            // The store does not need the player's cookies, and its answers must not come from a cache.
             .fetch_credentials_omit()
             .fetch_cache_no_store()
             .send()
             .await
             .map_err(network)?;
         let mut response = read_head(&answer);
-        // A length is not always declared, and `fetch` reads an answer as a whole.
+        // The length is checked twice, because it is not always declared, and `fetch` reads an answer as a whole.
         let declared = answer.content_length().unwrap_or(0);
         if usize::try_from(declared).is_ok_and(|length| length <= MAX_BODY_BYTES) {
             response.body = answer.bytes().await.map_err(network)?.into();
@@ -48,8 +48,8 @@ impl Network {
     }
 }
 
-/// The browser's error without the stack of calls that follows its text: that has the page's address, in
-/// which there may be a token.
+/// Removes the stack of calls from the browser's error, because it contains the page's address, which may contain
+/// a token.
 fn network(error: reqwest::Error) -> RequestError {
     match read_network_error(error) {
         RequestError::Network(text) => {

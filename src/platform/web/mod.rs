@@ -1,4 +1,4 @@
-//! Browsers: one thread, and whatever the page's own objects offer.
+//! The platform of browsers, with one thread and the objects of the page.
 
 pub(crate) mod browser;
 pub(crate) mod folder;

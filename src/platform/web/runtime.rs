@@ -1,5 +1,4 @@
-//! Where the background task runs: beside the game on the page's thread, while the game waits for its next
-//! frame.
+//! The page's thread, on which the background task runs while the game waits for its next frame.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,23 +8,22 @@ use bevy::prelude::App;
 use gloo_timers::future::TimeoutFuture;
 use wasm_bindgen_futures::spawn_local;
 
-/// The longest time that a browser's timer takes, in milliseconds. It fires at once where it is given more.
+/// The longest time that a browser's timer accepts, in milliseconds. With a longer time it fires at once.
 const TIMER_MAX: u32 = i32::MAX.unsigned_abs();
 
-/// A task that runs beside the game.
+/// A task that runs concurrently with the game.
 #[derive(Debug)]
 pub(crate) struct BackgroundTask {
     has_ended: Arc<AtomicBool>,
 }
 
 impl BackgroundTask {
-    /// Whether it has ended.
     pub(crate) fn is_finished(&self) -> bool {
         self.has_ended.load(Ordering::Relaxed)
     }
 }
 
-/// Starts a task beside the game.
+/// Starts a task on the page's thread.
 pub(crate) fn start(
     _app: &mut App,
     task: impl Future<Output = ()> + 'static,
@@ -39,13 +37,13 @@ pub(crate) fn start(
     Ok(BackgroundTask { has_ended })
 }
 
-/// Runs another task beside the one that calls this.
+/// Runs another task concurrently with the one that calls this.
 pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     spawn_local(task);
 }
 
 pub(crate) async fn sleep(duration: Duration) {
-    // The browser counts in whole milliseconds. Rounding down would return before the time.
+    // The browser counts in whole milliseconds. Rounding down would return too early.
     let mut left = duration.as_nanos().div_ceil(1_000_000);
     while left > 0 {
         let step = u32::try_from(left).unwrap_or(u32::MAX).min(TIMER_MAX);
@@ -54,7 +52,7 @@ pub(crate) async fn sleep(duration: Duration) {
     }
 }
 
-/// What the future results in; `None` where it takes longer than this, and is dropped.
+/// Returns the future's result, or `None` if it takes longer than `patience`. In that case the future is dropped.
 pub(super) async fn timeout<T>(patience: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
@@ -63,5 +61,5 @@ pub(super) async fn timeout<T>(patience: Duration, future: impl Future<Output = 
     }
 }
 
-/// Sockets and requests need no preparation here.
+/// Sockets and requests need no preparation in a browser.
 pub(crate) async fn require_io() {}

@@ -1,9 +1,8 @@
-//! Threads: a page has one.
+//! A page has one thread.
 
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
-/// The background task runs on this very thread, and sends nothing while it is blocked: so there is
-/// nothing to wait for.
+/// Returns at once: the background task runs on this same thread and sends nothing while the thread is blocked.
 pub(crate) fn wait_for_task<T>(_sent: &Receiver<T>, _patience: Duration) {}

@@ -14,21 +14,21 @@ use crate::model::http::MAX_MESSAGE_BYTES;
 use crate::platform::web::http::Network;
 use crate::platform::web::runtime::timeout;
 
-/// The close code of a server that closes without one, by the browser's word.
+/// The close code that the browser reports if the server closes without one.
 const NO_CODE: u16 = 1005;
-/// The same of a connection that broke.
+/// The close code that the browser reports if the connection broke.
 const BROKEN: u16 = 1006;
-/// The one code of the standard's own that a page may close with.
+/// The only standard close code that a page may use.
 const NORMAL: u16 = 1000;
 
-/// A connection that is open. It is closed when this is dropped.
+/// An open connection. It is closed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
     socket: web_sys::WebSocket,
-    /// There is no need to bound it: the tasks run between two of the browser's events, so each event is
-    /// taken before the next one comes.
+    /// The channel needs no bound: tasks run between two of the browser's events, so each event is received before
+    /// the next one comes.
     events: mpsc::UnboundedReceiver<Event>,
-    /// Called by the browser for as long as they exist.
+    /// The browser calls the handlers for as long as they exist.
     _handlers: Handlers,
 }
 
@@ -47,13 +47,14 @@ struct Handlers {
 }
 
 impl WebSocket {
-    /// Opens a connection. It may take so long: the steps cannot be told apart in a browser.
+    /// Opens a connection. All steps together may take `step_timeout`, because they cannot be told apart in a
+    /// browser.
     pub(crate) async fn connect(
         _network: &Network,
         url: &Url,
         step_timeout: Duration,
     ) -> Result<Self, SocketError> {
-        // It fails where the page may not connect to this address, such as an unencrypted one.
+        // This fails if the page may not connect to this address, for example because it is not encrypted.
         let socket = web_sys::WebSocket::new(url.as_str())
             .map_err(|_| SocketError::Connect("the browser does not allow it".to_owned()))?;
         let mut socket = Self::listen(socket);
@@ -81,7 +82,7 @@ impl WebSocket {
         });
         socket.set_onopen(Some(open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
-        // Every error is followed by it.
+        // The browser fires this event after every error.
         socket.set_onclose(Some(close.as_ref().unchecked_ref()));
         Self {
             socket,
@@ -94,8 +95,8 @@ impl WebSocket {
         }
     }
 
-    /// Waits for the next text message, which may be dropped and begun again at any time. An error is
-    /// the connection's end.
+    /// Waits for the next text message. The future may be dropped and created again at any time. An error is the
+    /// end of the connection.
     pub(crate) async fn next(&mut self) -> Result<String, SocketError> {
         loop {
             match self.events.recv().await {
@@ -110,38 +111,37 @@ impl WebSocket {
         }
     }
 
-    /// Sends a text message.
     pub(crate) async fn send(&mut self, text: String) -> Result<(), SocketError> {
-        // What is sent on a connection that has ended is dropped by the browser, whose next event says
-        // that it has.
+        // The browser drops messages on a connection that has ended, and its next event reports the end.
         self.socket
             .send_with_str(&text)
             .map_err(|_| SocketError::Lost("nothing can be sent".to_owned()))
     }
 
-    /// Sends the first text message of a connection, which carries the player's token. Browsers log none.
+    /// Sends the first text message of a connection, which contains the player's token. Browsers do not log
+    /// messages.
     pub(crate) async fn send_unlogged(&mut self, text: String) -> Result<(), SocketError> {
         self.send(text).await
     }
 
-    /// Says goodbye, but not why: of the codes for that a page may use only [`NORMAL`].
+    /// Closes the connection. A page cannot tell the reason, because [`NORMAL`] is the only code that it may use.
     pub(crate) async fn close(self, _end: &Result<(), SocketError>) {}
 }
 
 impl Drop for WebSocket {
     fn drop(&mut self) {
-        // The handlers are gone in a moment.
+        // The handlers are dropped right after this.
         self.socket.set_onopen(None);
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
-        // One that has ended before stays as it is.
+        // A connection that has already ended stays as it is.
         let _ = self.socket.close_with_code(NORMAL);
     }
 }
 
 fn read(event: MessageEvent) -> Result<String, &'static str> {
     let text: JsString = event.data().dyn_into().map_err(|_| "a binary message")?;
-    // Measured before it is copied. A character takes a byte at least.
+    // The length is checked before the text is copied. A character takes at least one byte.
     match usize::try_from(text.length()) {
         Ok(length) if length <= MAX_MESSAGE_BYTES => Ok(text.into()),
         _ => Err("a message that is too large"),
