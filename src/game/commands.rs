@@ -35,6 +35,11 @@ pub trait OrderCommands {
     /// never. An order that is not done is left as it is.
     fn acknowledge_order(&mut self, order_id: OrderId);
 
+    /// Sends [`OrderDone`](crate::OrderDone) once more for each order that was granted and is not
+    /// acknowledged, as at the next start: for a game that could not save what it granted, and need not be
+    /// started again for it.
+    fn deliver_again(&mut self);
+
     /// Forgets an order: it is neither followed nor known any more, and leaves the ledger.
     fn untrack_order(&mut self, order_id: OrderId);
 }
@@ -85,6 +90,10 @@ impl OrderCommands for Commands<'_, '_> {
 
     fn acknowledge_order(&mut self, order_id: OrderId) {
         self.queue(move |world: &mut World| send(world, Input::Acknowledge(order_id)));
+    }
+
+    fn deliver_again(&mut self) {
+        self.queue(|world: &mut World| send(world, Input::DeliverAgain));
     }
 
     fn untrack_order(&mut self, order_id: OrderId) {

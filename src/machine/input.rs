@@ -43,6 +43,8 @@ pub(crate) enum Input {
     },
     /// The game has granted an order.
     Acknowledge(OrderId),
+    /// Tell the game once more of each order that was granted and is not acknowledged.
+    DeliverAgain,
     /// The game's systems have had a whole frame to hear how an order ended.
     Delivered(OrderId),
     /// Forget an order, in the ledger as well.

@@ -145,6 +145,7 @@ impl Machine {
                 self.track(&id, order_id, now);
             }
             Input::Acknowledge(order_id) => self.acknowledge(order_id, now),
+            Input::DeliverAgain => self.deliver_again(),
             Input::Delivered(order_id) => self.delivered(order_id),
             Input::Untrack(order_id) => self.untrack(order_id, now),
             Input::Abandon(order_id) => self.abandon(order_id, now),

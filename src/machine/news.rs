@@ -131,6 +131,27 @@ impl Machine {
         })
     }
 
+    /// Tells the game once more of each order that was granted and is not acknowledged, where its player
+    /// is logged in.
+    pub(super) fn deliver_again(&mut self) {
+        for (order_id, order) in &self.orders {
+            let player = self.players.get(&order.user);
+            let is_here = player.is_some_and(|player| player.credentials().is_some());
+            if order.phase == Phase::Granted
+                && is_here
+                && let Some(details) = order.final_details()
+            {
+                let done = OrderDone {
+                    order_id: *order_id,
+                    user: order.user.clone(),
+                    items: details.items.clone(),
+                    price: details.price.clone(),
+                };
+                self.outputs.push_back(Output::Notice(Notice::Done(done)));
+            }
+        }
+    }
+
     pub(super) fn request_if_open(&mut self, order_id: OrderId, now: Duration) {
         let order = self.orders.get(&order_id);
         if order.is_some_and(|order| order.phase.is_open()) {

@@ -268,3 +268,21 @@ fn a_page_that_is_gone_is_said() {
     let is_told = |n: &Notice| matches!(n, Notice::PageFailed(failed) if failed.order_id == ORDER);
     assert!(sim.notices.iter().any(is_told));
 }
+
+#[test]
+fn what_was_granted_and_not_acknowledged_is_told_again_when_the_game_asks_for_it() {
+    let mut sim = Sim::new();
+    let (kept, lost) = (OrderId(1), OrderId(2));
+    for order in [kept, lost] {
+        sim.track(order);
+    }
+    sim.track(OrderId(3));
+    sim.answer_all(&Ok(report("done")));
+    sim.handle(Input::Untrack(OrderId(3)));
+    sim.acknowledge(kept);
+    sim.handle(Input::DeliverAgain);
+    assert_eq!((sim.grants(kept), sim.grants(lost)), (1, 2));
+    sim.acknowledge(lost);
+    sim.handle(Input::DeliverAgain);
+    assert_eq!(sim.grants(lost), 2);
+}
