@@ -1,4 +1,4 @@
-//! Players: their tokens, their coming and going.
+//! Handles log-in, log-out and the tokens of players.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::model::error::AuthorizationError;
 use crate::model::message::AuthorizationRequired;
 use crate::model::user::{UserId, XsollaUser};
 
-/// How many tokens in a row the socket may refuse before it is no more asked to take each new one at
-/// once: while Get Order takes them, the tokens are not what is wrong.
+/// The number of tokens in a row that the socket may refuse before a new token no longer reopens it at once.
+/// While Get Order accepts the tokens, they are not the cause.
 pub(super) const MAX_TOKEN_REPORTS: u32 = 2;
 
 impl Machine {
-    /// A player has logged in, or has a new token, which expires then.
+    /// Handles a log-in or a new token, which expires after `expires_in`.
     pub(super) fn log_in(&mut self, user: XsollaUser, expires_in: Option<Duration>, now: Duration) {
         let id = user.id().clone();
         let player = self.players.entry(id.clone()).or_insert_with(Player::new);
         if player.credentials() == Some(&user) {
-            // It is the same token again, which is a wish to try it where it was refused.
+            // The game inserted the same token again, which asks to retry it where it was refused.
             if let Authorization::Refused(..) = player.authorization {
                 player.authorization = Authorization::Valid(user);
                 self.resume(&id, now);
@@ -50,7 +50,7 @@ impl Machine {
         }
     }
 
-    /// A player has logged out: nothing of theirs goes on, and nothing of theirs is forgotten.
+    /// Handles a log-out: everything that runs for the player stops, and their orders stay known.
     pub(super) fn log_out(&mut self, user: &UserId) {
         if let Some(player) = self.players.get_mut(user) {
             player.authorization = Authorization::Absent;
@@ -74,7 +74,7 @@ impl Machine {
         }
     }
 
-    /// Stops what runs for a player, except their purchases, which are answered whatever happens.
+    /// Stops everything that runs for a player except their purchases, which always get an answer.
     pub(super) fn stop(&mut self, user: &UserId) {
         self.disconnect(user);
         let Some(player) = self.players.get_mut(user) else {
@@ -94,7 +94,7 @@ impl Machine {
         }
     }
 
-    /// Forgets what was said under other settings. `is_moved` says that the ledger is another one.
+    /// Discards what servers said under earlier settings. `is_moved` says that the ledger is a different one.
     pub(super) fn begin_anew(&mut self, user: &UserId, is_moved: bool, now: Duration) {
         let Some(player) = self.players.get_mut(user) else {
             return;
@@ -129,7 +129,7 @@ impl Machine {
         self.update_state(user);
     }
 
-    /// Sees to it that the game hears of the token's end before it comes.
+    /// Sets a timer to tell the game before the token expires.
     pub(super) fn watch_token(&mut self, user: &UserId, now: Duration) {
         let timer = Timer::Token(user.clone());
         self.timers.clear(&timer);
@@ -139,8 +139,9 @@ impl Machine {
         if let Some(expires) = player.token_expires
             && player.credentials().is_some()
         {
-            // A token that looks expired may be good: this machine's calendar may be wrong. It is used until
-            // a server refuses it. One that lives for minutes is not complained of at once.
+            // A token that looks expired may be good, because this machine's calendar may be wrong: it is
+            // used until a server refuses it. The notice is at most half of the remaining time, so that a
+            // token that lives for minutes is not reported at once.
             let left = expires.saturating_sub(now);
             if !left.is_zero() {
                 let notice = config.token_notice.min(left / 2);

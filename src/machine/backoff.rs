@@ -1,10 +1,11 @@
-//! How long to wait before trying again.
+//! Computes how long to wait before a retry.
 
 use std::time::Duration;
 
-/// A random delay below `min · 2^(failures − 1)`, itself at most `max`, and never below `min / 2`.
+/// Returns a random delay below `min · 2^(failures − 1)`, which is capped at `max`. It is never below `min /
+/// 2`.
 ///
-/// Random, so that the clients that a server lost together do not come back together.
+/// The delay is random so that clients that a server lost together do not come back together.
 pub(super) fn backoff(
     failures: u32,
     min: Duration,

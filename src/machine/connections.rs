@@ -1,4 +1,4 @@
-//! Sockets: when they are opened, closed and opened again.
+//! Decides when sockets are opened, closed and reopened.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::machine::{Machine, Timer};
 use crate::model::error::SocketError;
 use crate::model::user::UserId;
 
-/// A socket that held this long was a good one: the delays begin anew.
+/// A socket that lasted this long counts as stable, and the reconnect delays start over.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 
 impl Machine {
-    /// A socket is subscribed and has told its past.
+    /// Handles a socket that is subscribed and has delivered its history.
     pub(super) fn subscribed(
         &mut self,
         user: &UserId,
@@ -35,12 +35,13 @@ impl Machine {
                 connection,
                 since: now,
             };
-            // They may have been paid meanwhile.
+            // These orders may have been paid in the meantime.
             asks_given_up.extend(player.given_up.iter().copied());
         }
         player.trouble = None;
         player.refusals = 0;
-        // After polling, one last look: the socket tells what comes, not what was.
+        // After polling, each order is asked for once more, because the socket reports only what comes from
+        // now on.
         let asks_again = !recovered || std::mem::take(&mut player.is_polling);
         for order_id in player.awaiting.clone() {
             if asks_again {
@@ -59,7 +60,7 @@ impl Machine {
         self.update_state(user);
     }
 
-    /// A socket could not be opened, or ended.
+    /// Handles a socket that could not be opened or that has ended.
     pub(super) fn connection_ended(
         &mut self,
         user: &UserId,
@@ -94,7 +95,8 @@ impl Machine {
         } else {
             player.socket = Socket::Waiting;
             let delay = if reason.is_terminal() && !is_outdated {
-                // The server asks not to come back. It may have meant this one connection.
+                // The server asks the client not to reconnect. It may have meant only this connection, so the
+                // next attempt comes much later.
                 config.socket_lifetime
             } else {
                 backoff(
@@ -172,8 +174,7 @@ impl Machine {
         }
     }
 
-    /// There was no final status for as long as a socket is good for: a new one begins, and the orders
-    /// are asked for.
+    /// Replaces a socket whose lifetime has passed without a final status, and asks for the orders.
     pub(super) fn renew(&mut self, user: &UserId, now: Duration) {
         let Some(player) = self.players.get(user) else {
             return;

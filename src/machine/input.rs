@@ -1,4 +1,4 @@
-//! All that can happen to the machine.
+//! The inputs of the machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::model::order::{OrderId, Report};
 use crate::model::purchase::{CreatedOrder, PaymentPageError, Purchase, PurchaseId};
 use crate::model::user::{UserId, XsollaUser};
 
-/// Numbers a socket of a player.
+/// Identifies one connection of a player's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
-/// Numbers a request to the store.
+/// Identifies a request to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RequestId(pub(crate) u64);
 
@@ -26,16 +26,15 @@ pub(crate) enum Input {
     /// A player has logged in, or has a new token.
     LogIn {
         user: XsollaUser,
-        /// How long their token is good for, by its own word.
+        /// The remaining life of the token, as the token itself states it.
         expires_in: Option<Duration>,
     },
-    /// A player has logged out: nothing of theirs goes on, and nothing of theirs is forgotten.
+    /// A player has logged out. Everything that runs for them stops, and their orders stay known.
     LogOut(UserId),
     /// Follow an order of a player who is logged in.
     Track { user: UserId, order_id: OrderId },
-    /// Follow an order of a player who is logged in by it, and known for as long as an order of theirs
-    /// is open. In one step, because the end of another order could come between two, and have the
-    /// player forgotten.
+    /// Log a player in and follow their order. The player stays known for as long as an order of theirs is
+    /// open. This is one input, because between two inputs the end of another order could remove the player.
     TrackAs {
         user: XsollaUser,
         expires_in: Option<Duration>,
@@ -45,19 +44,19 @@ pub(crate) enum Input {
     Acknowledge(OrderId),
     /// Tell the game once more of each order that was granted and is not acknowledged.
     DeliverAgain,
-    /// The game's systems have had a whole frame to hear how an order ended.
+    /// Every system of the game has had a whole frame to read how an order ended.
     Delivered(OrderId),
-    /// Forget an order, in the ledger as well.
+    /// Forget an order, also in the ledger.
     Untrack(OrderId),
     /// The player does not want to pay an order now.
     Abandon(OrderId),
-    /// Create an order of a player who is logged in.
+    /// Create an order for a player who is logged in.
     Purchase {
         id: PurchaseId,
         user: UserId,
         purchase: Box<Purchase>,
     },
-    /// Create an order of a player who is logged in by it.
+    /// Log a player in and create an order for them.
     PurchaseAs {
         id: PurchaseId,
         user: XsollaUser,
@@ -71,7 +70,7 @@ pub(crate) enum Input {
         order_id: OrderId,
         error: PaymentPageError,
     },
-    /// Fetch the catalogue, as this player is to see it.
+    /// Fetch the catalogue with this player's token, or without one.
     FetchCatalog {
         user: Option<UserId>,
         request: CatalogRequest,
@@ -82,11 +81,11 @@ pub(crate) enum Input {
         connection: ConnectionId,
         report: Report,
     },
-    /// A player's socket is subscribed, and has told its past.
+    /// A player's socket is subscribed, and has delivered its history.
     Subscribed {
         user: UserId,
         connection: ConnectionId,
-        /// Whether nothing can be missing.
+        /// Whether no publication can be missing.
         recovered: bool,
     },
     /// A player's socket could not be opened, or ended.
@@ -105,17 +104,16 @@ pub(crate) enum Input {
         /// Whether nothing could be read because another instance of the game holds the ledger.
         is_locked: bool,
     },
-    /// An order's entry is in the ledger. For an open order also where it cannot be put there: tracking
-    /// does not wait for a disk that will not.
+    /// An order's entry is in the ledger. For an open order this also comes if the entry could not be
+    /// written, because tracking does not wait for a disk that fails.
     Recorded {
         order_id: OrderId,
         entry: LedgerEntry,
     },
-    /// Whether the ledger works has changed.
+    /// The state of the ledger has changed.
     Ledger(LedgerState),
 }
 
-/// How a request has ended.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Order(Result<Report, RequestError>),

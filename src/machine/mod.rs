@@ -1,9 +1,8 @@
-//! Everything that decides: what is followed, what a status means, when to open and close the socket,
-//! when to ask, what to tell the game.
+//! The machine makes every decision: which orders to follow, what a status means, when to open and close a
+//! socket, when to ask the store, and what to tell the game.
 //!
-//! It has no IO, no clock, and no randomness of its own: what happened goes in as an [`Input`] with the
-//! time it happened at, and [`Output`]s come out. So millions of purchases can be run through it in
-//! simulated time.
+//! It has no IO, no clock, and no randomness of its own. Each event goes in as an [`Input`] with its time,
+//! and [`Output`]s come out, so tests can run millions of purchases in simulated time.
 
 mod authorization;
 mod backoff;
@@ -44,49 +43,49 @@ use crate::model::user::UserId;
 pub(crate) struct Machine {
     /// `None` pauses everything.
     config: Option<Arc<XsollaConfig>>,
-    /// Whose orders these are.
+    /// The project that `orders` belong to.
     project: Option<u64>,
     players: BTreeMap<UserId, Player>,
     orders: BTreeMap<OrderId, Box<Order>>,
-    /// Those of other projects that the game was set to before.
+    /// The orders of the other projects that the game was set to before.
     elsewhere: BTreeMap<u64, BTreeMap<OrderId, Box<Order>>>,
     queue: RequestQueue,
     pending: PendingPurchases,
     timers: Timers<Timer>,
     outputs: VecDeque<Output>,
-    /// How each player's tracking is doing, the worst last.
+    /// The severity of each player's state. The worst is last.
     standings: BTreeSet<(u8, UserId)>,
     state: TrackerState,
-    /// What the ledger says of itself.
+    /// The state that the ledger last reported.
     ledger: LedgerState,
-    /// Whether it has not answered for too long.
+    /// Whether the ledger has not answered for too long.
     is_ledger_silent: bool,
     last_number: u64,
-    /// Whose orders were that are being recorded for another player.
+    /// The earlier owner of each order that is being recorded for another player.
     moved: BTreeMap<OrderId, UserId>,
     /// Connections up to this number were opened with other settings.
     outdated_connections: u64,
     random: fastrand::Rng,
 }
 
-/// What happens at a time of its own.
+/// An action that is due at a set time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     /// Ask for an order.
     Ask(OrderId),
-    /// See whether an order is to be given up.
+    /// Check whether to give an order up.
     GiveUp(OrderId),
-    /// Open a player's socket again.
+    /// Reopen a player's socket.
     Reopen(UserId),
-    /// Open a new socket in place of one that has waited long enough.
+    /// Replace a socket whose lifetime is over.
     Renew(UserId),
-    /// Tell that a player's token is about to expire.
+    /// Tell the game that a player's token is about to expire.
     Token(UserId),
     /// Go on without the ledger, which should have read a player's orders by now.
     Read(UserId),
     /// Go on without the ledger, which should have recorded an order by now.
     Record(OrderId),
-    /// Send the next of a player's requests that keep a distance.
+    /// Send the next of a player's paced requests.
     Pace(UserId),
     /// Go on without a request's answer, which should have come by now.
     Answer(RequestId),
@@ -119,12 +118,11 @@ impl Machine {
         self.outputs.pop_front()
     }
 
-    /// When [`tick`](Self::tick) wants to be called next; never while nothing is open.
+    /// The time of the next [`tick`](Self::tick); `None` while no timer is set.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.timers.next()
     }
 
-    /// Takes in what has happened.
     pub(crate) fn handle(&mut self, input: Input, now: Duration) {
         match input {
             Input::Configure(config) => self.configure(config, now),
@@ -189,7 +187,7 @@ impl Machine {
         }
     }
 
-    /// Does what is due.
+    /// Runs every timer that is due.
     pub(crate) fn tick(&mut self, now: Duration) {
         while let Some(timer) = self.timers.pop(now) {
             match timer {
@@ -222,7 +220,7 @@ impl Machine {
                 self.change_project(before, project, now);
             }
         }
-        // Other servers may be meant, so nothing that those of before said counts.
+        // The new settings may name other servers, so what the earlier ones said no longer counts.
         self.outdated_connections = self.last_number;
         if let Some(config) = &self.config {
             self.outputs.push_back(Output::UseLedger(config.clone()));
@@ -247,7 +245,7 @@ impl Machine {
         self.last_number
     }
 
-    /// Tells the game how tracking is doing, if that has changed for this player.
+    /// Tells the game the state of tracking, if this player's state has changed it.
     fn update_state(&mut self, user: &UserId) {
         let Some(player) = self.players.get_mut(user) else {
             return;

@@ -1,4 +1,4 @@
-//! News of an order's status, from whatever source, and what follows from it.
+//! Handles news of an order's status, which comes from sockets and requests.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::model::order::{OrderId, OrderStatus, Report};
 use crate::model::user::UserId;
 
 impl Machine {
-    /// A player's socket brought a publication. It counts whichever of their connections brought it, as
-    /// long as the connection was opened with these settings.
+    /// Handles a publication from a player's socket. It counts from any of their connections that was opened
+    /// with the current settings.
     pub(super) fn news(
         &mut self,
         user: &UserId,
@@ -30,18 +30,20 @@ impl Machine {
             return;
         };
         if connection.0 <= self.outdated_connections || player.credentials().is_none() {
-            // It is left over from before the log-out or the change of settings. It is asked for anew.
+            // The publication is from before the log-out or the change of settings. The order is asked for
+            // again.
             return;
         }
         let order = self.orders.get(&order_id);
         match order {
-            // Another player's socket has no say in it.
+            // A socket of another player does not count.
             Some(order) if order.user != *user => {}
-            // What the game hears of an order, a restart must know of too.
+            // The game must not hear of an order before the ledger has it, or a restart would not know the
+            // order.
             None => player.keep_early_news(order_id, status),
             Some(order) if order.phase.is_recording() => player.keep_early_news(order_id, status),
-            // It was given up too early: it is there. What is known of it already, which a history
-            // repeats, is no news.
+            // The order was given up too early, so it is followed again. A status that is already known is no
+            // news, because a history repeats it.
             Some(order) if order.is_given_up() && order.status() != Some(&status) => {
                 player.keep_early_news(order_id, status);
                 self.track(user, order_id, now);
@@ -54,7 +56,7 @@ impl Machine {
         }
     }
 
-    /// Takes what a server said of an order's status.
+    /// Applies a status that a server reported for an order.
     pub(super) fn hear(
         &mut self,
         order_id: OrderId,
@@ -68,7 +70,8 @@ impl Machine {
         };
         let is_end = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
         if is_doubtful && is_end {
-            // Whether that is a refund, the ledger knows. It is asked for again once that was read.
+            // Only the ledger knows whether this is a refund. The order is asked for again once the ledger
+            // has been read.
             return;
         }
         let previous = order.status().cloned();
@@ -104,14 +107,14 @@ impl Machine {
                 self.enlist(order_id);
                 self.grant_if_ready(order_id, now);
                 self.disconnect_if_unused(&user);
-                // What to grant may be unknown still: then nothing but an answer can tell.
+                // The items may still be unknown, and only an answer lists them.
                 self.schedule_give_up(order_id, now);
                 self.request_if_open(order_id, now);
             }
-            // That an order is there hurries nothing.
+            // `New` says only that the order exists, so nothing follows from it.
             OrderStatus::New => {}
             OrderStatus::Paid => {
-                // What is granted is what an answer lists that itself says so.
+                // Only the items of an answer that itself says paid are granted, so the order is asked for.
                 let order = self.orders.get(&order_id);
                 if order.is_some_and(|order| order.final_details().is_none()) {
                     self.request_if_open(order_id, now);
@@ -122,8 +125,8 @@ impl Machine {
         }
     }
 
-    /// Whether an earlier run or another instance of the game may have been granted an order, for all that
-    /// is known: the ledger has not been read.
+    /// Whether an earlier run or another instance of the game may have granted an order, because the ledger
+    /// has not been read.
     fn is_doubtful(&self, order_id: OrderId) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
             let player = self.players.get(&order.user);
@@ -159,7 +162,7 @@ impl Machine {
         }
     }
 
-    /// Tells the game to grant an order that is done, once it is known what it is for.
+    /// Tells the game to grant an order that is done and whose items are known.
     pub(super) fn grant_if_ready(&mut self, order_id: OrderId, now: Duration) {
         let Some(order) = self.orders.get(&order_id) else {
             return;

@@ -1,4 +1,4 @@
-//! One order: where it stands, what was heard of it, and what is being asked.
+//! The state of one order: its phase, its status and its requests.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::model::ledger::LedgerEntry;
 use crate::model::order::{OrderItem, OrderStatus, Price};
 use crate::model::user::UserId;
 
-/// How many unknown statuses of one order are passed on. A server that makes up more of them must not
-/// fill the game's memory.
+/// The number of unknown statuses of one order that are passed on. The limit keeps a server that invents
+/// statuses from filling the game's memory.
 const MAX_UNKNOWN: u8 = 32;
-/// How many answers must have had it by then.
+/// The number of answers that must have had an empty list of items before the list is believed.
 const EMPTY_ANSWERS: u8 = 60;
-/// How long an empty list of items counts as one that is not there yet.
+/// The time that must pass before an empty list of items is believed.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
@@ -23,10 +23,11 @@ pub(super) struct Order {
     pub(super) inquiry: Inquiry,
     pub(super) attempts: Attempts,
     pub(super) patience: Patience,
-    /// What it is for, once Get Order was answered.
+    /// The items and the price; `None` until Get Order was answered.
     pub(super) details: Option<Box<Details>>,
-    /// Whether this run knows that nobody was granted it: it was bought or seen unpaid in this run, or the
-    /// ledger says so. While another instance holds the ledger no other order is granted.
+    /// Whether this run can rule out that the order was granted unknown to it: the order was bought or seen
+    /// unpaid in this run, or the ledger lists it. While another instance holds the ledger, no other order is
+    /// granted.
     pub(super) is_vouched: bool,
 }
 
@@ -39,12 +40,13 @@ pub(super) struct Details {
     pub(super) is_final: bool,
 }
 
-/// Where an order stands with the game. It is changed by `Machine::change_phase` alone.
+/// The state of an order towards the game. `Machine::change_phase` changes it together with all that depends
+/// on it.
 ///
 /// `was_granted` says whether the game was told to grant it, in this run or an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It is being written to the ledger. Only then does it count as tracked.
+    /// The order is being written to the ledger. It counts as tracked only after that.
     Recording { was_granted: bool },
     /// It is followed: it has no final status, or is done and its items are unknown.
     Open { was_granted: bool },
@@ -53,14 +55,14 @@ pub(super) enum Phase {
     /// The game has acknowledged it. After a restart it is asked for once, because it may have been
     /// refunded meanwhile.
     Acknowledged {
-        /// Whether the ledger has that, so that it is never delivered again.
+        /// Whether the ledger has the acknowledgement, so that the order is never delivered again.
         is_recorded: bool,
     },
     /// It was canceled or has expired, and the game was told.
     Ended { was_granted: bool },
-    /// The player did not want to pay it. News of it begins it anew.
+    /// The player did not want to pay it. News of it makes it followed again.
     Abandoned { was_granted: bool },
-    /// It was given up, and the game was told. News of it begins it anew.
+    /// It was given up, and the game was told. News of it makes it followed again.
     Failed {
         was_granted: bool,
         /// Whether it is tried again at the next start, and whenever the player's socket opens.
@@ -94,7 +96,8 @@ impl Phase {
         matches!(self, Self::Acknowledged { .. })
     }
 
-    /// The same with the ledger's word that the game was told to grant it.
+    /// Returns the same phase with `was_granted` set, because the ledger says that the game was told to grant
+    /// it.
     pub(super) fn with_grant(self) -> Self {
         match self {
             Self::Recording { .. } => Self::Recording { was_granted: true },
@@ -115,17 +118,17 @@ impl Phase {
     }
 }
 
-/// What was heard of an order's status.
+/// The statuses that servers reported for an order.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// What was last heard; `None` until the servers have spoken.
+    /// The last status; `None` until a server has reported one.
     status: Option<OrderStatus>,
-    /// How far it is known to have come, whatever unknown status came since.
+    /// The furthest known stage. Unknown statuses do not change it.
     reached: Stage,
     unknown: u8,
-    /// Since when the answers of a paid order have had an empty list of items.
+    /// The time of the first of the latest answers that had an empty list of items.
     empty_since: Option<Duration>,
-    /// How many of them there were.
+    /// The number of those answers.
     empty_answers: u8,
 }
 
@@ -138,9 +141,9 @@ enum Stage {
     Over,
 }
 
-/// What is being asked of an order.
+/// The state of the requests for an order.
 ///
-/// `is_wanted`: an answer is wanted even while there is a socket.
+/// `is_wanted` says that an answer is wanted even while a socket is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inquiry {
     /// No request waits or is under way. A timer may be set for one.
@@ -149,11 +152,11 @@ pub(super) enum Inquiry {
     Queued { is_wanted: bool },
     UnderWay {
         request: RequestId,
-        /// Which of the player's tokens it was sent with.
+        /// The number of the player's token that the request was sent with.
         token: u64,
         is_wanted: bool,
-        /// Whether another one is wanted after it, because its answer may be older than the reason to
-        /// ask.
+        /// Whether another request is wanted after this one, because its answer may be older than the reason
+        /// to ask.
         again: bool,
     },
 }
@@ -171,7 +174,7 @@ impl Inquiry {
         matches!(self, Self::UnderWay { .. })
     }
 
-    /// Notes that an answer is wanted. Whether a request is to be scheduled for it.
+    /// Notes that an answer is wanted, and returns whether to schedule a request for it.
     pub(super) fn want(&mut self) -> bool {
         match self {
             Self::Quiet { is_wanted } | Self::Queued { is_wanted } => {
@@ -185,7 +188,7 @@ impl Inquiry {
         }
     }
 
-    /// Ends what is asked without an answer: what was wanted is wanted still.
+    /// Ends the request without an answer. An answer that was wanted stays wanted.
     pub(super) fn stop(&mut self) -> Option<RequestId> {
         let stopped = match *self {
             Self::UnderWay { request, .. } => Some(request),
@@ -198,35 +201,35 @@ impl Inquiry {
         stopped
     }
 
-    /// Takes note of an answer: what was wanted before the request was sent is answered by it.
+    /// Notes an answer, which satisfies what was wanted before the request was sent.
     pub(super) fn settle(&mut self) {
         let again = matches!(self, Self::UnderWay { again: true, .. });
         *self = Self::Quiet { is_wanted: again };
     }
 }
 
-/// How the requests for an order went.
+/// The results of the requests for an order.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Attempts {
-    /// When the last one ended.
+    /// The time at which the last request ended.
     pub(super) answered_at: Option<Duration>,
-    /// How many failed since one did not.
+    /// The number of failed requests since the last success.
     pub(super) failures: u32,
-    /// How many the store refused since one was answered.
+    /// The number of requests that the store refused since it last answered one.
     pub(super) refusals: u32,
-    /// Whether the next one is not counted against the player's rate, because the order is new or has
-    /// moved on, which happens a few times.
+    /// Whether the next request does not count against the player's rate, because the order is new or has
+    /// moved on, which happens only a few times.
     pub(super) is_free: bool,
 }
 
-/// How long an order has been waited for.
+/// The times that decide when an order is given up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) last_news: Duration,
-    /// When this run began to follow it.
+    /// The time at which this run began to follow the order.
     pub(super) begun: Duration,
-    /// How old its entry in the ledger was at the start, by the calendar: for tidying up, and for
-    /// nothing else.
+    /// The age of its ledger entry at the start, by the calendar. It decides only whether the entry is
+    /// removed.
     pub(super) age: Duration,
     /// Whether there was no news of it for too long, so that the next answer decides.
     pub(super) is_overdue: bool,
@@ -254,7 +257,7 @@ impl Order {
         }
     }
 
-    /// An order that an earlier run followed.
+    /// Makes an order that an earlier run followed.
     pub(super) fn restored(user: UserId, entry: LedgerEntry, age: Duration, now: Duration) -> Self {
         let mut order = Self::new(user, entry > LedgerEntry::Open, now);
         order.patience.age = age;
@@ -270,7 +273,7 @@ impl Order {
         self.progress.status.as_ref()
     }
 
-    /// What the ledger is to have of it; nothing of what is over.
+    /// The entry that the ledger is to have; `None` for an order that is over.
     pub(super) fn entry(&self) -> Option<LedgerEntry> {
         match self.phase {
             Phase::Acknowledged { .. } => Some(LedgerEntry::Acknowledged),
@@ -288,8 +291,9 @@ impl Order {
         self.progress.reached >= Stage::Paid
     }
 
-    /// Whether an answer can matter: of an acknowledged order's, one, to see whether it was refunded; of
-    /// one that was given up, one now and then, to see whether it was paid after all.
+    /// Whether an answer can matter. An acknowledged order needs one answer, which shows whether it was
+    /// refunded. An order that was given up needs one now and then, which shows whether it was paid after
+    /// all.
     pub(super) fn may_be_asked_for(&self) -> bool {
         match self.phase {
             Phase::Open { .. } => true,
@@ -301,10 +305,10 @@ impl Order {
         }
     }
 
-    /// Takes an answer's list of items, and says whether it is to be told.
+    /// Takes an answer's list of items, and returns whether to tell the game.
     ///
-    /// An empty list is no list until answers have had it for minutes: the store may not be done yet. A
-    /// list that was read before the payment gives way to one that was read after it.
+    /// An empty list is ignored until answers have had it for minutes, because the store may not be done yet.
+    /// A list that was read after the payment replaces one that was read before it.
     pub(super) fn accept_items(
         &mut self,
         items: Vec<OrderItem>,
@@ -320,7 +324,7 @@ impl Order {
             let since = *self.progress.empty_since.get_or_insert(now);
             let answers = &mut self.progress.empty_answers;
             *answers = answers.saturating_add(1);
-            // By time alone, a machine that has slept would have waited long enough.
+            // The time alone does not suffice, because it also passes while the machine sleeps.
             let is_late = now.saturating_sub(since) >= EMPTY_PATIENCE && *answers >= EMPTY_ANSWERS;
             let is_known = self.details.as_deref().is_some_and(|known| known.is_final);
             if !is_final || !is_late || is_known {
@@ -331,7 +335,7 @@ impl Order {
         }
         let known = self.details.as_deref();
         if known.is_some_and(|known| known.is_final) && !is_final {
-            // It lags behind what is known.
+            // The answer lags behind what is known.
             return false;
         }
         let details = Details {
@@ -339,7 +343,7 @@ impl Order {
             price,
             is_final,
         };
-        // Each poll says it again.
+        // Each poll repeats the list, which is no news.
         let is_news = known
             .is_none_or(|known| (&known.items, &known.price) != (&details.items, &details.price));
         if known != Some(&details) {
@@ -348,7 +352,7 @@ impl Order {
         is_news
     }
 
-    /// What is to be granted, once it is known.
+    /// The items to grant, once they are known.
     pub(super) fn final_details(&self) -> Option<&Details> {
         self.details.as_deref().filter(|details| details.is_final)
     }
@@ -358,7 +362,7 @@ impl Order {
         matches!(self.phase, Phase::Abandoned { .. } | Phase::Failed { .. })
     }
 
-    /// Whether it is to be found out if it was refunded since an earlier run.
+    /// Whether it waits for an answer that shows if it was refunded since an earlier run.
     pub(super) fn is_checked(&self) -> bool {
         self.phase.is_acknowledged() && self.inquiry.is_wanted()
     }
@@ -372,8 +376,8 @@ impl Order {
         }
     }
 
-    /// Takes the status if it is news, and says whether it is. Answers and publications come late, twice
-    /// and out of order, so an order moves forward only.
+    /// Takes the status if it is news, and returns whether it is. Answers and publications come late, twice
+    /// and out of order, so an order only moves forward.
     pub(super) fn advance(&mut self, status: &OrderStatus, now: Duration) -> bool {
         let is_news = self.progress.advance(status);
         if is_news {
@@ -383,7 +387,7 @@ impl Order {
         is_news
     }
 
-    /// Notes that the player knows of the order, so that a history which says so is no news.
+    /// Assumes the status `New` if there is none, so that a history which repeats it is no news.
     pub(super) fn assume_new(&mut self) {
         self.progress.status.get_or_insert(OrderStatus::New);
     }
@@ -396,7 +400,7 @@ impl Progress {
             OrderStatus::Paid => self.reach(Stage::Paid),
             OrderStatus::Done => self.reach(Stage::Done),
             OrderStatus::Canceled => self.reach(Stage::Over),
-            // A done order is not waiting to be paid any more.
+            // A done order no longer waits for its payment.
             OrderStatus::Expired => self.reached < Stage::Done && self.reach(Stage::Over),
             OrderStatus::Other(_) => {
                 let is_news = self.reached < Stage::Done
@@ -415,7 +419,7 @@ impl Progress {
     fn reach(&mut self, stage: Stage) -> bool {
         let moves = match &self.status {
             None => true,
-            // From an unknown status, what was reached before may be where it stands again.
+            // After an unknown status, an order may return to the stage that it had reached before.
             Some(OrderStatus::Other(_)) => stage >= self.reached,
             Some(_) => stage > self.reached,
         };

@@ -1,4 +1,4 @@
-//! All that the machine wants done.
+//! The outputs of the machine.
 
 use std::sync::Arc;
 
@@ -18,35 +18,36 @@ use crate::model::user::{UserId, XsollaUser};
 
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// Open a socket for this player, in place of one that may be there. It goes on where that one was.
+    /// Open a socket for this player in place of an earlier one. The session continues where that one
+    /// stopped.
     Connect {
         connection: ConnectionId,
         user: XsollaUser,
         config: Arc<XsollaConfig>,
     },
-    /// Close this player's socket, and forget what it had seen.
+    /// Close this player's socket, and forget its session.
     Disconnect(UserId),
     Request {
         request: RequestId,
-        /// Who asks; nobody for a catalogue that is shown before the log-in.
+        /// The player who asks; `None` for a catalogue that is shown before the log-in.
         user: Option<XsollaUser>,
         call: Call,
         config: Arc<XsollaConfig>,
     },
-    /// Nobody waits for this request's answer any more.
+    /// Cancel a request whose answer is no longer needed.
     CancelRequest(RequestId),
-    /// What is loaded and recorded from here on is of this project, in the ledger that the config names.
+    /// Load and record from here on for the project and in the ledger that the config names.
     UseLedger(Arc<XsollaConfig>),
-    /// Read what the ledger has of this player.
+    /// Read this player's orders from the ledger.
     Load(UserId),
     Record {
         user: UserId,
         order_id: OrderId,
         entry: LedgerEntry,
     },
-    /// Take an order out of the ledger.
+    /// Remove an order from the ledger.
     Erase { user: UserId, order_id: OrderId },
-    /// Nothing of this player's is open any more.
+    /// Release what the ledger holds for this player, who has no open order any more.
     Release(UserId),
     /// Open an order's payment page in the player's browser.
     OpenPage { order_id: OrderId, url: PageUrl },
@@ -54,7 +55,7 @@ pub(crate) enum Output {
     Notice(Notice),
 }
 
-/// What is asked of the store.
+/// A request to the store.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     GetOrder(OrderId),
@@ -62,7 +63,7 @@ pub(crate) enum Call {
     FetchCatalog(CatalogRequest),
 }
 
-/// A payment page's address. Whoever has it can pay, so `Debug` does not show it.
+/// The address of a payment page. Anyone who has it can pay, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PageUrl(pub(crate) String);
 
@@ -72,19 +73,19 @@ impl std::fmt::Debug for PageUrl {
     }
 }
 
-/// What the game is told.
+/// A message from the machine to the game.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Notice {
     State(TrackerState),
     Ledger(LedgerState),
     Catalog(Result<Vec<CatalogItem>, RequestError>),
-    /// Where an order stands with the game.
+    /// The phase of an order.
     Phase {
         order_id: OrderId,
         user: UserId,
         phase: OrderPhase,
     },
-    /// What an order is for.
+    /// The items and the price of an order.
     Details {
         order_id: OrderId,
         user: UserId,
@@ -96,7 +97,7 @@ pub(crate) enum Notice {
     Canceled(OrderCanceled),
     Expired(OrderExpired),
     Failed(OrderTrackingFailed),
-    /// An order was forgotten at the game's word: what came before this is of its life before.
+    /// The game has untracked an order. Notices about the order that came before this one are outdated.
     Untracked(OrderId),
     AuthorizationRequired(AuthorizationRequired),
     PurchaseStarted(Box<PurchaseStarted>),
@@ -105,7 +106,7 @@ pub(crate) enum Notice {
 }
 
 impl Notice {
-    /// Whose it is, where it is for one player and nobody else.
+    /// The player whom the notice is for; `None` if it is not for one player alone.
     pub(crate) fn user(&self) -> Option<&UserId> {
         match self {
             Self::Phase { user, .. } | Self::Details { user, .. } => Some(user),
@@ -117,7 +118,7 @@ impl Notice {
             Self::PurchaseStarted(started) => Some(&started.user),
             Self::PurchaseFailed(failed) => failed.user.as_ref(),
             Self::PageFailed(failed) => failed.user.as_ref(),
-            // A new token is wanted while its player may be logging in.
+            // The game must hear that a new token is required even while the player is logging in again.
             Self::AuthorizationRequired(_)
             | Self::State(_)
             | Self::Ledger(_)
@@ -126,7 +127,7 @@ impl Notice {
         }
     }
 
-    /// The order that it is about.
+    /// The order that the notice is about.
     pub(crate) fn order_id(&self) -> Option<OrderId> {
         match self {
             Self::Phase { order_id, .. }
@@ -147,8 +148,8 @@ impl Notice {
         }
     }
 
-    /// Whether it goes before what is for the user interface alone, when there is more than a frame
-    /// can take.
+    /// Whether it precedes notices that only the user interface needs, when there are more than a frame can
+    /// take.
     pub(crate) fn is_urgent(&self) -> bool {
         match self {
             Self::StatusChanged(changed) => changed.status.is_final(),

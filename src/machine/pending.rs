@@ -16,12 +16,12 @@ const DOUBLE_CLICK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct PendingPurchases {
-    /// The store is being asked to create their orders.
+    /// The purchases whose orders the store is creating.
     creating: BTreeMap<RequestId, Pending>,
-    /// Their orders are created, and being written to the ledger. More than one where the store gives
-    /// the same order to several purchases.
+    /// The purchases whose orders are being written to the ledger. An order has several if the store gave it
+    /// to several purchases.
     recording: BTreeMap<OrderId, Vec<Pending>>,
-    /// The one that was started last, with its order.
+    /// The purchase that was started last, with its order and the time.
     last: Option<(Pending, OrderId, Duration)>,
     pages: BTreeMap<OrderId, PageUrl>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Pending {
 }
 
 impl PendingPurchases {
-    /// Which purchase this one repeats: one that is being made, or was started just now.
+    /// Returns the purchase that this one repeats, which is under way or was started just now.
     pub(super) fn repeated(
         &self,
         user: &UserId,
@@ -79,7 +79,7 @@ impl PendingPurchases {
         self.last = Some((pending, order_id, now));
     }
 
-    /// An order is not followed any more: to buy the same again now is no double click.
+    /// Notes that an order is no longer followed, so that buying the same again is no double click.
     pub(super) fn order_ended(&mut self, order_id: OrderId) {
         if self
             .last
@@ -98,7 +98,7 @@ impl PendingPurchases {
         self.pages.get(&order_id)
     }
 
-    /// The payment pages are another project's. What waits for its order to be recorded is returned.
+    /// Drops the payment pages, and returns the purchases that wait for their order to be recorded.
     pub(super) fn change_project(&mut self) -> Vec<Pending> {
         self.pages.clear();
         std::mem::take(&mut self.recording)

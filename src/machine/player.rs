@@ -1,4 +1,4 @@
-//! One player: their token's standing, their socket, their open orders.
+//! The state of one player: their token, their socket and their orders.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -9,24 +9,24 @@ use crate::model::order::{OrderId, OrderStatus};
 use crate::model::state::TrackerState;
 use crate::model::user::XsollaUser;
 
-/// How many pieces of news about orders that are not tracked (yet) are kept.
+/// The number of news items that are kept for orders that are not tracked yet.
 const MAX_EARLY_NEWS: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Player {
     pub(super) authorization: Authorization,
-    /// Whether they stay known while none of their orders is open: the logged-in player does, those of
-    /// a server come and go with their orders.
+    /// Whether the player stays known while none of their orders is open. The logged-in player does; a player
+    /// of a server is forgotten with their last order.
     pub(super) is_resident: bool,
-    /// Counts the tokens that this player has had.
+    /// The number of tokens that this player has had.
     pub(super) token: u64,
-    /// Which of them the socket was opened with.
+    /// The number of the token that the socket was opened with.
     pub(super) connection_token: u64,
-    /// Tokens that the socket refused since it took one.
+    /// The number of tokens that the socket refused since it accepted one.
     pub(super) refusals: u32,
-    /// Whether the game was told that this token does not serve.
+    /// Whether the game was told that this token needs to be replaced.
     pub(super) is_token_reported: bool,
-    /// When the token expires, by its own word.
+    /// The time at which the token expires, as the token itself states it.
     pub(super) token_expires: Option<Duration>,
     pub(super) reading: Reading,
     /// Orders that are being written to the ledger.
@@ -39,50 +39,51 @@ pub(super) struct Player {
     pub(super) checking: BTreeSet<OrderId>,
     /// The orders that are followed.
     pub(super) open: BTreeSet<OrderId>,
-    /// Those of them, and of the ones that were given up, that a socket can bring news of.
+    /// Orders, followed or given up, for which a socket can bring news.
     pub(super) awaiting: BTreeSet<OrderId>,
     /// Orders that were given up, and are asked for whenever the socket opens.
     pub(super) given_up: BTreeSet<OrderId>,
-    /// Purchases that are under way, for which the player stays known.
+    /// The number of purchases that are under way. The player stays known for them.
     pub(super) purchases: u32,
     pub(super) socket: Socket,
-    /// Sockets that broke since one held.
+    /// The number of sockets that failed since a stable one.
     pub(super) failures: u32,
-    /// What happened to the last socket; `None` while one is live.
+    /// The reason why the last socket ended; `None` while one is live.
     pub(super) trouble: Option<SocketError>,
-    /// Before this moment the server wants no requests (429, 503).
+    /// Until this time the server wants no requests (429, 503).
     pub(super) paused_until: Duration,
-    /// Requests that keep a distance, in their order.
+    /// Orders whose paced requests wait for their turn.
     pub(super) paced: VecDeque<OrderId>,
-    /// When the next of them may be sent.
+    /// The time from which the next paced request may be sent.
     pub(super) next_request: Duration,
-    /// What happened to the last request; `None` once one was answered.
+    /// The error of the last request; `None` once one was answered.
     pub(super) request_trouble: Option<RequestError>,
-    /// Before this moment a socket that is being opened for the first time counts as on its way.
+    /// Until this time a socket that is being opened for the first time does not count as missing.
     pub(super) grace_until: Duration,
-    /// Whether orders were asked for because there was no socket, since there was one.
+    /// Whether orders were asked for since the last live socket because there was no socket.
     pub(super) is_polling: bool,
-    /// The [`severity`] of the state that the machine's own was last made of; 0 is none.
+    /// The [`severity`] of this player's entry in `Machine::standings`; 0 if there is none.
     pub(super) severity: u8,
     early_news: VecDeque<(OrderId, OrderStatus)>,
 }
 
-/// Whether the player is logged in, and what the servers say of their token.
+/// Whether the player is logged in, and whether the servers accept their token.
 #[derive(Debug, PartialEq)]
 pub(super) enum Authorization {
-    /// They are not logged in.
+    /// The player is not logged in.
     Absent,
     Valid(XsollaUser),
     /// Requests are refused, so nothing is asked until there is a new token.
     Refused(XsollaUser, AuthorizationError),
 }
 
-/// Whether it is known what an earlier run left in the ledger.
+/// Whether the player's orders have been read from the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     NotBegun,
     UnderWay,
-    /// Another instance holds the ledger, or may: it is silent. It is read once that one lets go of it.
+    /// Another instance holds the ledger, or the ledger is silent and may be held. It is read once it is
+    /// released.
     Locked,
     Done,
 }
@@ -103,9 +104,9 @@ pub(super) enum Socket {
         connection: ConnectionId,
         since: Duration,
     },
-    /// It broke; a timer opens it again.
+    /// The socket broke. A timer reopens it.
     Waiting,
-    /// The server does not take the token for a socket; a new token opens it again.
+    /// The server does not accept the token for a socket. A new token reopens it.
     Refused,
 }
 
@@ -142,7 +143,7 @@ impl Player {
         }
     }
 
-    /// Who asks for the player, as long as they are logged in.
+    /// The player's credentials; `None` if they are not logged in.
     pub(super) fn credentials(&self) -> Option<&XsollaUser> {
         match &self.authorization {
             Authorization::Absent => None,
@@ -150,7 +151,7 @@ impl Player {
         }
     }
 
-    /// The same, unless the servers have refused the token.
+    /// The player's credentials; `None` if they are not logged in or the servers have refused the token.
     pub(super) fn authorized(&self) -> Option<&XsollaUser> {
         match &self.authorization {
             Authorization::Valid(user) => Some(user),
@@ -158,7 +159,7 @@ impl Player {
         }
     }
 
-    /// Takes all orders off their lists.
+    /// Clears all lists of orders.
     pub(super) fn forget_orders(&mut self) {
         for list in [
             &mut self.recording,
@@ -175,7 +176,7 @@ impl Player {
         self.early_news.clear();
     }
 
-    /// Whether anything of theirs keeps them known.
+    /// Whether nothing keeps the player known.
     pub(super) fn is_unused(&self) -> bool {
         !self.is_resident
             && self.reading != Reading::UnderWay
@@ -198,7 +199,7 @@ impl Player {
         }
     }
 
-    /// Keeps news of an order that nobody tracks. The game may be about to.
+    /// Keeps news of an order that is not tracked, because the game may be about to track it.
     pub(super) fn keep_early_news(&mut self, order_id: OrderId, status: OrderStatus) {
         if self.early_news.len() >= MAX_EARLY_NEWS {
             self.early_news.pop_front();
@@ -206,7 +207,7 @@ impl Player {
         self.early_news.push_back((order_id, status));
     }
 
-    /// Takes out what was kept for an order, oldest first.
+    /// Takes out the news that was kept for an order, oldest first.
     pub(super) fn take_early_news(&mut self, order_id: OrderId) -> Vec<OrderStatus> {
         let (taken, kept) = std::mem::take(&mut self.early_news)
             .into_iter()
@@ -253,11 +254,11 @@ impl Player {
     }
 }
 
-/// How bad a state is, where several players' states become one.
+/// Ranks a state, so that the worst of the players' states becomes the state of the machine.
 pub(super) fn severity(state: &TrackerState) -> u8 {
     match state {
         TrackerState::Idle => 0,
-        // The state of who is here goes before that of who has left.
+        // The state of a player who is logged in outranks that of one who has left.
         TrackerState::NoUser => 1,
         TrackerState::Live => 2,
         TrackerState::Connecting => 3,

@@ -1,4 +1,4 @@
-//! Purchases, each of which is answered once: as started or as failed.
+//! Handles purchases. Each is answered exactly once, as started or as failed.
 
 use std::time::Duration;
 
@@ -55,8 +55,8 @@ impl Machine {
         self.forget_player_if_unused(user);
     }
 
-    /// The store has answered. An order that was created is followed, and only then may its payment page
-    /// open.
+    /// Handles the store's answer. A created order is tracked first, and its payment page opens only after
+    /// that.
     pub(super) fn take_created(
         &mut self,
         request: RequestId,
@@ -86,11 +86,11 @@ impl Machine {
         let user = pending.user.clone();
         self.pending.record(order_id, pending);
         self.track(&user, order_id, now);
-        // It may be known already.
+        // An order that is tracked already does not change its phase, so its purchase is settled here.
         self.settle_purchases(order_id, now);
     }
 
-    /// Answers the purchases of an order, unless the ledger is still waited for. It is called whenever
+    /// Answers the purchases of an order, unless the order still waits for the ledger. It is called whenever
     /// an order's phase changes, so no purchase can miss its answer.
     pub(super) fn settle_purchases(&mut self, order_id: OrderId, now: Duration) {
         if !self.pending.has_recording(order_id) {
@@ -132,7 +132,7 @@ impl Machine {
 
     fn start_purchase(&mut self, order_id: OrderId, pending: Pending, now: Duration) {
         let page = self.pending.page(order_id).cloned();
-        // Nobody else is to see the page of a player who has logged out meanwhile.
+        // Another player must not see the page of one who has logged out in the meantime.
         let player = self.players.get(&pending.user);
         let is_here = player.is_some_and(|player| player.credentials().is_some());
         if let Some(url) = page.clone()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::machine::input::RequestId;
 use crate::model::order::OrderId;
 
-/// How many Get Order requests are under way at a time, for all players together.
+/// The number of Get Order requests that may be under way at a time, for all players together.
 const MAX_UNDER_WAY: usize = 32;
 
 /// Get Order requests wait here. Requests of other kinds are rare, and are sent at once.
@@ -13,11 +13,10 @@ const MAX_UNDER_WAY: usize = 32;
 pub(super) struct RequestQueue {
     waiting: VecDeque<OrderId>,
     under_way: BTreeMap<RequestId, Purpose>,
-    /// How many of them are for orders.
+    /// The number of requests under way that are for orders.
     for_orders: usize,
 }
 
-/// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Order(OrderId),
@@ -30,14 +29,14 @@ impl RequestQueue {
         self.waiting.push_back(order_id);
     }
 
-    /// The order whose turn it is, if there may be another request under way.
+    /// Takes the next order, if another request may be under way.
     pub(super) fn pop(&mut self) -> Option<OrderId> {
         if self.for_orders >= MAX_UNDER_WAY {
             return None;
         }
         let next = self.waiting.pop_front();
         if next.is_none() {
-            // What a burst took is given back.
+            // This frees the memory that a burst has taken.
             self.waiting = VecDeque::new();
         }
         next
@@ -52,7 +51,7 @@ impl RequestQueue {
         self.under_way.get(&request).copied()
     }
 
-    /// Ends a request, and says what it was for; `None` where nobody waits for it any more.
+    /// Ends a request and returns its purpose; `None` if it has already ended.
     pub(super) fn end(&mut self, request: RequestId) -> Option<Purpose> {
         let purpose = self.under_way.remove(&request)?;
         self.for_orders -= usize::from(matches!(purpose, Purpose::Order(_)));

@@ -1,4 +1,4 @@
-//! The ledger: what it is told, and what it knew of before.
+//! Handles what the ledger is told and what it reports.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::model::ledger::{LedgerEntry, LedgerError, LedgerState, Restored};
 use crate::model::order::{OrderId, OrderPhase};
 use crate::model::user::UserId;
 
-/// How long a ledger that is silent may turn out to be held by another instance.
+/// The time for which a silent ledger may turn out to be held by another instance.
 const SILENCE_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Machine {
-    /// Puts what is known of a player's orders into a ledger that does not have it.
+    /// Records a player's orders in a ledger that does not have them.
     pub(super) fn record_anew(&mut self, user: &UserId) {
         for (order_id, order) in self.orders.iter().filter(|(_, order)| order.user == *user) {
             if let Some(entry) = order.entry() {
@@ -29,9 +29,9 @@ impl Machine {
         }
     }
 
-    /// The ledger has been read: what was open is followed again, what was acknowledged is asked for
-    /// once, because it may have been refunded meanwhile. A ledger that was in use elsewhere may be read
-    /// a second time, later.
+    /// Handles the orders that were read from the ledger. Open orders are followed again; acknowledged orders
+    /// are asked for once, because they may have been refunded in the meantime. A ledger that was in use
+    /// elsewhere may be read a second time, later.
     pub(super) fn loaded(
         &mut self,
         user: &UserId,
@@ -47,8 +47,9 @@ impl Machine {
         self.take_loaded(user, orders, reading, now);
     }
 
-    /// The ledger has not answered. Tracking goes on, and grants what it knows to be new. What may have
-    /// been granted before waits a little longer: perhaps the machine has slept, and not the disk.
+    /// Handles a ledger that has not answered. Tracking goes on, and grants the orders that it knows to be
+    /// new. Orders that may have been granted before wait a little longer, because the delay may come from a
+    /// machine that slept and not from the disk.
     pub(super) fn reading_is_late(&mut self, user: &UserId, now: Duration) {
         let player = self.players.get(user);
         if player.is_some_and(|player| player.reading == Reading::Locked) {
@@ -97,7 +98,7 @@ impl Machine {
         self.forget_player_if_unused(user);
     }
 
-    /// What was not granted because another instance might have been, is known now.
+    /// Grants the orders that waited because they might have been granted before.
     fn end_doubts(&mut self, waiting: BTreeSet<OrderId>, now: Duration) {
         for order_id in waiting {
             self.grant_if_ready(order_id, now);
@@ -105,7 +106,7 @@ impl Machine {
         }
     }
 
-    /// Tells whether the ledger works, by its own word unless it has none.
+    /// Takes the state that the ledger reports, and tells the game.
     pub(super) fn ledger_says(&mut self, state: LedgerState) {
         self.ledger = state;
         self.tell_ledger();
@@ -133,7 +134,7 @@ impl Machine {
             age,
         } = *restored;
         if let Some(order) = self.orders.get_mut(&order_id) {
-            // The ledger was read late. It knows better what the game was told.
+            // The ledger was read late. It knows what earlier runs told the game.
             if order.user != *user || order.phase.is_acknowledged() {
                 return;
             }
@@ -159,7 +160,7 @@ impl Machine {
         }
         let phase = match entry {
             LedgerEntry::Open => OrderPhase::Open,
-            // It is granted again once the servers have said that it is done.
+            // The order is granted again once the servers say that it is done.
             LedgerEntry::Granted => OrderPhase::Open,
             LedgerEntry::Acknowledged => OrderPhase::Acknowledged,
         };
@@ -170,7 +171,7 @@ impl Machine {
         });
     }
 
-    /// An order's entry is in the ledger, or will not be, for trouble that was told.
+    /// Handles the report that an order's entry is in the ledger, or that it could not be written.
     pub(super) fn recorded(&mut self, order_id: OrderId, entry: LedgerEntry, now: Duration) {
         self.ledger_is_silent(false);
         let Some(order) = self.orders.get(&order_id) else {
@@ -194,7 +195,7 @@ impl Machine {
         }
     }
 
-    /// The game has granted an order.
+    /// Handles the game's acknowledgement of a grant.
     pub(super) fn acknowledge(&mut self, order_id: OrderId, now: Duration) {
         let order = self.orders.get(&order_id);
         match order.map(|order| (order.phase, order.user.clone())) {

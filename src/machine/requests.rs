@@ -1,4 +1,4 @@
-//! Requests to the store: when an order is asked for, and what the answer means.
+//! Decides when an order is asked for, and handles the answers of the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +16,18 @@ use crate::model::message::NewsSource;
 use crate::model::order::{OrderId, OrderStatus, Report};
 use crate::model::user::{UserId, XsollaUser};
 
-/// How much later than its own time-out a request is given up. It may have to load the system's
-/// certificates first, and its task may have ended without a word.
+/// The time beyond its own timeout after which a request is given up. A request may have to load the system's
+/// certificates first, and its task may have ended without an answer.
 const ANSWER_GRACE: Duration = Duration::from_secs(60);
-/// How long a fresh order may lag behind its creation, before the store's refusals are believed.
+/// The time for which the store's refusals do not count, because a new order may not be visible yet.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(60);
-/// How far apart the requests of one player are that no news of an order has asked for: two a second,
-/// whatever the servers do.
+/// The interval between those requests of one player that no news has caused: at most two a second, whatever
+/// the servers do.
 const PACE: Duration = Duration::from_millis(500);
-/// How long the catalogue may take, which is many requests.
+/// The time that the catalogue may take, which needs many requests.
 const CATALOG_PATIENCE: Duration = Duration::from_secs(600);
 
 impl Machine {
-    /// Sends a request.
     pub(super) fn send(
         &mut self,
         user: Option<XsollaUser>,
@@ -53,7 +52,7 @@ impl Machine {
         request
     }
 
-    /// A request has ended.
+    /// Handles the end of a request.
     pub(super) fn answered(&mut self, request: RequestId, answer: Answer, now: Duration) {
         self.timers.clear(&Timer::Answer(request));
         let Some(purpose) = self.queue.end(request) else {
@@ -70,7 +69,7 @@ impl Machine {
         self.send_waiting(now);
     }
 
-    /// A request has not been answered for so long that it never will be.
+    /// Ends a request that was not answered in time.
     pub(super) fn answer_is_missing(&mut self, request: RequestId, now: Duration) {
         let error = RequestError::TimedOut;
         let answer = match self.queue.purpose(request) {
@@ -105,7 +104,8 @@ impl Machine {
             && let Some(wait) = error.pause()
             && let Some(player) = self.players.get_mut(&order.user)
         {
-            // The server means everybody, whatever has become of this order meanwhile.
+            // The pause applies to all requests of the player, so it counts even if this order has changed in
+            // the meantime.
             player.paused_until = player.paused_until.max(now.saturating_add(wait));
         }
         let Inquiry::UnderWay {
@@ -136,7 +136,7 @@ impl Machine {
         order.attempts.failures = 0;
         order.attempts.refusals = 0;
         let (status, items) = (report.status.as_ref(), report.items);
-        // A refund is told with its items after a restart, too.
+        // An acknowledged order needs its items too, because a refund is told with them after a restart.
         let is_of_use = order.phase.is_open() || order.phase.is_acknowledged();
         if is_of_use
             && let Some(items) = items
@@ -154,7 +154,7 @@ impl Machine {
         if status == Some(&OrderStatus::New)
             && let Some(order) = self.orders.get_mut(&order_id)
         {
-            // Nobody was granted what is not paid yet.
+            // An unpaid order cannot have been granted.
             order.is_vouched = true;
         }
         self.clear_request_trouble(order_id);
@@ -188,16 +188,16 @@ impl Machine {
         if error.is_refusal() {
             order.attempts.refusals += 1;
             if order.phase.is_acknowledged() {
-                // There is nothing left to find out.
+                // The store does not know the order, so the check for a refund ends.
                 order.inquiry = Inquiry::Quiet { is_wanted: false };
                 return self.enlist(order_id);
             }
             if matches!(order.phase, Phase::Failed { .. }) {
-                // It is asked for again when the player's socket opens the next time.
+                // The order is asked for again when the player's socket opens the next time.
                 order.inquiry = Inquiry::Quiet { is_wanted: false };
                 return;
             }
-            // An order that the servers have told of exists, whatever this one says.
+            // An order whose status a server has reported exists, so refusals do not end it.
             let has_waited = now.saturating_sub(order.patience.begun) >= REFUSAL_PATIENCE;
             if order.attempts.refusals >= config.refusals_max
                 && has_waited
@@ -214,7 +214,8 @@ impl Machine {
             &mut self.random,
         );
         if error.is_refusal() || error.is_foreign() || !order.phase.is_open() {
-            // A fresh order needs time, not speed, and so does whoever answers in the store's place.
+            // Fast retries do not help a new order that is not visible yet, nor a proxy that answers in the
+            // store's place.
             delay = delay.max(config.poll_interval);
         }
         if let Some(wait) = error.pause() {
@@ -224,7 +225,7 @@ impl Machine {
         self.schedule_request(order_id, now + delay);
     }
 
-    /// Keeps what is wrong with a player's requests, for the state, and logs it once.
+    /// Keeps the error of a player's requests for the tracker state, and logs the first one.
     fn note_request_trouble(&mut self, user: &UserId, error: RequestError) {
         if let Some(player) = self.players.get_mut(user)
             && player.request_trouble.as_ref() != Some(&error)
@@ -244,7 +245,7 @@ impl Machine {
         }
     }
 
-    /// An order that was given up was paid after all: it begins anew.
+    /// Follows an order again that was given up and was paid after all.
     fn revive_if_paid(&mut self, order_id: OrderId, status: Option<&OrderStatus>, now: Duration) {
         let (Some(order), Some(status)) = (self.orders.get(&order_id), status) else {
             return;
@@ -267,7 +268,7 @@ impl Machine {
             return;
         };
         if player.token != token {
-            // A newer token has come meanwhile.
+            // The player has a newer token by now.
             return self.request_soon(order_id, now);
         }
         let error = AuthorizationError::from(error);
@@ -277,12 +278,12 @@ impl Machine {
         for order_id in player.open.iter().chain(&player.checking) {
             self.timers.clear(&Timer::Ask(*order_id));
         }
-        // A socket that is live may go on, but none is opened.
+        // A live socket may go on, but no new one is opened.
         self.timers.clear(&Timer::Reopen(user.clone()));
         self.report_token(user, error);
     }
 
-    /// Sets the time of the next request for an order that is still followed, or none.
+    /// Schedules the next request for an order that is still followed, if it needs one.
     fn schedule_next(&mut self, order_id: OrderId, now: Duration) {
         let (Some(config), Some(order)) = (self.config.clone(), self.orders.get(&order_id)) else {
             return;
@@ -307,8 +308,8 @@ impl Machine {
         self.schedule_request(order_id, at);
     }
 
-    /// Falls back on polling, in the rhythm of the orders' last answers; after a socket that was live,
-    /// the next one has as long to come back.
+    /// Falls back on polling. The first poll comes one interval after the order's last answer. If the socket
+    /// was live, it comes one interval from now, so that the next socket has as long to come back.
     pub(super) fn poll_instead(&mut self, user: &UserId, was_live: bool, now: Duration) {
         let (Some(config), Some(player)) = (self.config.clone(), self.players.get(user)) else {
             return;
@@ -326,7 +327,7 @@ impl Machine {
                 .filter(|_| !was_live)
                 .unwrap_or(now);
             let at = since + poll_delay(order, &config, now);
-            // What failed has a time of its own.
+            // A failed request already has the time of its retry.
             let is_sooner = |set| order.attempts.failures == 0 && at < set;
             if self.timers.get(&Timer::Ask(order_id)).is_none_or(is_sooner) {
                 self.schedule_request(order_id, at);
@@ -334,7 +335,7 @@ impl Machine {
         }
     }
 
-    /// Asks for an order whether or not there is a socket; once more, if a request is under way,
+    /// Asks for an order even while a socket is live. If a request is under way, another one follows it,
     /// because its answer may be older than the reason to ask.
     pub(super) fn request_soon(&mut self, order_id: OrderId, now: Duration) {
         if let Some(order) = self.orders.get_mut(&order_id)
@@ -354,7 +355,7 @@ impl Machine {
         if player.authorized().is_none() || !order.may_be_asked_for() {
             return;
         }
-        // However the news tumbles in, requests for one order keep a distance.
+        // Requests for one order keep a minimum distance, no matter how much news comes.
         let soonest = order
             .attempts
             .answered_at
@@ -363,7 +364,7 @@ impl Machine {
         self.timers.set(Timer::Ask(order_id), at);
     }
 
-    /// It is time to ask for an order.
+    /// Queues the request for an order that is due.
     pub(super) fn ask(&mut self, order_id: OrderId, now: Duration) {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
@@ -385,7 +386,7 @@ impl Machine {
         self.send_waiting(now);
     }
 
-    /// It is the turn of the next of a player's requests that keep a distance.
+    /// Queues the next of a player's paced requests.
     pub(super) fn ask_paced(&mut self, user: &UserId, now: Duration) {
         let Some(player) = self.players.get_mut(user) else {
             return;
@@ -400,15 +401,15 @@ impl Machine {
         self.send_waiting(now);
     }
 
-    /// Sends as many of the requests that wait as may be under way.
+    /// Sends waiting requests as long as places are free.
     fn send_waiting(&mut self, now: Duration) {
         while let Some(order_id) = self.queue.pop() {
             self.send_request(order_id, now);
         }
     }
 
-    /// Asks for an order. While it waited for its turn the server may have asked for quiet, or refused
-    /// the token: then it is asked for at its time.
+    /// Asks for an order. If the server has asked for a pause or refused the token while the order waited,
+    /// the request is put off.
     fn send_request(&mut self, order_id: OrderId, now: Duration) {
         let (Some(config), Some(order)) = (self.config.clone(), self.orders.get_mut(&order_id))
         else {
@@ -432,7 +433,7 @@ impl Machine {
         else {
             return self.schedule_request(order_id, now);
         };
-        // A socket that is on its way for the first time is not missed yet.
+        // A socket that is being opened for the first time does not count as missing yet.
         let lacks_socket =
             !player.is_live() && (player.trouble.is_some() || now >= player.grace_until);
         if lacks_socket && order.awaits_news() {
@@ -457,7 +458,7 @@ impl Machine {
     }
 }
 
-/// Every few seconds at first; slower when there was no news for long.
+/// The time until the next poll: a few seconds at first, and more when there has been no news for long.
 fn poll_delay(order: &Order, config: &XsollaConfig, now: Duration) -> Duration {
     let quiet = now.saturating_sub(order.patience.last_news);
     let beyond = quiet.saturating_sub(config.poll_slow_after);

@@ -1,9 +1,9 @@
-//! What is to happen when.
+//! A queue of timers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// One moment for each key; setting it anew replaces it.
+/// Timers with one time per key. Setting a key again replaces its time.
 #[derive(Debug)]
 pub(super) struct Timers<K> {
     queue: BTreeSet<(Duration, K)>,
@@ -38,7 +38,7 @@ impl<K: Clone + Ord> Timers<K> {
         self.queue.first().map(|(at, _)| *at)
     }
 
-    /// Takes the first key whose moment has come.
+    /// Takes the first key that is due.
     pub(super) fn pop(&mut self, now: Duration) -> Option<K> {
         if self.next()? > now {
             return None;

@@ -1,4 +1,4 @@
-//! Orders: how they begin, end, and are given up.
+//! Decides how orders begin, end, and are given up.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use crate::model::order::{OrderId, OrderPhase};
 use crate::model::purchase::PurchaseError;
 use crate::model::user::UserId;
 
-/// How many orders of one player are followed at a time.
+/// The number of orders of one player that are followed at a time.
 pub(super) const MAX_OPEN: usize = 100_000;
-/// How long an order that was given up stays in the ledger: vouchers are paid days after the order.
+/// The age up to which an unpaid order that was given up stays in the ledger, because vouchers are paid days
+/// after the order.
 const KEEP_UNPAID: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How long tracking waits for the ledger. A disk that takes longer hangs.
+/// The time that tracking waits for the ledger. A disk that takes longer counts as hanging.
 pub(super) const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Machine {
@@ -30,21 +31,22 @@ impl Machine {
         self.forget_player_if_unused(user);
     }
 
-    /// The same for a player who is known.
+    /// Follows an order of a player who is known.
     pub(super) fn track_known(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
         let mut was_granted = false;
         if let Some(order) = self.orders.get(&order_id) {
             was_granted = order.phase.was_granted();
             match order.phase {
                 Phase::Recording { .. } | Phase::Open { .. } if order.user == *user => return,
-                // It is over, or a late `done` must not grant a second time what was refunded. Where
-                // it stands is said again.
+                // The order is over, and a late `done` must not grant a refunded order a second time. The
+                // game is told its phase again.
                 Phase::Granted
                 | Phase::Acknowledged { .. }
                 | Phase::Ended { was_granted: true } => {
                     return self.tell_again(order_id);
                 }
-                // It is the order of another player, or one that ended or was given up: it begins anew.
+                // The order belongs to another player, or has ended or was given up, so it is followed from
+                // the start.
                 Phase::Recording { .. }
                 | Phase::Open { .. }
                 | Phase::Ended { .. }
@@ -54,7 +56,7 @@ impl Machine {
             let owner = order.user.clone();
             self.forget(order_id);
             if owner != *user {
-                // An order is one order, whoever tracks it: its entry moves.
+                // An order has one owner, so its ledger entry moves to this player.
                 self.moved.insert(order_id, owner);
             }
         }
@@ -72,7 +74,7 @@ impl Machine {
             }));
         }
         if matches!(player.reading, Reading::NotBegun | Reading::UnderWay) {
-            // It may be in the ledger, acknowledged long ago.
+            // The ledger may have the order as acknowledged, so it is read first.
             player.queued.insert(order_id);
             return;
         }
@@ -89,7 +91,7 @@ impl Machine {
         });
     }
 
-    /// Says again where an order stands that is over.
+    /// Tells the game the status and the phase of an order that is over.
     fn tell_again(&mut self, order_id: OrderId) {
         let Some(order) = self.orders.get(&order_id) else {
             return;
@@ -118,7 +120,7 @@ impl Machine {
         });
     }
 
-    /// Starts what it takes to follow an order, once the ledger has it.
+    /// Starts to follow an order, once the ledger has it or is too late.
     pub(super) fn begin(&mut self, order_id: OrderId, now: Duration) {
         let Some(order) = self.orders.get(&order_id) else {
             return;
@@ -148,8 +150,8 @@ impl Machine {
         self.update_state(&user);
     }
 
-    /// Stops following an order that the player does not want to pay now. It stays in the ledger, and
-    /// news of it begins it anew.
+    /// Stops following an order that the player does not want to pay now. It stays in the ledger, and is
+    /// followed again when there is news of it.
     pub(super) fn abandon(&mut self, order_id: OrderId, now: Duration) {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
@@ -172,8 +174,8 @@ impl Machine {
         self.forget_player_if_unused(&user);
     }
 
-    /// The game's systems have had a whole frame to hear how an order ended: it need not be told after a
-    /// restart.
+    /// Removes an order from the ledger whose end need not be told after a restart, because the game's
+    /// systems have had a whole frame to read it.
     pub(super) fn delivered(&mut self, order_id: OrderId) {
         if let Some(order) = self.orders.get(&order_id)
             && matches!(
@@ -190,7 +192,7 @@ impl Machine {
         }
     }
 
-    /// Forgets an order, in the ledger as well.
+    /// Forgets an order, also in the ledger.
     pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
         self.pending.remove_page(order_id);
         match self.orders.get(&order_id).map(|order| order.user.clone()) {
@@ -203,7 +205,7 @@ impl Machine {
                 self.settle_purchases(order_id, now);
                 self.forget_player_if_unused(&user);
             }
-            // A ledger that is being read, or is read late, may have it.
+            // A ledger that is being read, or is read late, may have the order.
             None => {
                 for (user, player) in &mut self.players {
                     player.queued.remove(&order_id);
@@ -218,7 +220,7 @@ impl Machine {
                 self.settle_purchases(order_id, now);
             }
         }
-        // Whatever was said of the order before this is of its life before.
+        // Notices about the order that came before this one are outdated.
         self.tell(Notice::Untracked(order_id));
     }
 
@@ -231,8 +233,8 @@ impl Machine {
         }
     }
 
-    /// Puts the orders of the project of before aside, whose ids another project may have as well, and takes
-    /// up those of this one. The ledger keeps them apart, too.
+    /// Puts the orders of the earlier project aside, because the new project may use the same ids, and takes
+    /// up the orders that were put aside for the new one. The ledger also keeps projects apart.
     pub(super) fn change_project(&mut self, before: u64, project: u64, now: Duration) {
         let users: Vec<UserId> = self.players.keys().cloned().collect();
         for user in &users {
@@ -283,8 +285,8 @@ impl Machine {
         self.settle_purchases(order_id, now);
     }
 
-    /// All that hangs on an order's phase is done here: its player's lists, its timers and request, its
-    /// payment page, the player's socket.
+    /// Sets an order's phase and all that depends on it: the player's lists, the order's timers and request,
+    /// and the player's socket.
     fn set_phase(&mut self, order_id: OrderId, phase: Phase) {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
@@ -308,7 +310,7 @@ impl Machine {
         self.disconnect_if_unused(&user);
     }
 
-    /// Puts an order on those of its player's lists on which it belongs, and takes it off the others.
+    /// Puts an order on the lists of its player that it belongs to, and removes it from the others.
     pub(super) fn enlist(&mut self, order_id: OrderId) {
         let Some(order) = self.orders.get(&order_id) else {
             return;
@@ -334,15 +336,15 @@ impl Machine {
         list(&mut player.given_up, is_kept);
     }
 
-    /// When an order's time for news is over. What was paid for is never given up, and no calendar
-    /// decides: each run waits as long as the first.
+    /// The time at which an order without news is given up. A paid order is never given up. The calendar does
+    /// not count, so each run waits as long as the first.
     fn give_up_at(&self, order_id: OrderId) -> Option<Duration> {
         let (config, order) = (self.config.as_ref()?, self.orders.get(&order_id)?);
         match order.phase {
             Phase::Open { .. } if !order.is_paid() => {
                 Some(order.patience.last_news + config.tracking_timeout)
             }
-            // The store knew nothing of it, and a socket is kept open all the same.
+            // The store did not know the order, and a socket is kept open for it.
             Phase::Failed { listens: true, .. } => {
                 Some(order.patience.begun + config.tracking_timeout)
             }
@@ -357,15 +359,16 @@ impl Machine {
         if let Some(order) = self.orders.get_mut(&order_id) {
             order.patience.is_overdue = false;
         }
-        // A timer that goes off sooner looks again. News comes far more often.
+        // A timer that fires too early is set again. News comes far more often, so it does not move the
+        // timer.
         let (timer, at) = (Timer::GiveUp(order_id), at.max(now));
         if self.timers.get(&timer).is_none_or(|set| set > at) {
             self.timers.set(timer, at);
         }
     }
 
-    /// The time for news is over. An order is given up by an answer, though, and not by a clock: the
-    /// machine may have slept since it was last asked for, or the clock been set.
+    /// Handles an order whose time for news is over. The next answer gives it up, and not the clock, because
+    /// the machine may have slept since the last request, or its clock may have been set.
     pub(super) fn give_up(&mut self, order_id: OrderId, now: Duration) {
         let Some(at) = self.give_up_at(order_id) else {
             return;
@@ -421,7 +424,7 @@ impl Machine {
         let was_granted = order.phase.was_granted();
         let phase = Phase::Failed {
             was_granted,
-            // It may be paid later, and what was granted may be refunded.
+            // An unpaid order may be paid later, and a granted order may be refunded.
             keeps_entry: order.is_paid() || was_granted || age < KEEP_UNPAID,
             listens: matches!(error, TrackingError::Refused(_)),
         };
