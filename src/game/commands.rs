@@ -1,4 +1,4 @@
-//! What the game asks of the plugin.
+//! The commands of the game to the plugin.
 
 use bevy::prelude::{Commands, Mut, World};
 
@@ -12,69 +12,69 @@ use crate::model::order::{OrderId, OrderPhase};
 use crate::model::purchase::{Purchase, PurchaseError, PurchaseFailed, PurchaseId};
 use crate::model::user::XsollaUser;
 
-/// Tracking orders, on [`Commands`].
+/// Commands to track orders, which extend [`Commands`].
 pub trait OrderCommands {
     /// Follows an order of the logged-in [`XsollaUser`]: call it when the payment page opens.
     ///
-    /// Without a user it waits for one. An order that is followed already, or was done and not
-    /// acknowledged, or acknowledged, stays as it is; one that ended otherwise is followed anew.
+    /// Without a user, the order waits for one. An order that is already followed, granted or acknowledged
+    /// stays as it is; an order that ended otherwise is followed again.
     fn track_order(&mut self, order_id: OrderId);
 
-    /// Follows an order of this player: for servers with many. Also how such a player's token is
-    /// refreshed: all their orders use the newest token that was given.
+    /// Follows an order of this player, for servers with many players. The same call refreshes such a
+    /// player's token: all their orders use the newest token that was given.
     ///
-    /// Who a player is, is read from the token, and nothing here checks its signature. A server that is
-    /// handed tokens by its players verifies them first, or one could speak for another.
+    /// The player's id is read from the token, and nothing here checks its signature. A server that receives
+    /// tokens from its players must verify them first, or one player could act for another.
     ///
     /// An acknowledged order stays known, so that it is not granted again. A server that runs for months
     /// and has a database of its own [untracks](Self::untrack_order) it instead.
     fn track_order_as(&mut self, user: &XsollaUser, order_id: OrderId);
 
-    /// Says that the game has granted an order that is [done](crate::OrderDone): it is not delivered
-    /// again in this run, and, once [`Order::phase`](crate::Order::phase) says that the ledger has it,
-    /// never. An order that is not done is left as it is.
+    /// Confirms that the game has granted an order that is [done](crate::OrderDone). The order is not
+    /// delivered again in this run, and never again once [`Order::phase`](crate::Order::phase) says that the
+    /// ledger has the acknowledgement. An order that is not done stays as it is.
     fn acknowledge_order(&mut self, order_id: OrderId);
 
     /// Sends [`OrderDone`](crate::OrderDone) once more for each order that was granted and is not
-    /// acknowledged, as at the next start: for a game that could not save what it granted, and need not be
-    /// started again for it.
+    /// acknowledged, as the next start would. A game that could not save a grant can so try again without a
+    /// restart.
     fn deliver_again(&mut self);
 
-    /// Forgets an order: it is neither followed nor known any more, and leaves the ledger.
+    /// Forgets an order: it is no longer followed or known, and it is removed from the ledger.
     fn untrack_order(&mut self, order_id: OrderId);
 }
 
-/// Buying, on [`Commands`].
+/// Commands to buy items, which extend [`Commands`].
 pub trait StoreCommands {
     /// Fills the [`Catalog`] with all virtual items of the project.
     fn fetch_catalog(&mut self);
 
-    /// The same in another language, or with another country's prices.
+    /// Fills the [`Catalog`] in another language, or with another country's prices.
     fn fetch_catalog_for(&mut self, request: CatalogRequest);
 
-    /// Creates an order for the logged-in [`XsollaUser`], tracks it, and then opens the payment page in
-    /// the player's browser. [`PurchaseStarted`](crate::PurchaseStarted) or
-    /// [`PurchaseFailed`](crate::PurchaseFailed) answers it once, with the id that is returned here;
-    /// [`OrderDone`](crate::OrderDone) comes when the order is paid and delivered.
+    /// Creates an order for the logged-in [`XsollaUser`], tracks it, and then opens the payment page in the
+    /// player's browser. The answer is one [`PurchaseStarted`](crate::PurchaseStarted) or
+    /// [`PurchaseFailed`](crate::PurchaseFailed) with the id that is returned here.
+    /// [`OrderDone`](crate::OrderDone) follows when the order is paid and delivered.
     ///
-    /// The same purchase a second time, while the first is being made or within a second of its answer, is
-    /// a double click: it makes no order, and is answered with
+    /// A second identical purchase, while the first is under way or within a second of its answer, counts as
+    /// a double click: it creates no order, and is answered with
     /// [`PurchaseError::Repeated`](crate::PurchaseError::Repeated).
     fn purchase(&mut self, purchase: impl Into<Purchase>) -> PurchaseId;
 
-    /// The same for this player: for servers with many. See
+    /// Creates an order for this player, for servers with many players. See
     /// [`track_order_as`](OrderCommands::track_order_as).
     fn purchase_as(&mut self, user: &XsollaUser, purchase: impl Into<Purchase>) -> PurchaseId;
 
-    /// Opens the payment page of an order of this run again, for a player who has closed it. The page
-    /// works for 24 h. [`PaymentPageFailed`](crate::PaymentPageFailed) says that there is none to open.
+    /// Opens the payment page of an order of this run again, for a player who has closed it. The page works
+    /// for 24 h. If there is no page to open, [`PaymentPageFailed`](crate::PaymentPageFailed) is sent.
     ///
-    /// A game that shows the page itself has its address from [`PurchaseStarted`](crate::PurchaseStarted);
-    /// then this does nothing.
+    /// A game that shows the page itself takes the address from [`PurchaseStarted`](crate::PurchaseStarted);
+    /// for such a game this command does nothing.
     fn resume_payment(&mut self, order_id: OrderId);
 
-    /// Stops following an order that the player does not want to pay now. If it is paid all the same,
-    /// it is granted: over a socket that is open for another order, or at the next start.
+    /// Stops following an order that the player does not want to pay now. If it is paid after all, it is
+    /// granted, either over a socket that is open for another order or at the next start.
     fn abandon_order(&mut self, order_id: OrderId);
 }
 
@@ -140,10 +140,11 @@ pub(super) fn with_tracking(
         log::error!("no order can be tracked: XsollaOrderPlugin is not added");
         return;
     }
-    // A game may have taken them away.
+    // The game may have removed the resource.
     world.init_resource::<Orders>();
     world.resource_scope(|world, mut tracking: Mut<Tracking>| {
-        // What was inserted in this frame counts in this frame: games set up and buy in `Startup`.
+        // Resources that were inserted in this frame count at once, because games set up and buy in
+        // `Startup`.
         tracking.pass_settings_on(world);
         world.resource_scope(|world, mut orders: Mut<Orders>| {
             work(world, &mut tracking, &mut orders);
@@ -169,7 +170,7 @@ fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
         }
         let order = orders.entry(order_id);
         tracking.settings.waits_for_user |= user.is_none() && order.user.is_none();
-        // A granted one stays the player's who paid.
+        // A granted order stays with the player who paid.
         if let Some(user) = user {
             if !order.phase.is_granted() {
                 order.user = Some(user.clone());

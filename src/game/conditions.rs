@@ -6,10 +6,10 @@ use crate::game::orders::Orders;
 use crate::model::order::{OrderId, OrderStatus};
 use crate::model::state::TrackerState;
 
-/// Whether the order is known and has this status, in each frame in which it has. Before the servers have
-/// spoken an order is [`New`](OrderStatus::New).
+/// Whether the order is known and has this status. The condition holds in every frame, not only when the
+/// status changes. Until a server has reported a status, it is [`New`](OrderStatus::New).
 ///
-/// For what is shown, not for what is granted: after a restart an order may be
+/// Use it for what the game shows, and not to grant items: after a restart an order may be
 /// [`Done`](OrderStatus::Done) that was granted long ago. [`OrderDone`](crate::OrderDone) says when to grant.
 ///
 /// ```
@@ -31,7 +31,7 @@ pub fn order_is(
     }
 }
 
-/// Whether news comes over the socket: [`TrackerState::is_live`]. Not without the plugin.
+/// Whether news comes over the socket, see [`TrackerState::is_live`]. It is `false` without the plugin.
 ///
 /// ```
 /// use bevy::prelude::*;

@@ -1,4 +1,4 @@
-//! The task's notices, made into resources, messages and events.
+//! Turns the notices of the task into resources, messages and events.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::model::order::OrderId;
 use crate::model::user::XsollaUser;
 use crate::platform::clock::Stopwatch;
 
-/// Whether the frame has anything for the plugin to do: all that runs in one in which nothing happens.
+/// Whether the plugin has work in this frame. Only this condition runs in a frame in which nothing happens.
 pub(super) fn has_work(
     config: Option<Res<XsollaConfig>>,
     user: Option<Res<XsollaUser>>,
@@ -24,9 +24,8 @@ pub(super) fn has_work(
     tracking.settings.have_moved(config, user) || tracking.has_news()
 }
 
-/// Passes the config and the user on, and takes in what has come, for as long as a frame has time for
-/// it. It is exclusive, so that observers see each piece of news with the resources as they were made by
-/// it.
+/// Passes the config and the user to the task, and delivers notices until the frame budget is used up. The
+/// system is exclusive, so that observers see each notice together with the resources that it has changed.
 pub(super) fn deliver_news(world: &mut World) {
     let began = Stopwatch::new();
     with_tracking(world, |world, tracking| {
@@ -44,28 +43,28 @@ pub(super) fn deliver_news(world: &mut World) {
         }
     }
     with_tracking(world, |world, tracking| {
-        // Looked at before the channel: what the task said last is in there.
+        // This is read before the channel, which may hold the last notices of the task.
         let has_died = tracking.has_died();
         tracking.handle.make_room();
         if tracking.has_notices() {
-            // A game that sleeps until there is news is to go on.
+            // This wakes a game that sleeps until there is news.
             tracking.handle.waker.wake();
         } else if has_died {
-            // After all that it has said.
+            // All notices of the task have been delivered by now.
             tracking.fail_all(&world.get_resource_or_init::<Orders>());
         }
         tracking.tell_state(world);
     });
 }
 
-/// Takes the tracking out of the world for a moment, which costs more than a look at it.
+/// Takes the tracking out of the world for a moment, which costs more than reading it in place.
 fn with_tracking(world: &mut World, work: impl FnOnce(&mut World, &mut Tracking)) {
     world.resource_scope(|world, mut tracking: Mut<Tracking>| work(world, &mut tracking));
 }
 
 /// Updates the resources, then sends the message and triggers the event.
 pub(super) fn deliver(world: &mut World, notice: Notice) {
-    // A game may have taken them away.
+    // The game may have removed the resource.
     world.get_resource_or_init::<Orders>().apply(&notice);
     match notice {
         Notice::State(state) => world.resource_mut::<Tracking>().state = state,

@@ -12,9 +12,9 @@ use crate::tracker::counters::Counts;
 /// log (`LogDiagnosticsPlugin`) or a screen of the game's own. Add it beside
 /// [`XsollaOrderPlugin`](crate::XsollaOrderPlugin).
 ///
-/// A figure is measured when it has changed, and once at the start; averages are of those measurements.
-/// A frame in which orders change costs a look at each order that the game knows, other frames next to
-/// nothing.
+/// A figure is measured once at the start and whenever it changes; averages are taken over those
+/// measurements. A frame in which orders change visits each order that the game knows. Other frames cost next
+/// to nothing.
 ///
 /// ```
 /// use bevy::diagnostic::DiagnosticsStore;
@@ -33,16 +33,17 @@ use crate::tracker::counters::Counts;
 pub struct XsollaDiagnosticsPlugin;
 
 impl XsollaDiagnosticsPlugin {
-    /// How many orders the game knows of: `xsolla/orders`.
+    /// The number of orders that the game knows: `xsolla/orders`.
     pub const ORDERS: DiagnosticPath = DiagnosticPath::const_new("xsolla/orders");
-    /// How many of them are followed: `xsolla/orders_open`.
+    /// The number of orders that are followed: `xsolla/orders_open`.
     pub const ORDERS_OPEN: DiagnosticPath = DiagnosticPath::const_new("xsolla/orders_open");
-    /// How many sockets are open and subscribed, one for a player at most: `xsolla/sockets`.
+    /// The number of sockets that are open and subscribed, at most one for a player: `xsolla/sockets`.
     pub const SOCKETS: DiagnosticPath = DiagnosticPath::const_new("xsolla/sockets");
-    /// How many Get Order requests were sent since the start: `xsolla/polls`.
+    /// The number of Get Order requests that were sent since the start: `xsolla/polls`.
     pub const POLLS: DiagnosticPath = DiagnosticPath::const_new("xsolla/polls");
-    /// How often a socket was opened again since the start, whether it broke, could not be opened or was
-    /// renewed: `xsolla/reconnects`. A player's next purchase, after their socket was closed, does not count.
+    /// The number of times that a socket was reopened since the start, because it broke, could not be opened
+    /// or was renewed: `xsolla/reconnects`. A socket that is opened for a player's next purchase, after the
+    /// last one was closed, does not count.
     pub const RECONNECTS: DiagnosticPath = DiagnosticPath::const_new("xsolla/reconnects");
 }
 
@@ -60,7 +61,8 @@ impl Plugin for XsollaDiagnosticsPlugin {
     }
 }
 
-/// Whether there is anything to measure. A condition, because Bevy allocates for each system that runs.
+/// Whether there is anything to measure. This is a condition, because Bevy allocates for each system that
+/// runs.
 fn has_moved(
     tracking: Option<Res<Tracking>>,
     orders: Option<Res<Orders>>,

@@ -1,8 +1,8 @@
-//! Which notices the game may be given now.
+//! Decides which notices the game may receive now.
 //!
-//! Notices are under way while the game goes on. What was said of an order before it was untracked must
-//! not be told, and what is for a player who has logged out must wait for their return: whoever plays
-//! now must not be given it.
+//! Notices are under way while the game goes on. A notice about an order from before the order was untracked
+//! must be dropped. A notice for a player who has logged out must wait until they return, so that the current
+//! player does not receive it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -13,12 +13,12 @@ use crate::model::user::UserId;
 
 #[derive(Debug, Default)]
 pub(super) struct Fence {
-    /// Orders that were untracked, and how often, until the task has taken note of it.
+    /// The number of times that each order was untracked and the task has not confirmed it.
     untracking: HashMap<OrderId, u32>,
     logged_out: HashSet<UserId>,
-    /// Kept for players who have logged out.
+    /// Notices for players who have logged out.
     held: Vec<(UserId, Notice)>,
-    /// To be delivered before what the task says next.
+    /// Notices to deliver before the next ones of the task.
     released: VecDeque<Notice>,
 }
 
@@ -36,12 +36,12 @@ impl Fence {
         self.released.pop_front()
     }
 
-    /// Has a notice delivered in the next frame.
+    /// Queues a notice for the next frame.
     pub(super) fn release(&mut self, notice: Notice) {
         self.released.push_back(notice);
     }
 
-    /// The notice, if it is for the game now.
+    /// Returns the notice if the game may receive it now.
     pub(super) fn admit(&mut self, notice: Notice) -> Option<Notice> {
         if let Some(order_id) = notice.order_id()
             && let Some(count) = self.untracking.get_mut(&order_id)
@@ -64,8 +64,7 @@ impl Fence {
         }
     }
 
-    /// What is left of a notice about an order that the game has untracked: a purchase is answered all
-    /// the same.
+    /// Drops a notice about an order that the game has untracked, except that its purchase is still answered.
     fn admit_dropped(&mut self, notice: Notice) -> Option<Notice> {
         let Notice::PurchaseStarted(started) = notice else {
             return None;
@@ -79,7 +78,7 @@ impl Fence {
         })))
     }
 
-    /// The game has untracked an order. `is_confirmed` says that the task will take note of it.
+    /// Handles an order that the game has untracked. `is_confirmed` says whether the task will confirm it.
     pub(super) fn untrack(&mut self, order_id: OrderId, is_confirmed: bool) {
         let is_of_another = |notice: &Notice| notice.order_id() != Some(order_id);
         let mut dropped = Vec::new();
@@ -111,7 +110,7 @@ impl Fence {
         self.logged_out.insert(user);
     }
 
-    /// A player is back: what was held for them is theirs.
+    /// Handles a player's return, and releases the notices that were held for them.
     pub(super) fn log_in(&mut self, user: &UserId) {
         if self.logged_out.remove(user) {
             let (theirs, others) = std::mem::take(&mut self.held)
@@ -124,7 +123,7 @@ impl Fence {
         }
     }
 
-    /// The task has ended: it takes note of nothing any more.
+    /// Handles the end of the task, which confirms nothing any more.
     pub(super) fn task_ended(&mut self) {
         self.untracking.clear();
     }
@@ -152,7 +151,7 @@ mod tests {
         })
     }
 
-    /// Which life of its order a notice is of.
+    /// The life of the order that a notice belongs to.
     fn life(notice: &Notice) -> Option<u64> {
         match notice {
             Notice::Done(done) => done.items.first().map(|item| item.quantity),
@@ -166,8 +165,8 @@ mod tests {
         for seed in 0..20_000 {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut fence = Fence::default();
-            // What the game has sent, and the task has not taken; what the task has said, and the game
-            // has not taken.
+            // `commands` holds what the game has sent and the task has not taken; `channel` holds what the
+            // task has sent and the game has not taken.
             let mut commands: VecDeque<&str> = VecDeque::new();
             let mut channel: VecDeque<Notice> = VecDeque::new();
             let (mut is_here, mut lives_untracked) = (true, 0);
@@ -175,7 +174,7 @@ mod tests {
             let mut given: Vec<u64> = Vec::new();
             let mut step = |action: u8, is_here: &mut bool| {
                 match action {
-                    // The game.
+                    // These actions are the game's.
                     0 => {
                         fence.untrack(ORDER, true);
                         commands.push_back("untrack");
@@ -189,7 +188,7 @@ mod tests {
                         fence.log_in(&player("alice"));
                         *is_here = true;
                     }
-                    // A frame.
+                    // This is a frame of the game.
                     3..=5 => loop {
                         let next = fence.next_released();
                         let notice = match next.or_else(|| channel.pop_front()) {
@@ -205,7 +204,7 @@ mod tests {
                             given.push(life);
                         }
                     },
-                    // The task.
+                    // These actions are the task's.
                     6 => {
                         if commands.pop_front().is_some() {
                             channel.push_back(Notice::Untracked(ORDER));
@@ -224,7 +223,7 @@ mod tests {
             for _ in 0..random.usize(..60) {
                 step(random.u8(..8), &mut is_here);
             }
-            // All comes to rest, and the last life is told.
+            // The task takes all commands, and the last life is told.
             for _ in 0..80 {
                 step(6, &mut is_here);
             }

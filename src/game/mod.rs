@@ -1,4 +1,4 @@
-//! The Bevy side: the only room with a `World`.
+//! The Bevy side of the crate. No other module uses a `World`.
 
 pub(crate) mod commands;
 pub(crate) mod conditions;

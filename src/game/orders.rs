@@ -26,12 +26,12 @@ impl Orders {
         self.orders.get(&order_id)
     }
 
-    /// All orders, by their ids, so the oldest first.
+    /// All orders in the sequence of their ids, so the oldest come first.
     pub fn iter(&self) -> OrdersIter<'_> {
         OrdersIter(self.orders.values())
     }
 
-    /// How many orders are known.
+    /// The number of orders that are known.
     pub fn len(&self) -> usize {
         self.orders.len()
     }
@@ -55,7 +55,7 @@ impl Orders {
         self.orders.values_mut()
     }
 
-    /// Takes in what a notice says of an order.
+    /// Updates an order from a notice.
     pub(super) fn apply(&mut self, notice: &Notice) {
         let (Some(order_id), Some(user)) = (notice.order_id(), notice.user()) else {
             return;
@@ -64,7 +64,7 @@ impl Orders {
             return;
         }
         let order = self.entry(order_id);
-        // An order is one order, whoever tracks it.
+        // An order has one owner, who may change when another player tracks it.
         if order.user.as_ref() != Some(user) {
             order.user = Some(user.clone());
         }
@@ -72,7 +72,7 @@ impl Orders {
             Notice::Phase { phase, .. } => {
                 order.phase = phase.clone();
                 if phase.is_acknowledged() && order.source.is_none() {
-                    // It is known from the ledger alone.
+                    // No server has reported a status in this run, and an acknowledged order is done.
                     order.status = OrderStatus::Done;
                 }
             }
@@ -83,7 +83,7 @@ impl Orders {
             Notice::StatusChanged(changed) => {
                 order.status = changed.status.clone();
                 order.source = Some(changed.source);
-                // There is news of it after all.
+                // News of such an order makes it followed again.
                 if matches!(order.phase, OrderPhase::Failed(_) | OrderPhase::Abandoned) {
                     order.phase = OrderPhase::Open;
                 }
@@ -105,7 +105,7 @@ impl<'a> IntoIterator for &'a Orders {
     }
 }
 
-/// The orders of [`Orders`].
+/// An iterator over [`Orders`].
 #[derive(Clone, Debug)]
 pub struct OrdersIter<'a>(btree_map::Values<'a, OrderId, Order>);
 
@@ -129,24 +129,24 @@ impl DoubleEndedIterator for OrdersIter<'_> {
 
 impl ExactSizeIterator for OrdersIter<'_> {}
 
-/// What is known of an order.
+/// An order that the game knows.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Order {
-    /// Its id.
+    /// The id of the order.
     pub order_id: OrderId,
-    /// Whose it is; `None` while it waits for a player to log in.
+    /// The owner; `None` while the order waits for a player to log in.
     pub user: Option<UserId>,
-    /// Where it stands with Xsolla; [`New`](OrderStatus::New) until the servers have spoken.
+    /// The status at Xsolla; [`New`](OrderStatus::New) until a server has reported one.
     pub status: OrderStatus,
-    /// Where it stands with the game.
+    /// The state of the order in the game.
     pub phase: OrderPhase,
-    /// How the last news came; `None` until the servers have spoken.
+    /// The source of the last status; `None` until a server has reported one.
     pub source: Option<NewsSource>,
-    /// What it is for; `None` until Get Order was answered.
+    /// The items of the order; `None` until Get Order was answered.
     pub items: Option<Vec<OrderItem>>,
-    /// What it costs in real money, where the server said it.
+    /// The price in real money, if the server has reported one.
     pub price: Option<Price>,
 }
 

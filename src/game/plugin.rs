@@ -1,4 +1,4 @@
-//! The plugin: what it adds to the app.
+//! The plugin and the systems that it adds to the app.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::platform::thread::wait_for_task;
 use crate::tracker::driver;
 use crate::tracker::handle::channels;
 
-/// How long a game's end waits for the ledger.
+/// The time that the end of a game waits for the ledger.
 const EXIT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Tracks orders on a background task, and tells the game of their news. See the
 /// [crate documentation](crate).
 ///
-/// It runs on the `TokioTasksRuntime` of `bevy_tokio_tasks`: on the game's own where its
-/// `TokioTasksPlugin` was added before, with IO and time enabled; otherwise on one that it brings along.
+/// The task runs on the `TokioTasksRuntime` of `bevy_tokio_tasks`. If the game has added a `TokioTasksPlugin`
+/// before, with IO and time enabled, the task uses its runtime; otherwise the plugin adds one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct XsollaOrderPlugin;
 
@@ -63,7 +63,8 @@ pub(super) fn add_game_side(app: &mut App) {
         .add_message::<PurchaseStarted>()
         .add_message::<PurchaseFailed>()
         .add_message::<PaymentPageFailed>()
-        // What tools that inspect a game look at. Not `XsollaUser`, which holds the token.
+        // Tools that inspect a game read these types. `XsollaUser` is not among them, because it holds the
+        // token.
         .register_type::<Orders>()
         .register_type::<TrackerState>()
         .register_type::<LedgerState>()
@@ -71,7 +72,7 @@ pub(super) fn add_game_side(app: &mut App) {
         .register_type::<UserId>()
         .add_systems(
             PreUpdate,
-            // It takes the whole world, and may do so before or after what others do here.
+            // The system is exclusive, and may run before or after any other system of this schedule.
             deliver_news
                 .run_if(has_work)
                 .ambiguous_with_all()
@@ -87,10 +88,10 @@ pub(super) fn add_tracking(app: &mut App, tracking: Tracking) {
         .insert_resource(tracking);
 }
 
-/// Gives the ledger a moment to take in what the game did in its last frame. What it cannot take in
-/// is told again after the restart, so this need not wait longer than a player would notice.
+/// Gives the ledger a moment to record what the game did in its last frame. Anything that it cannot record is
+/// told again after the restart, so the wait is too short for a player to notice.
 fn finish_writing(mut tracking: ResMut<Tracking>) {
-    // Of the last frame's news every system has heard by now.
+    // Every system has read the messages of the last frame by now.
     tracking.confirm_delivered();
     if tracking.has_task() {
         wait_for_task(&tracking.handle.flush(), EXIT_PATIENCE);

@@ -1,4 +1,4 @@
-//! The game's settings and player, as the task was last told of them.
+//! The config and the user that the task was last told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +20,15 @@ pub(super) struct Settings {
     pub(super) config: Option<XsollaConfig>,
     pub(super) user: Option<XsollaUser>,
     pub(super) config_error: Option<ConfigError>,
-    /// When the config and the user had changed that the task was told of.
+    /// The change ticks of the config and the user that the task was last told.
     ticks: [Option<Tick>; 2],
     /// Whether there are orders that were tracked while nobody was logged in.
     pub(super) waits_for_user: bool,
 }
 
 impl Settings {
-    /// Whether the config or the player has come, changed or gone. The ticks are looked at besides,
-    /// because a game's own condition on the systems may have swallowed a change.
+    /// Whether the config or the user was inserted, changed or removed. The ticks are compared as well,
+    /// because a run condition of the game on these systems may have hidden a change.
     pub(super) fn have_moved(
         &self,
         config: Option<Ref<XsollaConfig>>,
@@ -43,8 +43,8 @@ impl Settings {
         })
     }
 
-    /// Passes the config and the user on when they come, change, or go. The orders that waited for the
-    /// player are followed, and returned.
+    /// Passes the config and the user to the task when they are inserted, changed or removed. Follows the
+    /// orders that waited for the user, and returns them.
     pub(super) fn pass_on(
         &mut self,
         world: &mut World,
@@ -57,7 +57,7 @@ impl Settings {
             (world.get_resource_ref::<XsollaUser>()).map(|user| user.last_changed()),
         ];
         self.pass_config_on(world.get_resource(), handle);
-        // The same token inserted anew is a wish to try it again, where it was refused.
+        // Inserting the same token again asks to retry it where it was refused.
         let [_, new_tick] = self.ticks;
         let is_inserted = user_tick != new_tick;
         let user = world.get_resource::<XsollaUser>();
@@ -74,7 +74,7 @@ impl Settings {
     }
 
     fn pass_config_on(&mut self, config: Option<&XsollaConfig>, handle: &Handle) {
-        // Writing the same value anew is no reason to reconnect.
+        // Writing the same value again is no reason to reconnect.
         if self.config_error.is_none() && config == self.config.as_ref() {
             return;
         }
@@ -130,7 +130,7 @@ impl Settings {
     }
 }
 
-/// How long a token is good for, by its own word.
+/// The remaining life of a token, as the token itself states it.
 pub(super) fn expires_in(user: &XsollaUser) -> Option<Duration> {
     let left = user.expires_at()?.duration_since(calendar());
     Some(left.unwrap_or_default())

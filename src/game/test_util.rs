@@ -1,9 +1,9 @@
-//! Unit tests of a game's own systems, without any server: feature `test_util`.
+//! Helpers to unit-test a game's own systems without any server (feature `test_util`).
 //!
-//! [`XsollaTestPlugin`] takes the place of [`XsollaOrderPlugin`](crate::XsollaOrderPlugin): the same resources,
-//! messages and commands, but no thread, no connection and no file. The functions make what the plugin would
-//! send, and [`deliver`] does with it what the plugin does: it updates the resources, sends the message and
-//! triggers the event.
+//! [`XsollaTestPlugin`] replaces [`XsollaOrderPlugin`](crate::XsollaOrderPlugin). It adds the same resources,
+//! messages and commands, but no thread, no connection and no file. The functions of this module make the
+//! messages that the plugin would send, and [`deliver`] handles them as the plugin does: it updates the
+//! resources, sends the message and triggers the event.
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -15,7 +15,7 @@
 //! use bevy_xsolla::prelude::*;
 //! use bevy_xsolla::test_util::{self, XsollaTestPlugin};
 //!
-//! // The game's.
+//! // This is code of the game.
 //! #[derive(Resource, Default)]
 //! struct Swords(u64);
 //!
@@ -27,7 +27,7 @@
 //!     }
 //! }
 //!
-//! // The test.
+//! // This is the test.
 //! let mut app = App::new();
 //! app.add_plugins((MinimalPlugins, XsollaTestPlugin))
 //!     .init_resource::<Swords>()
@@ -42,8 +42,9 @@
 //! assert!(orders.get(order).is_some_and(|order| order.phase.is_acknowledged()));
 //! ```
 //!
-//! What is made here has the fields that a system is likely to look at; change the others as you need them:
-//! they are public. To test against the protocols themselves, with faults on the way, use the feature `emulator`.
+//! The messages have values in the fields that a system is likely to read. The other fields are public, so a
+//! test can set them. To test against the protocols themselves, with faults on the way, use the feature
+//! `emulator`.
 
 use bevy::prelude::*;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -72,11 +73,11 @@ use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
 use crate::tracker::handle::{Command, channels};
 
-/// [`XsollaOrderPlugin`](crate::XsollaOrderPlugin) for unit tests: nothing runs in the background, and nothing
-/// happens that is not [delivered](deliver).
+/// Replaces [`XsollaOrderPlugin`](crate::XsollaOrderPlugin) in unit tests. Nothing runs in the background,
+/// and nothing happens until the test [delivers](deliver) it.
 ///
-/// Where the app has no [`XsollaConfig`] or [`XsollaUser`] it adds one, so that nothing is missing. The user is
-/// [`player("player")`](player). An acknowledgement is taken in in the next frame.
+/// If the app has no [`XsollaConfig`] or [`XsollaUser`], the plugin adds one. The user is
+/// [`player("player")`](player). An acknowledgement takes effect in the next frame.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct XsollaTestPlugin;
 
@@ -101,7 +102,7 @@ impl Plugin for XsollaTestPlugin {
     }
 }
 
-/// What the game asks of a background task that is not there.
+/// The commands of the game, which a background task would read.
 #[derive(Resource)]
 struct Asked(UnboundedReceiver<Command>);
 
@@ -125,19 +126,18 @@ fn answer(mut asked: ResMut<Asked>, mut tracking: ResMut<Tracking>, orders: Opti
     }
 }
 
-/// Something for the game to hear of: any of the plugin's messages, a [`TrackerState`], a
-/// [`LedgerState`], or a list of `CatalogItem`s.
+/// News for the game: any of the plugin's messages, a [`TrackerState`], a [`LedgerState`], or a list of
+/// `CatalogItem`s.
 #[derive(Debug)]
 pub struct News(Notice);
 
-/// Does what the plugin does when there is such news: updates [`Orders`], [`TrackerState`],
-/// [`LedgerState`] or the `Catalog`, sends the message and triggers the event.
+/// Delivers news as the plugin does: it updates [`Orders`], [`TrackerState`], [`LedgerState`] or the
+/// `Catalog`, sends the message and triggers the event.
 ///
-/// As from the servers, the end of an order comes with its [`OrderStatusChanged`] before it, where the order had
-/// another status.
+/// As with real servers, an [`OrderStatusChanged`] precedes the end of an order that had another status.
 ///
-/// Observers run at once; systems that read messages run in the next [`App::update`]. The app has the
-/// [`XsollaTestPlugin`], or everything is in vain.
+/// Observers run at once; systems that read messages run in the next [`App::update`]. Without the
+/// [`XsollaTestPlugin`] nothing is delivered, and an error is logged.
 pub fn deliver(world: &mut World, news: impl Into<News>) {
     if !world.contains_resource::<Asked>() {
         log::error!("nothing can be delivered: XsollaTestPlugin is not added");
@@ -187,7 +187,7 @@ fn change_status(world: &mut World, order_id: OrderId, user: &UserId, status: Or
     }
 }
 
-/// A player, the same one for the same name. No server takes their token.
+/// Makes a player. The same name gives the same player, and no server accepts their token.
 pub fn player(name: &str) -> XsollaUser {
     XsollaUser::new(name).with_external_id(name)
 }
@@ -203,8 +203,9 @@ fn order_items(items: &[(&str, u64)]) -> Vec<OrderItem> {
         .collect()
 }
 
-/// An order of [`player("player")`](player), as [`Orders`] would have it: for functions that take one. It is
-/// followed unless its status is final, granted if it is [`Done`](OrderStatus::Done), and not acknowledged.
+/// Makes an order of [`player("player")`](player) as [`Orders`] would hold it, for functions that take one.
+/// It is followed unless its status is final, granted if it is [`Done`](OrderStatus::Done), and not
+/// acknowledged.
 pub fn order(order_id: OrderId, status: OrderStatus, items: &[(&str, u64)]) -> Order {
     let mut order = Order::new(order_id);
     order.user = Some(anybody().id().clone());
@@ -219,7 +220,7 @@ pub fn order(order_id: OrderId, status: OrderStatus, items: &[(&str, u64)]) -> O
     order
 }
 
-/// `previous` is `None` for the first news of an order.
+/// Makes the message for a changed status. `previous` is `None` for the first news of an order.
 pub fn order_status_changed(
     order_id: OrderId,
     previous: Option<OrderStatus>,
@@ -234,7 +235,7 @@ pub fn order_status_changed(
     }
 }
 
-/// Paid and delivered: SKUs, and how many of each. Without a price.
+/// Makes the message for a paid and delivered order without a price. `items` are SKUs with their quantities.
 pub fn order_done(order_id: OrderId, items: &[(&str, u64)]) -> OrderDone {
     OrderDone {
         order_id,
@@ -244,7 +245,7 @@ pub fn order_done(order_id: OrderId, items: &[(&str, u64)]) -> OrderDone {
     }
 }
 
-/// Canceled, or refunded if it `was_done`.
+/// Makes the message for a canceled order, or for a refunded one if it `was_done`.
 pub fn order_canceled(order_id: OrderId, was_done: bool, items: &[(&str, u64)]) -> OrderCanceled {
     OrderCanceled {
         order_id,
@@ -254,7 +255,7 @@ pub fn order_canceled(order_id: OrderId, was_done: bool, items: &[(&str, u64)]) 
     }
 }
 
-/// The time to pay has passed.
+/// Makes the message for an order whose time to pay has passed.
 pub fn order_expired(order_id: OrderId) -> OrderExpired {
     OrderExpired {
         order_id,
@@ -262,7 +263,7 @@ pub fn order_expired(order_id: OrderId) -> OrderExpired {
     }
 }
 
-/// Given up.
+/// Makes the message for an order that was given up.
 pub fn order_tracking_failed(order_id: OrderId, error: TrackingError) -> OrderTrackingFailed {
     OrderTrackingFailed {
         order_id,
@@ -271,7 +272,7 @@ pub fn order_tracking_failed(order_id: OrderId, error: TrackingError) -> OrderTr
     }
 }
 
-/// The player's token is no good.
+/// Makes the message that the player needs a new token.
 pub fn authorization_required(error: AuthorizationError) -> AuthorizationRequired {
     AuthorizationRequired {
         user: anybody().id().clone(),
@@ -279,7 +280,7 @@ pub fn authorization_required(error: AuthorizationError) -> AuthorizationRequire
     }
 }
 
-/// An order was made, without a payment page.
+/// Makes the message for a purchase whose order was created, without a payment page.
 pub fn purchase_started(order_id: OrderId, purchase: impl Into<Purchase>) -> PurchaseStarted {
     PurchaseStarted {
         purchase_id: PurchaseId::next(),
@@ -290,7 +291,7 @@ pub fn purchase_started(order_id: OrderId, purchase: impl Into<Purchase>) -> Pur
     }
 }
 
-/// No order was made.
+/// Makes the message for a purchase that led to no order.
 pub fn purchase_failed(purchase: impl Into<Purchase>, error: PurchaseError) -> PurchaseFailed {
     let purchase = purchase.into();
     PurchaseFailed {
@@ -302,7 +303,7 @@ pub fn purchase_failed(purchase: impl Into<Purchase>, error: PurchaseError) -> P
     }
 }
 
-/// The payment page was not opened.
+/// Makes the message for a payment page that could not be opened.
 pub fn payment_page_failed(order_id: OrderId, error: PaymentPageError) -> PaymentPageFailed {
     PaymentPageFailed {
         order_id,
@@ -311,7 +312,7 @@ pub fn payment_page_failed(order_id: OrderId, error: PaymentPageError) -> Paymen
     }
 }
 
-/// Something for sale, without a price.
+/// Makes an item of the catalogue without a price.
 pub fn catalog_item(sku: &str, name: &str) -> CatalogItem {
     CatalogItem {
         sku: sku.to_owned(),

@@ -24,9 +24,9 @@ pub(crate) struct Tracking {
     task: Option<BackgroundTask>,
     pub(super) settings: Settings,
     pub(super) fence: Fence,
-    /// How the task is doing.
+    /// The state that the task last reported.
     pub(super) state: TrackerState,
-    /// The orders whose end the game hears of in this frame.
+    /// The orders whose end was delivered in this frame.
     pub(super) delivered: Vec<OrderId>,
     /// The purchases that the task has not answered yet.
     pub(super) purchases: BTreeMap<PurchaseId, (UserId, Purchase)>,
@@ -35,7 +35,7 @@ pub(crate) struct Tracking {
 }
 
 impl Tracking {
-    /// With a task; without one the commands are lost, or read by a test.
+    /// Makes the game's side. Without a task, commands are lost or read by a test.
     pub(super) fn new(handle: Handle, task: Option<BackgroundTask>) -> Self {
         Self {
             handle,
@@ -49,7 +49,7 @@ impl Tracking {
         }
     }
 
-    /// Without a task, and for this reason.
+    /// Makes the game's side of a task that could not start for this reason.
     pub(super) fn failed(handle: Handle, reason: String) -> Self {
         log::error!("no order can be tracked: {reason}");
         Self {
@@ -67,7 +67,7 @@ impl Tracking {
         self.fence.has_released() || self.handle.has_notices()
     }
 
-    /// The next notice for the game; `None` in place of one that is not for the game now.
+    /// Takes the next notice. The inner value is `None` if the game must not receive it now.
     pub(super) fn next_notice(&mut self) -> Option<Option<Notice>> {
         let notice = match self.fence.next_released() {
             Some(notice) => notice,
@@ -84,12 +84,12 @@ impl Tracking {
         self.task.is_some()
     }
 
-    /// Whether the task has ended, which it does while the game runs only if it panicked.
+    /// Whether the task has ended. While the game runs, it ends only if it panicked.
     pub(super) fn has_died(&self) -> bool {
         self.task.as_ref().is_some_and(BackgroundTask::is_finished)
     }
 
-    /// Tells the game that none of its orders is followed any more, and answers what was asked.
+    /// Tells the game that none of its orders is followed any more, and answers its open requests.
     pub(super) fn fail_all(&mut self, orders: &Orders) {
         self.task = None;
         self.fence.task_ended();
@@ -118,7 +118,7 @@ impl Tracking {
         }
     }
 
-    /// Nobody answers purchases and the catalogue where there is no task.
+    /// Fails purchases and the catalogue if there is no task to answer them.
     pub(super) fn fail_requests_if_dead(&mut self) {
         let TrackerState::Failed { reason } = &self.state else {
             return;
@@ -139,7 +139,7 @@ impl Tracking {
         }
     }
 
-    /// Passes the config and the user on when they come, change, or go.
+    /// Passes the config and the user to the task when they are inserted, changed or removed.
     pub(super) fn pass_settings_on(&mut self, world: &mut World) {
         let tracked = self.settings.pass_on(world, &self.handle, &mut self.fence);
         for order_id in tracked {
@@ -152,7 +152,8 @@ impl Tracking {
         }
     }
 
-    /// Every system has had a frame for what was sent in the last one.
+    /// Confirms the ends of orders that were sent in the last frame, because every system has had a frame to
+    /// read them.
     pub(super) fn confirm_delivered(&mut self) {
         for order_id in std::mem::take(&mut self.delivered) {
             self.handle.send(Input::Delivered(order_id));
@@ -166,7 +167,7 @@ impl Tracking {
         self.handle.send(Input::Untrack(order_id));
     }
 
-    /// Tells the game how tracking is doing, if that has changed.
+    /// Updates the game's [`TrackerState`] if it has changed.
     pub(super) fn tell_state(&self, world: &mut World) {
         let overall = self.overall_state(&world.get_resource_or_init::<Orders>());
         world
@@ -174,7 +175,8 @@ impl Tracking {
             .set_if_neq(overall);
     }
 
-    /// How tracking is doing as a whole: what the settings lack goes before what the task says.
+    /// The overall state of tracking. A problem with the settings takes precedence over the state of the
+    /// task.
     pub(super) fn overall_state(&self, orders: &Orders) -> TrackerState {
         if let TrackerState::Failed { .. } = self.state {
             return self.state.clone();
@@ -185,7 +187,7 @@ impl Tracking {
         if self.settings.config.is_none() {
             return TrackerState::NoConfig;
         }
-        // A server that tracks for many players needs no one to be logged in.
+        // A server that tracks for many players needs no logged-in user.
         if self.state == TrackerState::Idle
             && self.settings.user.is_none()
             && (orders.is_empty() || self.settings.waits_for_user)

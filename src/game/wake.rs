@@ -1,4 +1,4 @@
-//! Waking a game that sleeps until there is input (`WinitSettings::desktop_app()`).
+//! Wakes a game that sleeps until there is input (`WinitSettings::desktop_app()`).
 
 use bevy::prelude::Res;
 use bevy::winit::{EventLoopProxyWrapper, WinitUserEvent};
