@@ -1,4 +1,4 @@
-//! The kinds of ledgers, and where each keeps a player's orders.
+//! The kinds of ledgers, and the place where each keeps a player's orders.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use crate::model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, Place}
 use crate::model::user::UserId;
 use crate::platform::folder::data_dir;
 
-/// A store of its own, with its own waiting changes: one for each file, or one for all.
+/// Identifies a store, which has its own pending changes: one for each file, or a single one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StoreKey {
     File(PathBuf),
     Only,
 }
 
-/// Which store a player's orders are in.
+/// Returns the key of the store that holds a player's orders.
 pub(super) fn store_key(ledger: &Ledger, project_id: u64, user: &UserId) -> StoreKey {
     match &ledger.0 {
         Place::Disabled | Place::Custom(_) => StoreKey::Only,
@@ -32,7 +32,7 @@ pub(super) fn store_key(ledger: &Ledger, project_id: u64, user: &UserId) -> Stor
     }
 }
 
-/// The store itself. Every kind of ledger has its line here.
+/// Opens a store. Each kind of ledger has one line here.
 pub(super) fn open_store(
     ledger: &Ledger,
     key: &StoreKey,
@@ -45,7 +45,7 @@ pub(super) fn open_store(
     }
 }
 
-/// What is said of a ledger in which nothing is wrong.
+/// The state of a ledger without trouble.
 pub(super) fn sound_state(ledger: &Ledger) -> LedgerState {
     match ledger.0 {
         Place::Disabled => LedgerState::Disabled,
@@ -53,14 +53,15 @@ pub(super) fn sound_state(ledger: &Ledger) -> LedgerState {
     }
 }
 
-/// The id in letters that every file system takes, and no separator among them. What of a long one is
-/// cut off does not matter: entries are found by their user.
+/// Encodes the id in characters that every file system accepts, without separators. A long id may be cut off,
+/// because entries are found by their user.
 fn file_name(user: &UserId) -> String {
     let mut name = String::new();
     for byte in user.as_str().bytes().take(60) {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
-            // In hexadecimal, because some file systems take capitals and small letters for the same.
+            // Other bytes are written in hexadecimal, because some file systems do not distinguish capital
+            // and small letters.
             _ => name.push_str(&format!("_{byte:02x}")),
         }
     }

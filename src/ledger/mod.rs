@@ -1,7 +1,7 @@
-//! Orders that survive the process: those that are followed, and those that were granted lately.
+//! The ledger keeps orders across restarts: those that are followed, and those that were granted recently.
 //!
-//! The ledger holds intent, not proof. After a restart every open order is asked for again, and a grant
-//! follows the server's word only: whoever edits the file gets nothing by it. It holds no token.
+//! An entry is no proof of payment. After a restart every open order is asked for again, and only a server's
+//! answer leads to a grant, so editing the file gains nothing. The ledger holds no token.
 
 mod kinds;
 mod memory;

@@ -1,4 +1,4 @@
-//! In place of the ledger in a file, where there are no files.
+//! Replaces the ledger in a file on platforms without files.
 
 use std::path::PathBuf;
 

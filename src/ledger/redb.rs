@@ -14,19 +14,19 @@ use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord,
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
 
-/// By project, user and order.
+/// The entries by project, user and order.
 const ORDERS: TableDefinition<(u64, &str, u64), &[u8]> = TableDefinition::new("orders.1");
-/// A ledger has a few orders; the library's default is for bulk.
+/// The size of the cache. The library's default is for far more data than the few orders of a ledger.
 const CACHE_BYTES: usize = 256 * 1024;
 
 struct Redb {
     path: PathBuf,
     database: Option<Database>,
-    /// That the file was damaged is worth knowing for as long as the game runs.
+    /// The damage that was found in the file. It is reported for as long as the game runs.
     damage: Option<LedgerError>,
 }
 
-/// The ledger in this file, which is opened when it is first needed.
+/// Makes a ledger in this file, which is opened when it is first needed.
 pub(super) fn open(path: PathBuf) -> Result<Box<dyn LedgerStore>, LedgerError> {
     Ok(Box::new(Redb {
         path,
@@ -42,7 +42,7 @@ impl LedgerStore for Redb {
         user: &UserId,
     ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
         self.attempt(|database| {
-            // The table is made where it is missing, because a read transaction cannot.
+            // A missing table is created here, because a read transaction cannot create it.
             let transaction = database.begin_write()?;
             drop(transaction.open_table(ORDERS)?);
             transaction.commit()?;
@@ -55,7 +55,7 @@ impl LedgerStore for Redb {
                 let (_, _, order_id) = key.value();
                 match LedgerRecord::from_json(value.value()) {
                     Some(record) => records.push((OrderId(order_id), record)),
-                    // It is of a newer version, perhaps, and is left where it is.
+                    // The entry may come from a newer version, so it stays in the file.
                     None => log::warn!("the ledger's entry of order {order_id} cannot be read"),
                 }
             }
@@ -63,7 +63,7 @@ impl LedgerStore for Redb {
         })
     }
 
-    /// In one transaction.
+    /// Commits all changes in one transaction.
     fn commit(
         &mut self,
         changes: &[LedgerChange],
@@ -95,8 +95,8 @@ impl LedgerStore for Redb {
 }
 
 impl Redb {
-    /// Does the work on the open database. A file that turns out to be damaged is put aside, and the
-    /// work done on a new one.
+    /// Does the work on the open database. A file that turns out to be damaged is put aside, and the work is
+    /// done on a new one.
     fn attempt<T>(
         &mut self,
         work: impl Fn(&Database) -> Result<T, ::redb::Error>,
@@ -105,14 +105,14 @@ impl Redb {
             Ok(done) => return Ok(done),
             Err(failure) => failure,
         };
-        // A database that has failed once answers everything with that failure.
+        // After a failure, a database answers every call with that failure.
         self.database = None;
         match failure {
             Failure::Locked => Err(LedgerError::Locked {
                 path: self.path.clone(),
             }),
             Failure::Other(message) => Err(self.unavailable(message)),
-            // Once is bad luck. A second time in a run something else is wrong with the place.
+            // Damage for a second time in one run has another cause, so the file is not put aside again.
             Failure::Damaged(message) if self.damage.is_some() => Err(self.unavailable(message)),
             Failure::Damaged(message) => {
                 log::error!("the ledger {} is damaged: {message}", self.path.display());
@@ -163,7 +163,7 @@ fn open_database(path: &Path) -> Result<Database, Failure> {
         create(path)?;
     }
     if fs::metadata(path).map_err(Failure::io)?.len() == 0 {
-        // The library would begin anew in it, and nobody would know that there had been something.
+        // The library would start a new database in the empty file, and the loss would go unnoticed.
         return Err(Failure::Damaged("it is empty".to_owned()));
     }
     Ok(builder().open(path)?)
@@ -173,12 +173,13 @@ fn builder() -> Builder {
     let mut builder = Database::builder();
     builder
         .set_cache_size(CACHE_BYTES)
-        // Without it the library trusts a file that was closed cleanly, and may panic.
+        // Without this check the library trusts a file that was closed cleanly, and may panic.
         .set_check_integrity_on_open(true);
     builder
 }
 
-/// Makes a new file under another name first: what a full disk leaves half made is no damaged ledger.
+/// Creates the file under another name first, so that a full disk cannot leave an incomplete file that counts
+/// as damaged.
 fn create(path: &Path) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(Failure::io)?;
@@ -188,10 +189,10 @@ fn create(path: &Path) -> Result<(), Failure> {
     let new = PathBuf::from(name);
     let made = builder().create(&new).map(drop).map_err(Failure::from);
     let linked = made.and_then(|()| {
-        // Unlike a rename, a link does not replace what another instance has made meanwhile.
+        // Unlike a rename, a link does not replace a file that another instance has created in the meantime.
         match fs::hard_link(&new, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            // A file system without links.
+            // The file system may not support links.
             Err(_) => fs::rename(&new, path).map_err(Failure::io),
             Ok(()) => Ok(()),
         }
@@ -200,7 +201,7 @@ fn create(path: &Path) -> Result<(), Failure> {
     linked.map_err(|failure| Failure::Other(failure.to_string()))
 }
 
-/// Renames the file to one that does not exist yet.
+/// Renames the file to a name that is not in use.
 fn put_aside(path: &Path) -> io::Result<PathBuf> {
     for n in 1..1_000_u32 {
         let mut name = path.as_os_str().to_owned();
@@ -257,7 +258,7 @@ impl From<StorageError> for Failure {
         match &error {
             StorageError::Corrupted(_) => Self::Damaged(error.to_string()),
             StorageError::Io(io) => match io.kind() {
-                // What the library says of a file that is none of its own.
+                // The library reports these kinds for a file that is not a database.
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
                     Self::Damaged(error.to_string())
                 }

@@ -1,4 +1,4 @@
-//! The writer as a task, where there are no threads.
+//! The writer as a task, for platforms without threads.
 
 use tokio::sync::mpsc;
 
@@ -7,17 +7,17 @@ use crate::model::ledger::LedgerError;
 use crate::platform::runtime::{sleep, spawn};
 use crate::platform::time::Instant;
 
-/// How many jobs are taken at a time.
+/// The number of jobs that are taken at a time.
 const BATCH: usize = 256;
 
-/// The task's address. The task ends when this is dropped, after what it was given to do.
+/// A handle to the writer's task. When it is dropped, the task finishes its jobs and ends.
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
 }
 
 impl Writer {
-    /// Puts what it reports into `reports`, and waits while there is no room.
+    /// Starts the writer. It puts its reports into `reports`, and waits while there is no room.
     pub(crate) fn start<R: From<Done> + 'static>(
         reports: mpsc::Sender<R>,
     ) -> Result<Self, LedgerError> {
@@ -27,7 +27,7 @@ impl Writer {
     }
 
     pub(crate) fn give(&self, job: Job) {
-        // The task outlives its address.
+        // The task outlives its handle, so this does not fail.
         let _ = self.jobs.send(job);
     }
 }
@@ -51,7 +51,7 @@ async fn work<R: From<Done>>(mut inbox: mpsc::UnboundedReceiver<Job>, reports: m
         }
         shelves.settle();
         while let Ok(done) = reported.try_recv() {
-            // Nobody listens after the game's end; what is to be written is written all the same.
+            // After the game's end nobody reads the reports, and the jobs are still done.
             let _ = reports.send(R::from(done)).await;
         }
     }

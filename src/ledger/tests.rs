@@ -1,4 +1,5 @@
-//! The ledger's thread on a real disk, with files that are in use, in the way, cut short and damaged.
+//! Tests of the ledger's thread on a real disk, with files that are in use, in the way, cut short and
+//! damaged.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ fn alice() -> UserId {
     UserId::new('s', "alice")
 }
 
-/// A folder of the test's own, removed at its end.
+/// A folder for one test, which is removed at its end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -38,7 +39,7 @@ impl Folder {
         Ledger::at(self.0.join("ledger.redb"))
     }
 
-    /// The file in the hands of another instance, once the thread before has let go of it.
+    /// Opens the file as another instance would, once the earlier thread has released it.
     fn in_use(&self) -> ::redb::Database {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -65,7 +66,7 @@ struct Clerk {
 
 impl Clerk {
     fn new(ledger: Ledger) -> Self {
-        // There is room for all that a test lets come before it looks.
+        // There is room for all reports that come before a test reads them.
         let (reports, inbox) = mpsc::channel(10_000);
         let writer = Writer::start(reports).unwrap();
         let clerk = Self {
@@ -140,7 +141,7 @@ impl Clerk {
     }
 }
 
-/// What the next run reads.
+/// Reads the entries as the next run would.
 fn read_again(ledger: Ledger) -> Vec<LedgerEntry> {
     let mut clerk = Clerk::new(ledger);
     clerk.load();
@@ -163,7 +164,7 @@ fn an_acknowledgement_is_reported_once_it_is_on_the_disk_and_an_open_order_at_on
             Done::State(LedgerState::Trouble(LedgerError::Unavailable { .. }))
         )
     });
-    // The place is mended: it is written after all, and the trouble is over.
+    // Once the file is out of the way, the entry is written and the trouble is over.
     fs::remove_file(&in_the_way).unwrap();
     clerk.wait_for("acknowledgement", |report| {
         matches!(
@@ -233,7 +234,7 @@ fn a_read_that_waits_outlives_other_settings_other_jobs_and_its_own_repetition()
         clerk.load();
     }
     clerk.open(folder.ledger());
-    // Jobs that keep coming must not put it off.
+    // A stream of jobs must not put the read off.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
         clerk.write(LedgerEntry::Open);
@@ -265,7 +266,7 @@ fn a_file_cut_to_nothing_is_damage_and_not_a_new_one() {
             Done::State(LedgerState::Trouble(LedgerError::Damaged { .. }))
         )
     });
-    // It is damaged once. What comes after has another reason.
+    // The file is put aside only once, although it is used again.
     clerk.write(LedgerEntry::Open);
     clerk.flush();
     let aside = fs::read_dir(&folder.0).unwrap().flatten();
@@ -279,7 +280,7 @@ fn a_player_who_is_gone_leaves_no_file_open() {
     let mut clerk = Clerk::new(folder.ledger());
     clerk.write(LedgerEntry::Open);
     clerk.flush();
-    // A file of several players stays; one of their own (the default place) would be closed.
+    // A file of several players stays open; a player's own file (the default place) would be closed.
     clerk.writer.give(Job::Release(alice()));
     clerk.write(LedgerEntry::Granted);
     clerk.flush();

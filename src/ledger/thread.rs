@@ -1,4 +1,4 @@
-//! The writer on a thread of its own: a disk may take its time, the game and the sockets may not.
+//! The writer on its own thread, so that a slow disk does not block the game or the sockets.
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use tokio::sync::mpsc;
@@ -7,20 +7,20 @@ use crate::ledger::writer::{Done, Job, Shelves};
 use crate::model::ledger::LedgerError;
 use crate::platform::thread::spawn_thread;
 
-/// The thread's address. The thread ends when this is dropped, after what it was given to do.
+/// A handle to the writer's thread. When it is dropped, the thread finishes its jobs and ends.
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: Sender<Job>,
 }
 
 impl Writer {
-    /// Puts what it reports into `reports`, and waits while there is no room.
+    /// Starts the writer. It puts its reports into `reports`, and waits while there is no room.
     pub(crate) fn start<R: From<Done> + Send + 'static>(
         reports: mpsc::Sender<R>,
     ) -> Result<Self, LedgerError> {
         let (jobs, inbox) = unbounded();
         let report = move |done| {
-            // Nobody listens after the game's end; what is to be written is written all the same.
+            // After the game's end nobody reads the reports, and the jobs are still done.
             let _ = reports.blocking_send(R::from(done));
         };
         spawn_thread("xsolla-ledger", move || work(Shelves::new(report), &inbox))
@@ -29,7 +29,7 @@ impl Writer {
     }
 
     pub(crate) fn give(&self, job: Job) {
-        // The thread outlives its address.
+        // The thread outlives its handle, so this does not fail.
         let _ = self.jobs.send(job);
     }
 }

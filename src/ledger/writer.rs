@@ -1,4 +1,4 @@
-//! What the writer does: batches, what is tried again, and what is reported.
+//! The work of the writer: it batches changes, retries failures and reports results.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,16 +16,16 @@ use crate::model::order::OrderId;
 use crate::model::user::UserId;
 use crate::platform::time::{Instant, calendar};
 
-/// How often what could not be read or written is tried again.
+/// The interval between retries of reads and writes that failed.
 const RETRY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
-/// How often a ledger is tried again that a game which is just ending may still hold.
+/// The interval between retries at first, while a game that is just ending may still hold the ledger.
 const QUICK_RETRY: Duration = Duration::from_millis(50);
-/// For how long, before tracking begins without what is in it.
+/// The time after which tracking begins without the entries of a ledger that cannot be read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// What follows is about this project.
+    /// Use this ledger and project for the jobs that follow.
     Configure {
         ledger: Ledger,
         project_id: u64,
@@ -40,23 +40,23 @@ pub(crate) enum Job {
         user: UserId,
         order_id: OrderId,
     },
-    /// Nothing of this player's is open any more.
+    /// Release what is held for this player, who has no open order any more.
     Release(UserId),
-    /// Answer once all of the above has been dealt with.
+    /// Answer once all earlier jobs have been handled.
     Flush(Sender<()>),
 }
 
 #[derive(Debug)]
 pub(crate) enum Done {
-    /// What the ledger has of a player; once more if it could not be read the first time.
+    /// The entries of a player. They are reported again if they could not be read the first time.
     Loaded {
         user: UserId,
         orders: Vec<Restored>,
         /// Whether nothing could be read because another instance holds the ledger.
         is_locked: bool,
     },
-    /// The entry is durable. For an open order also where it cannot be made so, which [`Done::State`] has
-    /// told before: tracking does not wait for a disk that will not.
+    /// The entry is durable. For an open order this is also reported if the entry could not be written, after
+    /// [`Done::State`] has reported the trouble, because tracking does not wait for a disk that fails.
     Recorded {
         order_id: OrderId,
         entry: LedgerEntry,
@@ -71,9 +71,9 @@ pub(super) struct Shelves<R> {
     ledger: Ledger,
     project_id: u64,
     shelves: BTreeMap<StoreKey, Shelf>,
-    /// What was last reported.
+    /// The state that was last reported.
     state: LedgerState,
-    /// What is to be reported once its store has it.
+    /// The entries to report once their store has them.
     recorded: Vec<(StoreKey, OrderId, LedgerEntry)>,
     flushes: Vec<Sender<()>>,
     /// Players whose orders could not be read yet.
@@ -81,20 +81,21 @@ pub(super) struct Shelves<R> {
     next_try: Instant,
 }
 
-/// A store with the changes that it does not have yet.
+/// A store with its pending changes.
 struct Shelf {
     store: Box<dyn LedgerStore>,
-    /// Kept until they are committed, however often that fails. One for an order.
+    /// The pending changes, one for each order. They are kept until they are committed, however often that
+    /// fails.
     changes: BTreeMap<(u64, UserId, OrderId), LedgerChange>,
-    /// What went wrong the last time.
+    /// The error of the last attempt.
     error: Option<LedgerError>,
-    /// Why the store is gone when the game ends, if it is.
+    /// The reason why the store is lost when the game ends, if it is.
     not_kept: Option<LedgerError>,
 }
 
 struct PendingLoad {
     since: Instant,
-    /// Whether tracking has begun without it.
+    /// Whether tracking has begun without these orders.
     is_given_up: bool,
 }
 
@@ -102,7 +103,7 @@ impl Shelf {
     fn new(opened: Result<Box<dyn LedgerStore>, LedgerError>) -> Self {
         let (store, not_kept) = match opened {
             Ok(store) => (store, None),
-            // Orders are found again at least by a player who logs out and in again.
+            // A store in memory at least keeps the orders for a player who logs out and in again.
             Err(error) => (
                 Box::<Memory>::default() as Box<dyn LedgerStore>,
                 Some(error),
@@ -149,13 +150,13 @@ impl Shelf {
         Ok(records.into_iter().map(restore).collect())
     }
 
-    /// Does the work, and remembers how that went.
+    /// Does the work, and keeps its error.
     fn attempt<T>(
         &mut self,
         work: impl FnOnce(&mut dyn LedgerStore) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
         let store = self.store.as_mut();
-        // A store of the game's own must not take the others' orders with it.
+        // A panic in the game's own store must not lose the orders of other stores.
         let result = catch_unwind(AssertUnwindSafe(|| work(store)))
             .unwrap_or_else(|_| Err(LedgerError::Custom("it has panicked".to_owned())));
         self.error = result.as_ref().err().cloned();
@@ -183,16 +184,14 @@ impl<R: FnMut(Done)> Shelves<R> {
         }
     }
 
-    /// When something is to be tried again. It is a fixed moment: jobs that keep coming must not put it
-    /// off.
+    /// The time of the next retry. It is fixed, so that a stream of jobs does not put it off.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let has_to_try_again =
             !self.pending_loads.is_empty() || self.shelves.values().any(Shelf::has_changes);
         has_to_try_again.then_some(self.next_try)
     }
 
-    /// Writes what the jobs have changed, in one transaction for all that were taken, and tries again
-    /// what is due.
+    /// Writes the changes of all jobs that were taken in one transaction, and retries what is due.
     pub(super) fn settle(&mut self) {
         if Instant::now() >= self.next_try {
             for (user, pending) in std::mem::take(&mut self.pending_loads) {
@@ -215,7 +214,7 @@ impl<R: FnMut(Done)> Shelves<R> {
         match job {
             Job::Configure { ledger, project_id } => {
                 if (&ledger, project_id) != (&self.ledger, self.project_id) {
-                    // What was recorded before belongs to the stores of before.
+                    // Earlier changes belong to the earlier stores.
                     self.commit();
                     self.shelves.retain(|_, shelf| shelf.has_changes());
                     self.pending_loads.clear();
@@ -243,7 +242,7 @@ impl<R: FnMut(Done)> Shelves<R> {
                     Some(waiting) => waiting.raised(record),
                     None => record,
                 });
-                // Where nothing is kept, nothing but the beginning is to be waited for.
+                // A store that is lost at the end reports only open orders, because tracking waits for those.
                 if entry == LedgerEntry::Open || shelf.not_kept.is_none() {
                     self.recorded.push((key, order_id, entry));
                 }
@@ -272,7 +271,7 @@ impl<R: FnMut(Done)> Shelves<R> {
     }
 
     fn load(&mut self, user: UserId, mut pending: PendingLoad) {
-        // An order that was forgotten meanwhile is not to come back.
+        // Pending changes are written first, so that an erased order does not come back.
         self.commit();
         let project_id = self.project_id;
         let (_, shelf) = self.shelf(&user);
@@ -299,7 +298,7 @@ impl<R: FnMut(Done)> Shelves<R> {
         self.next_try = self.next_try.min(Instant::now() + self.retry());
     }
 
-    /// Writes what there is to write, and says so.
+    /// Writes the pending changes, and reports them.
     pub(super) fn commit(&mut self) {
         for shelf in self.shelves.values_mut() {
             shelf.commit();
@@ -321,8 +320,8 @@ impl<R: FnMut(Done)> Shelves<R> {
         }
     }
 
-    /// Says what is wrong, or that nothing is any more. A read that is being tried again in a moment is
-    /// not wrong yet.
+    /// Reports the state of the ledger if it has changed. A read that is about to be retried does not count
+    /// as trouble yet.
     fn tell_state(&mut self) {
         let is_waiting = self.pending_loads.values().any(|load| !load.is_given_up);
         if is_waiting && self.shelves.values().all(|shelf| !shelf.has_changes()) {

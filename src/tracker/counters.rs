@@ -1,5 +1,5 @@
-//! What the task counts for [`XsollaDiagnosticsPlugin`](crate::XsollaDiagnosticsPlugin), whether or not
-//! anybody looks: an atomic here and there.
+//! Counters that the task keeps for [`XsollaDiagnosticsPlugin`](crate::XsollaDiagnosticsPlugin). They are
+//! plain atomics, cheap enough to be kept without the plugin, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,14 +13,14 @@ pub(crate) struct Counters {
     requests: AtomicU64,
 }
 
-/// The counters at a moment.
+/// The values of the counters at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Sockets that are subscribed now.
+    /// The number of sockets that are subscribed now.
     pub(crate) sockets: u64,
-    /// How often a socket was opened again.
+    /// The number of times that a socket was reopened.
     pub(crate) reconnects: u64,
-    /// Get Order requests that were sent.
+    /// The number of Get Order requests that were sent.
     pub(crate) requests: u64,
 }
 
@@ -44,7 +44,7 @@ impl Counters {
     }
 }
 
-/// A socket that is subscribed, for as long as this is kept.
+/// Counts a subscribed socket until it is dropped.
 #[derive(Debug)]
 pub(super) struct UpSocket(Arc<Counters>);
 

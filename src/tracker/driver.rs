@@ -1,5 +1,5 @@
-//! The task's loop. It waits for four things: the game, the inbox, the deadline, and room in the outbox.
-//! It owns what the machine wants done, and decides nothing.
+//! The loop of the task. It waits for four things: the game, the inbox, the deadline, and room in the outbox.
+//! It carries out what the machine decides, and decides nothing itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use crate::tracker::handle::{Command, Ports};
 use crate::tracker::outbox::Outbox;
 use crate::tracker::source::{requests, socket};
 
-/// How many inputs wait for the machine. When the inbox is full the sockets are not read, so a flood
-/// waits at its sender.
+/// The number of inputs that may wait for the machine. When the inbox is full the sockets are not read, so a
+/// flood waits at its sender.
 const INBOX: usize = 256;
 
-/// Runs until the game lets go of its ends of the channels.
+/// Runs until the game drops its ends of the channels.
 pub(crate) async fn run(mut ports: Ports) {
     runtime::require_io().await;
     let (sender, mut inbox) = mpsc::channel(INBOX);
@@ -88,14 +88,14 @@ impl From<Done> for Input {
 struct Driver {
     machine: Machine,
     clock: Clock,
-    /// Where the sources put what has happened.
+    /// The sender with which sources put inputs into the inbox.
     inbox: mpsc::Sender<Input>,
     network: Arc<Network>,
-    /// Each player's socket. Dropping it closes the socket.
+    /// The sockets by player. Dropping one closes it.
     sockets: BTreeMap<UserId, socket::Socket>,
     /// The requests that are under way. Dropping one cancels it.
     requests: BTreeMap<RequestId, oneshot::Sender<()>>,
-    /// Started with the first settings.
+    /// The ledger's writer, which starts with the first settings.
     ledger: Option<Writer>,
     counters: Arc<Counters>,
 }
@@ -125,8 +125,8 @@ impl Driver {
         self.machine.handle(input, self.clock.now());
     }
 
-    /// Does what the machine wants, and tells the game. Whether there was news; fails when the game is
-    /// gone.
+    /// Carries out the machine's outputs, and returns whether there is news for the game. Fails when the game
+    /// is gone.
     fn perform(&mut self, outbox: &mut Outbox) -> Result<bool, SendError<()>> {
         let mut is_news = outbox.is_waiting();
         outbox.refill()?;
@@ -189,7 +189,7 @@ impl Driver {
                     let inbox = self.inbox.clone();
                     runtime::spawn(async move {
                         if let Err(error) = browser::open(url.0).await {
-                            // Nobody waits for it after the game's end.
+                            // The send fails only after the game has ended.
                             let _ = inbox.send(Input::PageFailed { order_id, error }).await;
                         }
                     });
@@ -199,12 +199,12 @@ impl Driver {
         Ok(is_news)
     }
 
-    /// Opens a socket in place of one that the player may have.
+    /// Opens a player's socket in place of an earlier one.
     fn connect(&mut self, user: UserId, open: socket::Open) {
         let open = match self.sockets.get_mut(&user) {
             Some(socket) => match socket.replace(open) {
                 None => return self.counters.socket_opened_again(),
-                // Its task is gone, which it is after a panic only.
+                // The socket's task is gone, which happens only after a panic.
                 Some(open) => open,
             },
             None => open,
@@ -228,7 +228,8 @@ impl Driver {
         }
     }
 
-    /// Gives the ledger a job. Without a ledger nothing was kept, and nothing is waited for.
+    /// Gives the ledger a job. Without a ledger, the machine gets its answer at once: there is nothing to
+    /// load, and nothing to wait for.
     fn give(&mut self, job: Job) {
         if let Some(ledger) = &self.ledger {
             return ledger.give(job);

@@ -9,31 +9,31 @@ use crate::machine::input::Input;
 use crate::machine::output::Notice;
 use crate::tracker::counters::Counters;
 
-/// After how many notices the task is told that there is room for more.
+/// The number of notices after which the task is told that there is room for more.
 const REFILL: u32 = 256;
 
-/// What the game's side asks of the task.
+/// A command of the game's side to the task.
 #[derive(Debug)]
 pub(crate) enum Command {
     Input(Box<Input>),
-    /// Answer once all that came before is in the ledger.
+    /// Answer once everything that was sent before is in the ledger.
     Flush(Sender<()>),
 }
 
-/// The game's ends.
+/// The game's ends of the channels.
 #[derive(Debug)]
 pub(crate) struct Handle {
     commands: mpsc::UnboundedSender<Command>,
     notices: Receiver<Notice>,
-    /// Where the task hears that notices were taken out.
+    /// The signal to the task that notices were taken out.
     room: Arc<Notify>,
-    /// How many were.
+    /// The number of notices that were taken out.
     taken: u32,
     pub(crate) waker: EventLoopWaker,
     pub(crate) counters: Arc<Counters>,
 }
 
-/// The task's ends.
+/// The task's ends of the channels.
 #[derive(Debug)]
 pub(crate) struct Ports {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
@@ -43,7 +43,7 @@ pub(crate) struct Ports {
     pub(crate) counters: Arc<Counters>,
 }
 
-/// Both ends of new channels.
+/// Makes new channels, and returns both ends.
 pub(crate) fn channels() -> (Handle, Ports) {
     let (commands, command_receiver) = mpsc::unbounded_channel();
     let (notice_sender, notices) = crossbeam_channel::unbounded();
@@ -71,7 +71,7 @@ impl Handle {
         let _ = self.commands.send(Command::Input(Box::new(input)));
     }
 
-    /// Asks for a sign once all that was sent before is in the ledger.
+    /// Asks for a signal once everything that was sent before is in the ledger.
     pub(crate) fn flush(&self) -> Receiver<()> {
         let (done, is_done) = crossbeam_channel::bounded(1);
         let _ = self.commands.send(Command::Flush(done));
@@ -92,7 +92,7 @@ impl Handle {
         Some(notice)
     }
 
-    /// Says that notices were taken out.
+    /// Tells the task that notices were taken out.
     pub(crate) fn make_room(&self) {
         self.room.notify_one();
     }
@@ -110,7 +110,7 @@ impl EventLoopWaker {
         }
     }
 
-    /// Says how to wake. The first word counts, because a game has one event loop.
+    /// Sets how to wake the game. Only the first call counts, because a game has one event loop.
     #[cfg(any(feature = "winit", test))]
     pub(crate) fn connect(&self, wake: impl Fn() + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(wake));

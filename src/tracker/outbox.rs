@@ -1,4 +1,4 @@
-//! News on its way to the game.
+//! The queue of notices for the game.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,17 +7,17 @@ use crossbeam_channel::{SendError, Sender};
 use crate::machine::output::Notice;
 use crate::model::order::OrderId;
 
-/// How much news lies ready for the game: enough to go on with while more is put in, and little enough
-/// that the end of an order behind it is told within the frame, or in the next.
+/// The number of notices that are ready in the channel. They suffice for a frame to go on while more are put
+/// in, and are few enough that the end of an order behind them is delivered in this frame or the next.
 const READY_MAX: usize = 1024;
 
-/// A burst waits here and not in the channel, so that what ends an order overtakes what does not. An
-/// order's own news keeps its order.
+/// A burst waits here and not in the channel, so that the ends of orders overtake other news. The notices of
+/// one order keep their sequence.
 ///
-/// Its length is bounded by the orders: each one's statuses move forward only.
+/// Its length is bounded by the number of orders, because the statuses of an order only move forward.
 pub(super) struct Outbox {
     ready: Sender<Notice>,
-    /// What goes first: the news of these orders, and news that is about no order.
+    /// Notices that go first: those of these orders, and those that are about no order.
     urgent: VecDeque<Next>,
     rest: VecDeque<OrderId>,
     waiting: HashMap<OrderId, Waiting>,
@@ -70,7 +70,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Sends what there is room for.
+    /// Sends as many notices as there is room for.
     pub(super) fn refill(&mut self) -> Result<(), SendError<()>> {
         while self.has_room()
             && let Some(notice) = self.next()
@@ -78,7 +78,7 @@ impl Outbox {
             self.send(notice)?;
         }
         if !self.is_waiting() {
-            // What a burst took is given back.
+            // This frees the memory that a burst has taken.
             self.urgent = VecDeque::new();
             self.rest = VecDeque::new();
             self.waiting = HashMap::new();
@@ -109,7 +109,7 @@ impl Outbox {
                     if let Some(notice) = self.take(order_id) {
                         return Some(notice);
                     }
-                    // All of it is told, perhaps because it became urgent.
+                    // All notices of the order were sent, perhaps because they became urgent.
                     self.rest.pop_front();
                 }
             }

@@ -1,4 +1,4 @@
-//! The task with real sockets and without a game.
+//! Tests of the task with real sockets and without a game.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -22,7 +22,7 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
     config.ledger = Ledger::disabled();
     config.store_url = format!("http://{}/api", store.local_addr().unwrap());
     config.socket_url = format!("ws://{}/x", silent.local_addr().unwrap());
-    // Nothing else is to wake the task.
+    // No timeout may wake the task.
     config.connect_timeout = Duration::from_secs(3600);
     config.request_timeout = Duration::from_secs(3600);
     config.socket_lifetime = Duration::from_secs(3600);

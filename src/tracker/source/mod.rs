@@ -1,4 +1,4 @@
-//! Where news comes from. A source puts inputs into the driver's inbox until it is told to stop.
+//! The sources of news. A source puts inputs into the driver's inbox until it is told to stop.
 
 pub(super) mod requests;
 pub(super) mod socket;

@@ -1,4 +1,4 @@
-//! Requests to the store: each is a source of one answer.
+//! Requests to the store. Each is a source of one answer.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::wire::order::read_order;
 use crate::wire::rest::{self, CatalogPages};
 use crate::wire::store::read_created;
 
-/// Puts the answer into the inbox, unless the request is canceled before.
+/// Puts the answer into the inbox, unless the request is canceled first.
 pub(in crate::tracker) async fn run(
     request: RequestId,
     answer: impl Future<Output = Answer>,
@@ -26,14 +26,14 @@ pub(in crate::tracker) async fn run(
 ) {
     tokio::select! {
         answer = answer => {
-            // Nobody waits for it after the game's end.
+            // The send fails only after the game has ended.
             let _ = inbox.send(Input::Answered { request, answer }).await;
         }
         _ = canceled => {}
     }
 }
 
-/// Asks the store.
+/// Sends a call to the store, and reads the answer.
 pub(in crate::tracker) async fn answer(
     network: &Network,
     config: &Arc<XsollaConfig>,
@@ -48,7 +48,8 @@ pub(in crate::tracker) async fn answer(
                 body.and_then(|body| read_order(&body, order_id).map_err(RequestError::Malformed)),
             )
         }
-        // It is never repeated by itself: what was not answered may have been done.
+        // A creation is never repeated automatically, because the store may have created the order although
+        // no answer came.
         Call::CreateOrder(purchase) => {
             let body = ask(network, rest::create_order(config, user, &purchase)).await;
             Answer::Created(
@@ -74,7 +75,7 @@ async fn catalog(
     Ok(pages.into_items())
 }
 
-/// Sends a request. What goes wrong is told without the token, whoever repeats it.
+/// Sends a request. The token is removed from error texts, in case a server repeats it.
 async fn ask(
     network: &Network,
     request: Result<Request, RequestError>,

@@ -1,4 +1,4 @@
-//! A player's order-status socket: opened, replaced and closed at the machine's word.
+//! The order-status socket of a player. The machine decides when it is opened, replaced and closed.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(in crate::tracker) struct Open {
     pub(in crate::tracker) config: Arc<XsollaConfig>,
 }
 
-/// The socket's address. The socket is closed when this is dropped.
+/// A handle to a socket's task. Dropping it closes the socket.
 #[derive(Debug)]
 pub(in crate::tracker) struct Socket {
     opens: mpsc::UnboundedSender<Open>,
@@ -35,7 +35,7 @@ pub(in crate::tracker) struct Socket {
     counters: Arc<Counters>,
 }
 
-/// A socket's address, and the task that runs it.
+/// Makes the handle of a socket, and the task that runs it.
 pub(in crate::tracker) fn open(
     open: Open,
     inbox: mpsc::Sender<Input>,
@@ -54,15 +54,14 @@ pub(in crate::tracker) fn open(
 }
 
 impl Socket {
-    /// Opens another connection in place of the one before. It comes back where there is no task any
-    /// more.
+    /// Opens another connection in place of the earlier one. Returns `open` if the task is gone.
     pub(in crate::tracker) fn replace(&mut self, open: Open) -> Option<Open> {
         self.up = None;
         self.connection = open.connection;
         self.opens.send(open).err().map(|unsent| unsent.0)
     }
 
-    /// What an earlier connection says does not count: another was asked for.
+    /// Counts the socket as subscribed. A connection that was replaced does not count.
     pub(in crate::tracker) fn is_up(&mut self, connection: ConnectionId) {
         if connection == self.connection && self.up.is_none() {
             self.up = Some(UpSocket::new(&self.counters));
@@ -76,8 +75,8 @@ impl Socket {
     }
 }
 
-/// Runs a connection at a time, each in place of the one before, until the address is dropped. The session
-/// goes on from one to the next.
+/// Runs one connection at a time, each in place of the one before, until the handle is dropped. The session
+/// continues from one to the next.
 async fn run(
     first: Open,
     mut replacements: mpsc::UnboundedReceiver<Open>,
@@ -99,14 +98,14 @@ async fn run(
             end = &mut conversation => end,
             replacement = replacements.recv() => {
                 drop(stop);
-                // It says goodbye; how that goes concerns nobody.
+                // The old connection closes, and its result does not matter.
                 let _ = conversation.await;
                 next = replacement;
                 continue;
             }
         };
         if let Err(reason) = end {
-            // Whoever repeats the token, it is not told.
+            // The token is removed from the reason, in case a server repeats it.
             let reason = reason.map_text(|text| user.redact(text));
             log::debug!("the order-status socket ended: {reason}");
             let ended = Input::Ended {
@@ -122,8 +121,8 @@ async fn run(
     }
 }
 
-/// Opens a connection and runs the session on it until it ends: with a reason, or without one when `stop`
-/// is dropped, or nobody takes what it says any more.
+/// Opens a connection and runs the session on it. Returns the reason if the connection ends, and `Ok` if
+/// `stop` is dropped or the inbox is gone.
 async fn connect(
     open: Open,
     session: &mut Session,
@@ -146,7 +145,7 @@ async fn connect(
         socket.send_unlogged(frame).await?;
     }
     let (user, connection) = (open.user.id().clone(), open.connection);
-    // The token has served.
+    // The token is not needed any more.
     drop((open, data));
     let end = tokio::select! {
         end = converse(&mut socket, session, (&user, connection), inbox, clock) => end,
@@ -175,8 +174,9 @@ async fn converse(
             },
             () = clock.sleep_until(deadline) => session.check_deadlines(clock.now()),
         };
-        // Whatever ends the connection, what was heard before it counts. The place is reserved first:
-        // an event that was taken out and then dropped would be lost, and its position moved on.
+        // Events from before the end of the connection still count. The place in the inbox is reserved first,
+        // because an event that is taken out and then dropped would be lost: the session's position has moved
+        // on.
         while session.has_event() {
             let Ok(place) = inbox.reserve().await else {
                 return Ok(());
@@ -192,7 +192,7 @@ async fn converse(
     }
 }
 
-/// What an event of the session is to the machine, if it is anything.
+/// Converts an event of the session to an input, if it is one.
 fn read(event: Event, user: &UserId, connection: ConnectionId) -> Option<Input> {
     let user = user.clone();
     match event {
@@ -215,8 +215,8 @@ fn read(event: Event, user: &UserId, connection: ConnectionId) -> Option<Input> 
     }
 }
 
-/// The connect data that Xsolla documents: `{user_external_id, auth, project_id}`, of which today's
-/// SDKs leave out the first.
+/// Makes the connect data that Xsolla documents: `{user_external_id, auth, project_id}`. Today's SDKs leave
+/// out the first field.
 fn connect_data(user: &XsollaUser, project_id: u64) -> Result<Box<RawValue>, SocketError> {
     #[derive(Serialize)]
     struct ConnectData<'a> {
