@@ -131,3 +131,111 @@ fn logging_out_stops_everything_and_logging_in_resumes_it() {
     sim.answer(Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);
 }
+
+#[test]
+fn after_log_out_a_late_publication_grants_nothing_to_whoever_plays_now() {
+    let mut sim = live_with(&[ORDER]);
+    sim.log_out();
+    // It was queued behind the LogOut command, or read while the socket said goodbye.
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.grants(ORDER), 0, "nobody is logged in to take it");
+    sim.log_in();
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn the_old_tokens_refusal_is_not_held_against_the_new_one() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    // The game refreshes the token ahead of its expiry, while a request is under way.
+    sim.log_in();
+    sim.answer(Err(http(401)));
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!((sim.authorizations_required(), sim.grants(ORDER)), (0, 1));
+}
+
+#[test]
+fn one_dead_token_with_many_requests_under_way_takes_one_refresh() {
+    let orders: Vec<OrderId> = (1..=10).map(OrderId).collect();
+    let mut sim = Sim::new();
+    for order in &orders {
+        sim.track(*order);
+    }
+    sim.tick();
+    assert_eq!(sim.requests.len(), 10);
+    // All ten carry the dead token. The game refreshes as soon as it hears of the first.
+    let mut refreshes = 0;
+    for _ in 0..10 {
+        let before = sim.authorizations_required();
+        sim.answer(Err(http(401)));
+        if sim.authorizations_required() > before {
+            refreshes += 1;
+            sim.log_in();
+        }
+    }
+    assert_eq!(refreshes, 1);
+}
+
+#[test]
+fn the_old_tokens_socket_refusal_is_not_held_against_the_new_one() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.log_in();
+    sim.socket_ends(closed(3500));
+    assert_eq!(sim.authorizations_required(), 0);
+    sim.pass_answering(seconds(60), &Ok(report("new")));
+    assert_eq!(sim.sockets_opened, 2);
+}
+
+#[test]
+fn a_socket_that_refuses_every_token_does_not_make_the_game_refresh_without_end() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    let start = sim.now;
+    // Get Order is content with the token; the socket says 103 to everybody (a project without it).
+    // The game does as documented: AuthorizationRequired → a new XsollaUser.
+    for _ in 0..100 {
+        if sim.socket.is_none() {
+            break;
+        }
+        let before = sim.authorizations_required();
+        sim.socket_ends(SocketError::Refused {
+            code: 103,
+            message: String::new(),
+            temporary: false,
+        });
+        if sim.authorizations_required() > before {
+            sim.log_in();
+        }
+    }
+    assert_eq!(sim.now, start);
+    assert!(
+        sim.sockets_opened < 10,
+        "{} sockets in no time",
+        sim.sockets_opened
+    );
+}
+
+#[test]
+fn a_token_that_lapses_for_a_moment_before_the_deadline_does_not_reset_or_break_it() {
+    let mut sim = live_with(&[ORDER]);
+    sim.socket_ends(SocketError::Refused {
+        code: 101,
+        message: String::new(),
+        temporary: false,
+    });
+    assert_eq!(
+        *sim.state(),
+        TrackerState::Polling {
+            reason: sim.machine.players[&alice()].trouble.clone(),
+            requests: None,
+        },
+        "no reconnecting goes on: a refused socket waits for a token"
+    );
+}

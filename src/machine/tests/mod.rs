@@ -2,14 +2,13 @@
 //! of other SDKs ran into.
 
 mod authorization;
-mod careful;
-mod follow;
-mod hard_cases;
 mod ledger;
+mod players;
 mod polling;
 mod purchases;
 mod random;
 mod socket;
+mod tracking;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -111,6 +110,20 @@ fn loading() -> Sim {
     };
     sim.machine.handle(input, sim.now);
     while sim.machine.next_output().is_some() {}
+    sim
+}
+
+/// Makes a machine whose socket is live and that follows these orders, all of them new.
+fn live_with(orders: &[OrderId]) -> Sim {
+    let mut sim = Sim::new();
+    for order in orders {
+        sim.track(*order);
+    }
+    sim.tick();
+    while !sim.requests.is_empty() {
+        sim.answer(Ok(report("new")));
+    }
+    sim.socket_is_live(true);
     sim
 }
 

@@ -223,3 +223,60 @@ fn quiet_for(time: Duration) -> RequestError {
         retry_after: Some(time),
     }
 }
+
+#[test]
+fn a_poll_that_fails_while_the_socket_comes_back_does_not_end_polling() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_ends(lost());
+    // A poll is under way when the socket is live again …
+    sim.pass(seconds(5));
+    assert_eq!(sim.requests.len(), 1);
+    sim.socket_is_live(true);
+    // … and it fails; a second channel is subscribed (or the socket drops and recovers).
+    sim.answer(Err(http(500)));
+    sim.socket_is_live(true);
+    // The socket breaks for good.
+    let asked = sim.requests_sent();
+    sim.socket_ends(lost());
+    for _ in 0..1_000 {
+        sim.pass(seconds(2));
+        while !sim.requests.is_empty() {
+            sim.answer(Ok(report("done")));
+        }
+        if sim.socket.is_some() {
+            sim.socket_ends(lost());
+        }
+    }
+    assert!(
+        sim.requests_sent() > asked,
+        "nothing was asked for half an hour"
+    );
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_wait_that_one_server_imposed_does_not_bind_another() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Err(RequestError::Status {
+        status: 429,
+        code: None,
+        message: None,
+        transaction_id: None,
+        retry_after: Some(seconds(3600)),
+    }));
+    let mut config = sim.config.clone();
+    config.store_url = "https://example.com/api".to_owned();
+    sim.configure(Some(config));
+    sim.pass(seconds(60));
+    assert!(sim.requests_sent() > 1);
+}
+
+#[test]
+fn a_proxy_that_wants_a_password_says_nothing_about_the_order() {
+    assert!(!http(407).is_refusal());
+}

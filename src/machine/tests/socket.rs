@@ -151,3 +151,12 @@ fn a_changed_config_moves_the_connection() {
     sim.pass(seconds(1));
     assert_eq!((sim.sockets_opened, sim.requests_sent()), (2, 2));
 }
+
+#[test]
+fn an_http_403_before_the_token_was_ever_sent_is_not_the_tokens_fault() {
+    let handshake = SocketError::Handshake {
+        status: Some(403),
+        message: String::new(),
+    };
+    assert!(!handshake.is_unauthorized());
+}

@@ -272,3 +272,156 @@ fn an_abandoned_order_is_followed_again_once_there_is_news_and_not_when_old_news
     sim.publish(ORDER, "paid");
     assert_eq!(sim.statuses(), ["paid"]);
 }
+
+#[test]
+fn there_is_a_limit_to_how_many_orders_of_a_player_are_open() {
+    let mut sim = Sim::new();
+    for n in 0..MAX_OPEN as u64 {
+        sim.track(OrderId(n));
+    }
+    assert!(sim.failures().is_empty());
+    sim.track(OrderId(u64::MAX));
+    assert_eq!(sim.failures(), [&TrackingError::TooManyOrders]);
+}
+
+#[test]
+fn an_order_paid_while_the_machine_slept_for_days_is_asked_for_before_it_is_given_up() {
+    let mut sim = live_with(&[ORDER]);
+    // The lid is closed for a weekend; the player pays on the phone. One tick on waking up.
+    sim.now += seconds(60 * 3600);
+    sim.tick();
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!((sim.grants(ORDER), sim.failures().len()), (1, 0));
+}
+
+#[test]
+fn a_lid_that_closes_again_at_once_gives_no_order_up() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    for _ in 0..3 {
+        sim.now += seconds(60 * 3600);
+        sim.tick();
+    }
+    assert!(sim.failures().is_empty() && !sim.ledger.is_empty());
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_changed_tracking_timeout_counts_for_orders_that_are_open() {
+    let mut sim = live_with(&[ORDER]);
+    let mut config = sim.config.clone();
+    config.tracking_timeout = seconds(72 * 3600);
+    sim.configure(Some(config));
+    sim.pass_answering(seconds(30 * 3600), &Ok(report("new")));
+    assert_eq!(sim.failures(), Vec::<&TrackingError>::new());
+}
+
+#[test]
+fn news_of_an_order_that_was_given_up_is_not_swallowed() {
+    let other = OrderId(2);
+    let mut sim = Sim::new();
+    sim.track(other);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.track(ORDER);
+    // Get Order lags behind the creation a little longer than five tries.
+    while sim.failures().is_empty() {
+        sim.pass(seconds(1));
+        while let Some((order, _)) = sim.requests.front() {
+            let answer = if *order == ORDER {
+                Err(http(404))
+            } else {
+                Ok(report("new"))
+            };
+            sim.answer(answer);
+        }
+    }
+    sim.publish(ORDER, "paid");
+    sim.publish(ORDER, "done");
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(
+        sim.statuses(),
+        ["new", "paid", "done"],
+        "the game's UI says done"
+    );
+    assert_eq!(sim.grants(ORDER), 1, "and the item never comes");
+}
+
+#[test]
+fn news_of_an_order_that_was_given_up_begins_it_anew_and_is_not_lost() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.track(OrderId(u64::MAX));
+    sim.pass_answering(seconds(1), &Err(http(500)));
+    sim.socket_is_live(true);
+    sim.pass_answering(seconds(120), &Err(http(404)));
+    assert!(!sim.failures().is_empty());
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.statuses(), ["done"]);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_refunded_order_that_is_tracked_again_is_not_granted_again_by_a_lagging_answer() {
+    let other = OrderId(2);
+    let mut sim = live_with(&[ORDER, other]);
+    sim.pass(seconds(60));
+    sim.publish_purchase(ORDER);
+    sim.acknowledge(ORDER);
+    sim.publish(ORDER, "canceled");
+    assert_eq!(sim.grants(ORDER), 1);
+    // A shop that tracks what is in its list whenever it is opened.
+    sim.track(ORDER);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1, "granted, refunded, granted");
+}
+
+#[test]
+fn an_empty_list_from_a_lagging_answer_does_not_wipe_the_items_out() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Ok(report("new")));
+    sim.pass(seconds(5));
+    let empty = Report {
+        items: Some(Vec::new()),
+        ..report("paid")
+    };
+    sim.answer(Ok(empty));
+    sim.publish(ORDER, "done");
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert!(
+        sim.notices
+            .iter()
+            .any(|n| matches!(n, Notice::Done(done) if done.items == sword())),
+        "{:?}",
+        sim.notices.last()
+    );
+}
+
+#[test]
+fn an_order_that_had_no_items_when_it_was_new_is_looked_at_again_when_it_is_done() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    let empty = Report {
+        items: Some(Vec::new()),
+        ..report("new")
+    };
+    sim.answer(Ok(empty));
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "done");
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert!(
+        sim.notices
+            .iter()
+            .any(|n| matches!(n, Notice::Done(done) if done.items == sword())),
+        "a paid order was granted with nothing in it"
+    );
+}

@@ -1,0 +1,56 @@
+//! Tests of the players of a server, who come and go with their orders.
+
+use super::*;
+
+/// A server: nobody is logged in for good.
+fn server() -> Sim {
+    let mut sim = Sim::unconfigured();
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    sim
+}
+
+fn track_as(sim: &mut Sim, order_id: OrderId) {
+    sim.handle(Input::TrackAs {
+        user: token("alice", 1),
+        expires_in: None,
+        order_id,
+    });
+}
+
+#[test]
+fn an_order_that_is_being_written_outlives_the_end_of_its_players_last_open_one() {
+    let (first, second) = (OrderId(1), OrderId(2));
+    let mut sim = server();
+    track_as(&mut sim, first);
+    sim.tick();
+    sim.is_ledger_stuck = true;
+    track_as(&mut sim, second);
+    sim.answer(Ok(report("done")));
+    sim.is_ledger_stuck = false;
+    sim.recorded(second, LedgerEntry::Open);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(second), 1);
+}
+
+#[test]
+fn a_server_tracks_an_order_again_that_was_given_up() {
+    let mut sim = server();
+    track_as(&mut sim, ORDER);
+    sim.pass_answering(seconds(120), &Err(http(404)));
+    assert_eq!(sim.failures().len(), 1);
+    track_as(&mut sim, ORDER);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn players_of_a_server_are_forgotten_with_their_last_order() {
+    let mut sim = server();
+    track_as(&mut sim, ORDER);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert!(sim.machine.players.is_empty());
+    track_as(&mut sim, ORDER);
+    assert!(sim.machine.players.is_empty(), "that one is over");
+    assert!(sim.machine.is_idle());
+}
