@@ -1,4 +1,4 @@
-//! Tokens that are refused, replaced, and taken away.
+//! Tests of tokens that are refused, replaced, and taken away.
 
 use super::*;
 
@@ -98,12 +98,12 @@ fn a_live_socket_still_brings_its_news_when_requests_are_refused() {
     sim.answer(unauthorized());
     sim.publish(ORDER, "done");
     assert_eq!(sim.statuses(), ["new", "done"]);
-    // What was bought only an answer can tell, which the next token brings.
+    // Only an answer lists the items, and it needs the next token.
     assert_eq!(sim.grants(ORDER), 0);
     sim.log_in();
     sim.pass_answering(seconds(1), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);
-    // When it has lived its life, none follows it.
+    // When the socket's lifetime is over, no other one is opened.
     sim.pass(seconds(600));
     assert_eq!((sim.sockets_opened, sim.socket), (1, None));
 }
@@ -118,7 +118,7 @@ fn logging_out_stops_everything_and_logging_in_resumes_it() {
     sim.log_out();
     assert_eq!((sim.socket, sim.requests.len()), (None, 0));
     assert_eq!(*sim.state(), TrackerState::NoUser);
-    // The answer to what was asked before belongs to nobody now.
+    // The answer to the earlier request counts for nobody now.
     let answer = Answer::Order(Ok(report("done")));
     sim.handle(Input::Answered { request, answer });
     sim.pass(seconds(48 * 3600));
@@ -136,7 +136,7 @@ fn logging_out_stops_everything_and_logging_in_resumes_it() {
 fn after_log_out_a_late_publication_grants_nothing_to_whoever_plays_now() {
     let mut sim = live_with(&[ORDER]);
     sim.log_out();
-    // It was queued behind the LogOut command, or read while the socket said goodbye.
+    // The publication was queued behind the log-out, or read while the socket was closing.
     sim.publish(ORDER, "done");
     assert_eq!(sim.grants(ORDER), 0, "nobody is logged in to take it");
     sim.log_in();
@@ -165,7 +165,7 @@ fn one_dead_token_with_many_requests_under_way_takes_one_refresh() {
     }
     sim.tick();
     assert_eq!(sim.requests.len(), 10);
-    // All ten carry the dead token. The game refreshes as soon as it hears of the first.
+    // All ten requests carry the dead token. The game refreshes as soon as it hears of the first.
     let mut refreshes = 0;
     for _ in 0..10 {
         let before = sim.authorizations_required();
@@ -198,8 +198,8 @@ fn a_socket_that_refuses_every_token_does_not_make_the_game_refresh_without_end(
     sim.tick();
     sim.answer(Ok(report("new")));
     let start = sim.now;
-    // Get Order is content with the token; the socket says 103 to everybody (a project without it).
-    // The game does as documented: AuthorizationRequired → a new XsollaUser.
+    // Get Order accepts the token, but the socket answers 103 to everybody (a project without it). The game
+    // does as documented: it answers `AuthorizationRequired` with a new `XsollaUser`.
     for _ in 0..100 {
         if sim.socket.is_none() {
             break;

@@ -1,4 +1,4 @@
-//! What survives the process.
+//! Tests of what a restart keeps.
 
 use super::*;
 
@@ -43,7 +43,7 @@ fn the_game_hears_nothing_of_an_order_that_the_ledger_does_not_have_yet() {
     sim.is_ledger_stuck = true;
     sim.track(ORDER);
     sim.publish(ORDER, "paid");
-    // Killed now, the game would wait for an order that nobody remembers.
+    // If the process ended now, the game would wait for an order that nobody remembers.
     assert_eq!(sim.statuses(), Vec::<String>::new());
     sim.recorded(ORDER, LedgerEntry::Open);
     assert_eq!(sim.statuses(), ["paid"]);
@@ -72,7 +72,7 @@ fn a_grant_is_told_at_every_start_until_it_is_acknowledged_and_never_after() {
     sim.answer_all(&Ok(report("done")));
     sim.acknowledge(ORDER);
     sim.restart();
-    // Not even if the game tracks it again, before or after the ledger has been read.
+    // The order is not granted even if the game tracks it again.
     sim.track(ORDER);
     sim.pass_answering(seconds(600), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 0);
@@ -122,7 +122,7 @@ fn a_refund_is_told_though_the_game_was_closed_when_it_happened() {
         sim.restart();
         sim.pass_answering(seconds(60), &Ok(report("canceled")));
         assert_eq!(canceled(&sim), [(ORDER, true)]);
-        // Until the game has had a frame to hear it, it is told again.
+        // The refund is told again until the game has had a frame to hear it.
         sim.restart();
         sim.pass_answering(seconds(60), &Ok(report("canceled")));
         assert_eq!(canceled(&sim), [(ORDER, true)]);
@@ -164,7 +164,7 @@ fn an_unpaid_order_leaves_the_ledger_after_thirty_days_and_a_paid_one_stays() {
         sim.answer_all(&Ok(report(status)));
         sim.now += seconds(days * 24 * 3600);
         sim.restart();
-        // It is waited for in this run as long as in the first.
+        // This run waits for the order as long as the first one.
         sim.pass_answering(seconds(23 * 3600), &Ok(report(status)));
         assert!(sim.failures().is_empty(), "{status}");
         sim.pass_answering(seconds(2 * 3600), &Ok(report(status)));
@@ -176,7 +176,8 @@ fn an_unpaid_order_leaves_the_ledger_after_thirty_days_and_a_paid_one_stays() {
 
 #[test]
 fn a_voucher_that_is_paid_after_the_order_was_given_up_is_granted() {
-    // Heard of over the socket, at the next start, and when the socket opens for another purchase.
+    // The payment is heard of over the socket, at the next start, or when the socket opens for another
+    // purchase.
     for way in 0..3 {
         let mut sim = Sim::new();
         sim.track(ORDER);

@@ -1,5 +1,5 @@
-//! The machine in simulated time: `follow` has the life of an order step by step, `trouble` what users
-//! of other SDKs ran into.
+//! Tests of the machine in simulated time, with one file for each subject. `random` makes random purchases
+//! under random faults.
 
 mod authorization;
 mod ledger;
@@ -26,25 +26,25 @@ use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Report};
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
 
-/// A machine, a clock that only the test moves, and all that came out.
+/// A machine, a clock that only the test moves, and all outputs.
 struct Sim {
     machine: Machine,
     now: Duration,
     config: XsollaConfig,
-    /// Open or opening, by their numbers.
+    /// The connection that is open or being opened.
     socket: Option<ConnectionId>,
     sockets_opened: usize,
-    /// Requests without an answer yet.
+    /// The requests that have no answer yet.
     requests: VecDeque<(OrderId, RequestId)>,
-    /// When each request was sent.
+    /// The time at which each request was sent.
     sent: Vec<(Duration, OrderId)>,
     notices: Vec<Notice>,
     /// The requests of a shop, and the pages that were opened.
     others: Vec<Output>,
-    /// What the ledger has, and since when. Writes are done at once, unless it is stuck.
+    /// The entries of the ledger with their times. Writes are done at once, unless it is stuck.
     ledger: BTreeMap<OrderId, (LedgerEntry, Duration)>,
     is_ledger_stuck: bool,
-    /// Counts the tokens.
+    /// The number of tokens.
     tokens: u64,
 }
 
@@ -58,7 +58,7 @@ fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// A token of a player, the same player for the same name.
+/// Makes a token. The same name gives the same player.
 fn token(name: &str, number: u64) -> XsollaUser {
     XsollaUser::new(format!("{name}-{number}")).with_external_id(name)
 }
@@ -67,7 +67,7 @@ fn sword() -> Vec<OrderItem> {
     vec![OrderItem::new("sword", 1)]
 }
 
-/// What a server says of an order. Which one is put in where it is said.
+/// Makes a server's report on an order. The caller puts in the id of the order.
 fn report(status: &str) -> Report {
     Report {
         order_id: ORDER,
@@ -77,7 +77,7 @@ fn report(status: &str) -> Report {
     }
 }
 
-/// The store's own error.
+/// Makes an error of the store itself.
 fn http(status: u16) -> RequestError {
     RequestError::Status {
         status,
@@ -99,7 +99,7 @@ fn closed(code: u32) -> SocketError {
     }
 }
 
-/// Logged in, with the ledger still being read.
+/// Makes a machine with alice logged in and the ledger still being read.
 fn loading() -> Sim {
     let mut sim = Sim::unconfigured();
     let config = sim.config.clone();
@@ -128,7 +128,7 @@ fn live_with(orders: &[OrderId]) -> Sim {
 }
 
 impl Sim {
-    /// Configured, and alice logged in.
+    /// Makes a configured machine with alice logged in.
     fn new() -> Self {
         let mut sim = Self::unconfigured();
         let config = sim.config.clone();
@@ -167,14 +167,14 @@ impl Sim {
         self.log_in_for(None);
     }
 
-    /// With a token that is good for so long.
+    /// Logs in with a token of this life.
     fn log_in_for(&mut self, expires_in: Option<Duration>) {
         self.tokens += 1;
         let user = token("alice", self.tokens);
         self.handle(Input::LogIn { user, expires_in });
     }
 
-    /// The process ends, and another begins on the same ledger.
+    /// Ends the process, and starts another one on the same ledger.
     fn restart(&mut self) {
         let fresh = Self::unconfigured();
         self.machine = fresh.machine;
@@ -282,7 +282,7 @@ impl Sim {
     fn publish(&mut self, order_id: OrderId, status: &str) {
         self.handle(Input::News {
             user: alice(),
-            // Whichever of the player's connections brings it.
+            // News counts from any connection of the player.
             connection: ConnectionId(u64::MAX),
             report: Report {
                 order_id,
@@ -292,7 +292,7 @@ impl Sim {
         });
     }
 
-    /// The order is paid, which is heard and looked at, and then done.
+    /// Publishes that the order is paid, answers the request that follows, and publishes that it is done.
     fn publish_purchase(&mut self, order_id: OrderId) {
         self.publish(order_id, "paid");
         self.answer_all(&Ok(report("paid")));
@@ -364,7 +364,7 @@ impl Sim {
         self.notices.iter().filter_map(status).collect()
     }
 
-    /// How often the game was told to grant an order.
+    /// The number of times that the game was told to grant an order.
     fn grants(&self, order: OrderId) -> usize {
         let is_grant = |n: &&Notice| matches!(n, Notice::Done(done) if done.order_id == order);
         self.notices.iter().filter(is_grant).count()

@@ -1,8 +1,8 @@
-//! Short-polling, and what makes it start, slow down, hold and stop.
+//! Tests of short-polling: what makes it start, slow down, pause and stop.
 
 use super::*;
 
-/// With every socket refused as soon as it is tried.
+/// Lets time pass while every socket fails as soon as it is tried.
 fn pass_without_sockets(sim: &mut Sim, time: Duration, answer: &Result<Report, RequestError>) {
     let end = sim.now + time;
     loop {
@@ -85,7 +85,7 @@ fn after_ten_minutes_unpaid_polling_slows_down_to_a_minute() {
     let gaps = gaps(&sim);
     assert!(gaps.windows(2).all(|pair| pair[0] <= pair[1]));
     assert_eq!(gaps.last(), Some(&seconds(60)));
-    // News makes it lively again.
+    // News makes polling fast again.
     sim.answer_all(&Ok(report("new")));
     pass_without_sockets(&mut sim, seconds(120), &Ok(report("paid")));
     let before = sim.requests_sent();
@@ -105,7 +105,7 @@ fn an_order_that_stays_unpaid_for_a_day_fails_and_never_in_silence() {
         [&TrackingError::TimedOut(seconds(24 * 3600))]
     );
     assert!(sim.machine.is_idle());
-    // It can be tracked again.
+    // The order can be tracked again.
     sim.track(ORDER);
     pass_without_sockets(&mut sim, seconds(1), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);
@@ -163,7 +163,7 @@ fn an_order_that_is_not_found_gets_a_few_tries_and_then_fails_with_the_reason() 
     assert!(sim.requests_sent() >= 5);
     assert!(gaps(&sim).iter().all(|gap| *gap >= seconds(3)));
     assert!(sim.sent.last().unwrap().0 - sim.sent[0].0 >= seconds(60));
-    // While it may yet be paid a socket hears of it; then that is over, too.
+    // A socket stays open while the order may yet be paid, and is closed after that.
     pass_without_sockets(&mut sim, seconds(24 * 3600), &Err(http(404)));
     assert!(sim.machine.is_idle());
 }
@@ -203,17 +203,17 @@ fn requests_that_wait_for_their_turn_honour_what_the_server_says_meanwhile() {
         sim.answer(Err(quiet_for(seconds(90))));
     }
     assert_eq!(sim.requests_sent(), 32);
-    // They are not lost by that: they have their turn when the server wants requests again.
+    // The requests are not lost: they are sent when the server wants requests again.
     pass_without_sockets(&mut sim, seconds(89), &Ok(report("new")));
     assert_eq!(sim.requests_sent(), 32);
-    // Two a second, because all of them have been asked for in vain before.
+    // They are sent at two a second, because all of the orders have been asked for without success before.
     pass_without_sockets(&mut sim, seconds(30), &Ok(report("done")));
     for order in orders {
         assert_eq!(sim.grants(order), 1, "{order}");
     }
 }
 
-/// Too many requests, says the server.
+/// Makes a server's answer that it has had too many requests.
 fn quiet_for(time: Duration) -> RequestError {
     RequestError::Status {
         status: 429,

@@ -1,4 +1,4 @@
-//! Purchases: each is answered once, whatever happens.
+//! Tests of purchases, each of which is answered exactly once.
 
 use super::*;
 use crate::model::error::RequestError;
@@ -15,7 +15,7 @@ impl Sim {
         id
     }
 
-    /// The store answers the creation that was asked for last.
+    /// Answers the creation that was asked for last.
     fn answer_creation(&mut self, answer: Result<OrderId, RequestError>) {
         let created = self.others.iter().rev().find_map(|output| match output {
             Output::Request { request, .. } => Some(*request),
@@ -32,7 +32,7 @@ impl Sim {
         });
     }
 
-    /// The order that a purchase has led to, or why it has led to none.
+    /// The order that a purchase has led to, or the reason why there is none.
     fn result(&self, id: PurchaseId) -> Option<Result<OrderId, PurchaseError>> {
         let mut results = self.notices.iter().filter_map(|notice| match notice {
             Notice::PurchaseStarted(started) if started.purchase_id == id => {
@@ -89,7 +89,7 @@ fn a_disk_that_hangs_delays_the_page_by_seconds_and_is_told() {
 
 #[test]
 fn an_order_id_that_is_known_already_is_answered() {
-    // It is followed.
+    // The order is followed.
     let mut sim = Sim::new();
     sim.track(ORDER);
     let id = sim.buy("sword");
@@ -108,7 +108,7 @@ fn an_order_id_that_is_known_already_is_answered() {
         assert_eq!(sim.result(id), Some(Ok(ORDER)));
     }
 
-    // It is another player's, who is no more here.
+    // The order belongs to another player, who is no longer here.
     let mut sim = Sim::new();
     sim.handle(Input::TrackAs {
         user: token("bob", 1),
@@ -119,7 +119,7 @@ fn an_order_id_that_is_known_already_is_answered() {
     sim.answer_creation(Ok(ORDER));
     assert_eq!((sim.result(id), sim.pages_opened()), (Some(Ok(ORDER)), 1));
 
-    // It is over.
+    // The order is over.
     let mut sim = Sim::new();
     sim.track(ORDER);
     sim.answer_all(&Ok(report("done")));
@@ -134,7 +134,7 @@ fn an_order_id_that_is_known_already_is_answered() {
     }
     assert_eq!(sim.pages_opened(), 0);
 
-    // It is one of an earlier run, and the ledger was not read yet.
+    // The order is from an earlier run, and the ledger has not been read yet.
     let mut sim = loading();
     let id = sim.buy("sword");
     sim.answer_creation(Ok(ORDER));
@@ -152,7 +152,8 @@ fn the_second_click_of_a_double_click_makes_no_order_and_is_answered() {
     let mut sim = Sim::new();
     let first = sim.buy("sword");
     let repeated = Some(Err(PurchaseError::Repeated(first)));
-    // While the order is created, while it is recorded, and just after its page was opened.
+    // A repeated click comes while the order is created, while it is recorded, and just after its page was
+    // opened.
     let second = sim.buy("sword");
     assert_eq!(sim.result(second), repeated);
     sim.is_ledger_stuck = true;
@@ -163,7 +164,8 @@ fn the_second_click_of_a_double_click_makes_no_order_and_is_answered() {
     let fourth = sim.buy("sword");
     assert_eq!(sim.result(fourth), repeated);
     assert_eq!(sim.result(first), Some(Ok(ORDER)));
-    // Something else is none, and neither is the same after a second, or after the order was abandoned.
+    // A purchase of something else is no double click, nor is the same purchase after the order was
+    // abandoned.
     let other = sim.buy("shield");
     assert_eq!(sim.result(other), None);
     sim.handle(Input::Abandon(ORDER));
@@ -178,7 +180,7 @@ fn a_store_that_never_answers_fails_the_purchase() {
     sim.pass(seconds(120));
     let late = PurchaseError::Request(RequestError::TimedOut);
     assert_eq!(sim.result(id), Some(Err(late)));
-    // Its answer is late by hours.
+    // The answer comes hours later.
     sim.answer_creation(Ok(ORDER));
     assert!(sim.machine.is_idle());
 }
@@ -199,7 +201,7 @@ fn a_player_who_logs_out_gets_their_answer_and_nobody_else_their_page() {
         sim.result(id)
     };
     assert_eq!(refused, Some(Err(PurchaseError::Request(http(422)))));
-    // The order that was made is followed when they are back.
+    // The order is followed when the player is back.
     sim.log_in();
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);

@@ -1,14 +1,14 @@
-//! Random purchases through everything that can go wrong, in simulated time.
+//! Tests with random purchases and everything that can go wrong, in simulated time.
 //!
 //! A plain world has a server with orders that move on by themselves, a socket that drops, repeats and
 //! forgets, requests that fail and lag, tokens that expire, a ledger that is slow, and a game that
 //! grants, acknowledges, and is killed at any moment.
 //!
-//! A harder world has, besides, players who log out and in, a machine that sleeps and a calendar that is
-//! wrong, purchases in one call and stores that answer them with known order ids, a disk that hangs, lists
-//! of items that are empty for minutes or change with the payment, a project that changes, another
-//! instance that holds the ledger, and a game that takes its time to hear what it is told. What is harder
-//! is drawn from a generator of its own, so the seeds of plain worlds mean what they always meant.
+//! A harder world also has players who log out and in, a machine that sleeps and a calendar that is wrong,
+//! purchases in one call and stores that answer them with known order ids, a disk that hangs, lists of items
+//! that are empty for minutes or change with the payment, a project that changes, another instance that holds
+//! the ledger, and a game that takes its time to hear what it is told. These faults are drawn from their own
+//! generator, so that the seeds of plain worlds keep their meaning.
 //!
 //! `BEVY_XSOLLA_SEED` replays the worlds of one seed; `BEVY_XSOLLA_PURCHASES` sets how many purchases are
 //! made in each kind.
@@ -20,7 +20,7 @@ use super::*;
 use crate::model::message::{OrderCanceled, OrderDone, OrderExpired, OrderTrackingFailed};
 use crate::model::purchase::{CreatedOrder, Purchase, PurchaseId};
 
-/// For a while everything may go wrong; then the world is calm, and all must come right.
+/// The time in which anything may go wrong. The world is calm after it, and all orders must reach their ends.
 const TROUBLE: Duration = Duration::from_secs(900);
 const CALM: Duration = Duration::from_secs(900);
 
@@ -57,7 +57,7 @@ enum Event {
 
 /// The project of the orders that are bought.
 const PROJECT: u64 = 77_640;
-/// One that has other orders of the same ids.
+/// Another project, which has other orders of the same ids.
 const OTHER_PROJECT: u64 = 4;
 
 struct World {
@@ -68,14 +68,14 @@ struct World {
     events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
     last_event: u64,
     machine: Machine,
-    /// Counts the processes, so that what was meant for a dead one is not given to the next.
+    /// The number of the process, so that events for a dead process do not reach the next one.
     process: u32,
     next_tick: Option<Duration>,
 
     server: BTreeMap<OrderId, ServerOrder>,
-    /// What the channel published, in order.
+    /// The publications of the channel, in order.
     stream: Vec<(OrderId, String)>,
-    /// Publications that the open socket has been sent.
+    /// The number of publications that the open socket has been sent.
     sent: usize,
     socket: Option<ConnectionId>,
     has_connected: bool,
@@ -88,20 +88,20 @@ struct World {
     hold_until: Duration,
     granted_now: HashSet<OrderId>,
     granted_ever: HashSet<OrderId>,
-    /// Acknowledged, and the game was told that the ledger has it.
+    /// Orders that are acknowledged, and of which the game was told that the ledger has this.
     safe: HashSet<OrderId>,
     canceled_now: HashSet<OrderId>,
     told_canceled: HashMap<OrderId, bool>,
     told_ended: HashSet<OrderId>,
     tracked: BTreeSet<OrderId>,
 
-    /// Draws what is harder; `None` in a plain world.
+    /// Draws the faults of a harder world; `None` in a plain world.
     hard: Option<fastrand::Rng>,
-    /// How much further the machine's clock has come than the world's.
+    /// The time by which the machine's clock is ahead of the world's.
     skew: Duration,
     project: u64,
     is_logged_in: bool,
-    /// Until when the disk hangs.
+    /// The time until which the disk hangs.
     disk_hangs_until: Duration,
     /// Whether another instance holds the ledger.
     is_locked: bool,
@@ -115,9 +115,9 @@ struct World {
 }
 
 struct ServerOrder {
-    /// What is bought, as it is before the payment and after it.
+    /// The items before the payment and after it.
     items: [Vec<OrderItem>; 2],
-    /// Until when answers have an empty list.
+    /// The time until which answers have an empty list of items.
     empty_until: Duration,
     /// Whether nobody has been shown its payment page yet.
     waits_for_page: bool,
@@ -126,7 +126,7 @@ struct ServerOrder {
 }
 
 impl ServerOrder {
-    /// What Get Order says if it lags this much.
+    /// The status that Get Order reports if it lags until this time.
     fn status_at(&self, time: Duration) -> Option<&str> {
         let past = self.history.iter().rev().find(|(at, _)| *at <= time);
         past.or(self.history.first())
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    /// A number below this; 0 in a plain world.
+    /// Draws a number below this; 0 in a plain world.
     fn hard_number(&mut self, below: u64) -> u64 {
         self.hard.as_mut().map_or(0, |hard| hard.u64(0..below))
     }
@@ -220,7 +220,7 @@ impl World {
         self.after(most.mul_f64(share), event);
     }
 
-    /// The time as the machine has it.
+    /// The time on the machine's clock.
     fn machine_now(&self) -> Duration {
         self.now + self.skew
     }
@@ -238,7 +238,7 @@ impl World {
         let at = self.now;
         let before = vec![OrderItem::new("sword", 1)];
         let after = match self.hard_number(4) {
-            // A promo code on the payment page.
+            // A promo code on the payment page changes the items.
             3 => vec![OrderItem::new("sword", 3), OrderItem::new("gems", 100)],
             _ => before.clone(),
         };
@@ -257,7 +257,7 @@ impl World {
         self.now >= self.end_of_trouble
     }
 
-    /// Whether this goes wrong; nothing does once the world is calm.
+    /// Draws whether this goes wrong; nothing does once the world is calm.
     fn chance(&mut self, percent: u32) -> bool {
         self.random.u32(0..100) < percent && !self.is_calm()
     }
@@ -273,7 +273,7 @@ impl World {
         self.after(delay, event);
     }
 
-    /// A process begins.
+    /// Starts a process.
     fn start(&mut self) {
         self.process += 1;
         self.machine = Machine::new(self.random.u64(..));
@@ -306,8 +306,8 @@ impl World {
         self.handle(Input::Configure(Some(Arc::new(config))));
         self.log_in();
         self.perform();
-        // Some games track the orders again that they knew of. All do where the process died before
-        // the ledger had the order: that it is tracked was not said yet.
+        // Some games track the orders again that they knew. All games do where the process died before the
+        // ledger had the order, because they were not told yet that it is tracked.
         let is_eager = self.random.bool();
         for order_id in self.tracked.clone() {
             if is_eager || !self.ledger.contains_key(&order_id) {
@@ -328,7 +328,7 @@ impl World {
             seconds(24 * 3600)
         };
         self.token_until = self.now + life;
-        // A fresh token starts afresh.
+        // A new token ends the pause.
         self.hold_until = self.now;
         self.tokens += 1;
         self.handle(Input::LogIn {
@@ -359,7 +359,7 @@ impl World {
             Event::Move(order_id) => self.move_on(order_id),
             // A game does not track again what it heard to have ended.
             Event::Track(order_id) if self.told_ended.contains(&order_id) => {}
-            // There it would be another order.
+            // In the other project it would be another order.
             Event::Track(order_id) if self.project == OTHER_PROJECT => {
                 self.after(seconds(30), Event::Track(order_id));
             }
@@ -490,7 +490,7 @@ impl World {
             Event::Unlock(process) if process == self.process => {
                 self.is_locked = false;
                 self.after(seconds(1), Event::Loaded(process));
-                // What waited is written now.
+                // The entries that waited are written now.
                 for (order_id, number) in std::mem::take(&mut self.unwritten) {
                     let written = Event::Written(process, order_id, number);
                     self.after(seconds(1), written);
@@ -503,14 +503,14 @@ impl World {
                 }
             }
             Event::Told(process, order_id) if process == self.process => {
-                // What was given up and is in no ledger the game has to track again.
+                // The game has to track an order again that was given up and is not in the ledger.
                 if !self.given_up.contains(&order_id) || self.ledger.contains_key(&order_id) {
                     self.tracked.remove(&order_id);
                 }
                 self.handle(Input::Delivered(order_id));
             }
             Event::Kill => self.start(),
-            // Meant for what is gone.
+            // The event is for something that is gone.
             _ => {}
         }
     }
@@ -568,7 +568,7 @@ impl World {
 
     fn socket_opens(&mut self, connection: ConnectionId) {
         if self.project == OTHER_PROJECT {
-            // Another order of the same id.
+            // The other project has another order of the same id.
             for order_id in self.tracked.clone() {
                 for status in ["paid", "done"] {
                     self.hear(connection, order_id, status);
@@ -589,7 +589,7 @@ impl World {
                 reason,
             });
         }
-        // History at first, recovery later; either may not be had.
+        // The socket delivers history at first and recovery later. Either may be missing.
         let recovered = !self.chance(25);
         if recovered {
             let from = if self.has_connected { self.sent } else { 0 };
@@ -645,7 +645,7 @@ impl World {
             Duration::ZERO
         };
         let order = &self.server[&order_id];
-        // A fresh order is not everywhere yet.
+        // A new order is not visible everywhere yet.
         if self.now - order.history[0].0 < lag {
             return Err(http(404));
         }
@@ -679,7 +679,7 @@ impl World {
         self.ledger.insert(order_id, (entry, since));
     }
 
-    /// Does what the machine wants, and holds it to its promises.
+    /// Carries out the machine's outputs, and checks its promises.
     fn perform(&mut self) {
         while let Some(output) = self.machine.next_output() {
             match output {
@@ -716,7 +716,7 @@ impl World {
                         LedgerEntry::Granted => 1,
                         LedgerEntry::Acknowledged => 2,
                     };
-                    // Another instance has the ledger, or it is another project's: nothing is kept.
+                    // Nothing is kept while another instance has the ledger, or in the other project.
                     if self.is_locked || self.project == OTHER_PROJECT {
                         let lost = Event::Written(self.process, order_id, 9);
                         if number == 0 {
@@ -731,7 +731,7 @@ impl World {
                         let hangs = seconds(self.hard_number(60));
                         self.disk_hangs_until = self.disk_hangs_until.max(self.now + hangs);
                     }
-                    // The disk takes its time, and keeps the order.
+                    // The disk takes its time, and keeps the sequence of the entries.
                     let hangs = self.disk_hangs_until.saturating_sub(self.now);
                     let written = Event::Written(self.process, order_id, number);
                     self.after(hangs + seconds(1), written);
@@ -772,7 +772,7 @@ impl World {
         if number < 2 {
             return self.hard_after(seconds(5), Event::NotCreated(request));
         }
-        // Of what was over and told, nobody knows any more.
+        // An order whose end was told is not known any more.
         let known: Vec<OrderId> = self.server.keys().copied().collect();
         let known: Vec<OrderId> = known
             .into_iter()
@@ -883,7 +883,7 @@ impl World {
             }
             Notice::PurchaseStarted(started) => {
                 self.purchase_is_answered(started.purchase_id);
-                // The player pays what they see.
+                // The player pays once they see the page.
                 let order = self.server.get_mut(&started.order_id);
                 if order.is_some_and(|order| std::mem::take(&mut order.waits_for_page)) {
                     self.after_some(seconds(400), Event::Move(started.order_id));
@@ -907,7 +907,7 @@ impl World {
         );
     }
 
-    /// What must hold once the world has been calm for long enough.
+    /// Checks what must hold once the world has been calm for long enough.
     fn check(&mut self) {
         let seed = self.seed;
         for (order_id, order) in &self.server {
@@ -936,8 +936,8 @@ impl World {
         assert_eq!(self.socket, None, "seed {seed}: a socket is open");
     }
 
-    /// What must hold of a harder world by then. What was given up there may be granted at the next
-    /// start only.
+    /// Checks what must hold of a harder world by then. An order that was given up there may be granted only
+    /// at the next start.
     fn check_promises(&self) {
         let seed = self.seed;
         assert!(
@@ -952,7 +952,7 @@ impl World {
         }
     }
 
-    /// At the next start refunds are found out.
+    /// Checks that the next start finds out refunds.
     fn check_after_a_restart(&mut self) {
         let seed = self.seed;
         let was_safe = self.safe.clone();
@@ -982,7 +982,7 @@ impl World {
                 "seed {seed}: {order_id} was granted after its acknowledgement"
             );
         }
-        // An order that nobody has paid is waited for still.
+        // An unpaid order is still waited for.
         let mut orders = self.server.values();
         let is_unpaid = orders.any(|order| order.waits_for_page || !order.to_come.is_empty());
         assert!(

@@ -1,4 +1,4 @@
-//! When the socket is opened, closed, and opened again.
+//! Tests of when the socket is opened, closed, and opened again.
 
 use super::*;
 
@@ -86,7 +86,7 @@ fn a_terminal_close_is_not_answered_by_coming_back_at_once_and_polling_goes_on()
         sim.pass_answering(seconds(60), &Ok(report("new")));
         assert_eq!(sim.sockets_opened, 1, "{code}");
         assert!(sim.requests_sent() > 15, "{code}");
-        // It may have meant that connection only: much later it is tried again.
+        // The server may have meant that connection only, so it is tried again much later.
         sim.pass_answering(seconds(300), &Ok(report("new")));
         assert_eq!(sim.sockets_opened, 2, "{code}");
     }

@@ -1,4 +1,4 @@
-//! How an order is followed, from the first request to the last connection's end.
+//! Tests of how an order is followed, from the first request to the end of the last connection.
 
 use super::*;
 
@@ -156,7 +156,7 @@ fn only_a_granted_order_can_be_acknowledged() {
     assert_eq!(entry(&sim), Some(LedgerEntry::Open));
     sim.pass_answering(seconds(1), &Ok(report("done")));
     for _ in 0..2 {
-        // A second time does no harm.
+        // A second acknowledgement does no harm.
         sim.acknowledge(ORDER);
         assert_eq!(entry(&sim), Some(LedgerEntry::Acknowledged));
     }
@@ -287,7 +287,7 @@ fn there_is_a_limit_to_how_many_orders_of_a_player_are_open() {
 #[test]
 fn an_order_paid_while_the_machine_slept_for_days_is_asked_for_before_it_is_given_up() {
     let mut sim = live_with(&[ORDER]);
-    // The lid is closed for a weekend; the player pays on the phone. One tick on waking up.
+    // The machine sleeps over a weekend, and the player pays on the phone. It ticks once when it wakes up.
     sim.now += seconds(60 * 3600);
     sim.tick();
     sim.pass_answering(seconds(60), &Ok(report("done")));
@@ -329,7 +329,7 @@ fn news_of_an_order_that_was_given_up_is_not_swallowed() {
     sim.answer(Ok(report("new")));
     sim.socket_is_live(true);
     sim.track(ORDER);
-    // Get Order lags behind the creation a little longer than five tries.
+    // Get Order lags behind the creation for a little longer than five tries.
     while sim.failures().is_empty() {
         sim.pass(seconds(1));
         while let Some((order, _)) = sim.requests.front() {
@@ -376,7 +376,7 @@ fn a_refunded_order_that_is_tracked_again_is_not_granted_again_by_a_lagging_answ
     sim.acknowledge(ORDER);
     sim.publish(ORDER, "canceled");
     assert_eq!(sim.grants(ORDER), 1);
-    // A shop that tracks what is in its list whenever it is opened.
+    // A shop may track every order in its list whenever it is opened.
     sim.track(ORDER);
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1, "granted, refunded, granted");
