@@ -1,4 +1,4 @@
-//! Figures for Bevy's diagnostics.
+//! Figures about tracking for Bevy's diagnostics.
 
 use bevy::diagnostic::{Diagnostic, DiagnosticPath, Diagnostics, RegisterDiagnostic};
 use bevy::prelude::*;

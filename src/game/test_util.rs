@@ -37,7 +37,7 @@
 //! app.update();
 //! assert_eq!(app.world().resource::<Swords>().0, 2);
 //!
-//! app.update(); // the acknowledgement is taken in
+//! app.update(); // The acknowledgement takes effect.
 //! let orders = app.world().resource::<Orders>();
 //! assert!(orders.get(order).is_some_and(|order| order.phase.is_acknowledged()));
 //! ```

@@ -160,7 +160,6 @@ impl Tracking {
         }
     }
 
-    /// Forgets an order that the game has untracked.
     pub(super) fn untrack(&mut self, order_id: OrderId) {
         self.delivered.retain(|delivered| *delivered != order_id);
         self.fence.untrack(order_id, self.has_task());

@@ -71,7 +71,6 @@ pub(crate) struct Machine {
 /// An action that is due at a set time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// Ask for an order.
     Ask(OrderId),
     /// Check whether to give an order up.
     GiveUp(OrderId),

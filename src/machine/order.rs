@@ -48,7 +48,7 @@ pub(super) struct Details {
 pub(super) enum Phase {
     /// The order is being written to the ledger. It counts as tracked only after that.
     Recording { was_granted: bool },
-    /// It is followed: it has no final status, or is done and its items are unknown.
+    /// The order is followed: it has no final status, or is done and its items are unknown.
     Open { was_granted: bool },
     /// The game was told to grant it, and has not acknowledged that.
     Granted,

@@ -51,7 +51,7 @@ pub(crate) enum Output {
     Release(UserId),
     /// Open an order's payment page in the player's browser.
     OpenPage { order_id: OrderId, url: PageUrl },
-    /// Tell the game.
+    /// A notice for the game.
     Notice(Notice),
 }
 
