@@ -84,7 +84,7 @@ impl Machine {
         player.is_polling = false;
         let mut stopped: Vec<RequestId> = Vec::new();
         for order_id in player.open.union(&player.checking) {
-            self.timers.clear(&Timer::Ask(*order_id));
+            self.timers.clear(&Timer::Request(*order_id));
             if let Some(order) = self.orders.get_mut(order_id) {
                 stopped.extend(order.inquiry.stop());
             }

@@ -51,7 +51,7 @@ impl Machine {
                 .get(&order_id)
                 .is_some_and(|order| !order.inquiry.is_wanted())
             {
-                self.timers.clear(&Timer::Ask(order_id));
+                self.timers.clear(&Timer::Request(order_id));
             }
         }
         for order_id in asks_given_up {

@@ -71,7 +71,7 @@ pub(crate) struct Machine {
 /// An action that is due at a set time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    Ask(OrderId),
+    Request(OrderId),
     /// Check whether to give an order up.
     GiveUp(OrderId),
     /// Reopen a player's socket.
@@ -190,7 +190,7 @@ impl Machine {
     pub(crate) fn tick(&mut self, now: Duration) {
         while let Some(timer) = self.timers.pop(now) {
             match timer {
-                Timer::Ask(order_id) => self.ask(order_id, now),
+                Timer::Request(order_id) => self.queue_request(order_id, now),
                 Timer::GiveUp(order_id) => self.give_up(order_id, now),
                 Timer::Reopen(user) => self.reconnect(&user, now),
                 Timer::Renew(user) => self.renew(&user, now),
@@ -200,7 +200,7 @@ impl Machine {
                     self.ledger_is_silent(true);
                     self.begin(order_id, now);
                 }
-                Timer::Pace(user) => self.ask_paced(&user, now),
+                Timer::Pace(user) => self.queue_paced_request(&user, now),
                 Timer::Answer(request) => self.answer_is_missing(request, now),
             }
         }

@@ -49,7 +49,7 @@ impl Machine {
                 self.track(user, order_id, now);
             }
             Some(_) => {
-                self.hear(order_id, &status, NewsSource::Socket, now);
+                self.apply_status(order_id, &status, NewsSource::Socket, now);
                 self.update_state(user);
                 self.forget_player_if_unused(user);
             }
@@ -57,7 +57,7 @@ impl Machine {
     }
 
     /// Applies a status that a server reported for an order.
-    pub(super) fn hear(
+    pub(super) fn apply_status(
         &mut self,
         order_id: OrderId,
         status: &OrderStatus,

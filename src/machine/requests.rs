@@ -161,7 +161,7 @@ impl Machine {
         self.revive_if_paid(order_id, status, now);
         self.enlist(order_id);
         match &report.status {
-            Some(status) => self.hear(order_id, status, NewsSource::Request, now),
+            Some(status) => self.apply_status(order_id, status, NewsSource::Request, now),
             None => self.grant_if_ready(order_id, now),
         }
         if is_last_chance
@@ -179,7 +179,7 @@ impl Machine {
         else {
             return;
         };
-        log::debug!("order {order_id} was asked for in vain: {error}");
+        log::debug!("the request for order {order_id} failed: {error}");
         order.inquiry.stop();
         let user = order.user.clone();
         if error.is_unauthorized() {
@@ -231,7 +231,7 @@ impl Machine {
             && player.request_trouble.as_ref() != Some(&error)
         {
             if player.request_trouble.is_none() {
-                log::warn!("orders are asked for in vain: {error}");
+                log::warn!("requests for orders fail: {error}");
             }
             player.request_trouble = Some(error);
         }
@@ -276,7 +276,7 @@ impl Machine {
             player.authorization = Authorization::Refused(credentials.clone(), error.clone());
         }
         for order_id in player.open.iter().chain(&player.checking) {
-            self.timers.clear(&Timer::Ask(*order_id));
+            self.timers.clear(&Timer::Request(*order_id));
         }
         // A live socket may go on, but no new one is opened.
         self.timers.clear(&Timer::Reopen(user.clone()));
@@ -299,7 +299,7 @@ impl Machine {
             return;
         };
         if player.is_live() && !lacks_items {
-            return self.timers.clear(&Timer::Ask(order_id));
+            return self.timers.clear(&Timer::Request(order_id));
         }
         let mut at = now + poll_delay(order, &config, now);
         if player.trouble.is_none() && !lacks_items {
@@ -329,7 +329,11 @@ impl Machine {
             let at = since + poll_delay(order, &config, now);
             // A failed request already has the time of its retry.
             let is_sooner = |set| order.attempts.failures == 0 && at < set;
-            if self.timers.get(&Timer::Ask(order_id)).is_none_or(is_sooner) {
+            if self
+                .timers
+                .get(&Timer::Request(order_id))
+                .is_none_or(is_sooner)
+            {
                 self.schedule_request(order_id, at);
             }
         }
@@ -361,11 +365,11 @@ impl Machine {
             .answered_at
             .map_or(Duration::ZERO, |answered| answered + config.retry_min);
         let at = at.max(soonest).max(player.paused_until);
-        self.timers.set(Timer::Ask(order_id), at);
+        self.timers.set(Timer::Request(order_id), at);
     }
 
     /// Queues the request for an order that is due.
-    pub(super) fn ask(&mut self, order_id: OrderId, now: Duration) {
+    pub(super) fn queue_request(&mut self, order_id: OrderId, now: Duration) {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
@@ -387,7 +391,7 @@ impl Machine {
     }
 
     /// Queues the next of a player's paced requests.
-    pub(super) fn ask_paced(&mut self, user: &UserId, now: Duration) {
+    pub(super) fn queue_paced_request(&mut self, user: &UserId, now: Duration) {
         let Some(player) = self.players.get_mut(user) else {
             return;
         };

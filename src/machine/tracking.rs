@@ -144,7 +144,7 @@ impl Machine {
         self.schedule_give_up(order_id, now);
         self.schedule_request(order_id, now);
         for status in early_news {
-            self.hear(order_id, &status, NewsSource::Socket, now);
+            self.apply_status(order_id, &status, NewsSource::Socket, now);
         }
         self.connect_if_wanted(&user, now);
         self.update_state(&user);
@@ -299,7 +299,7 @@ impl Machine {
         if !phase.is_recording() && !phase.is_open() {
             let request = order.inquiry.stop();
             order.inquiry = Inquiry::Quiet { is_wanted: false };
-            self.timers.clear(&Timer::Ask(order_id));
+            self.timers.clear(&Timer::Request(order_id));
             self.timers.clear(&Timer::GiveUp(order_id));
             self.pending.order_ended(order_id);
             if let Some(request) = request {
