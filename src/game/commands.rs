@@ -168,13 +168,15 @@ fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
         {
             orders.remove(order_id);
         }
-        let order = orders.entry(order_id);
-        tracking.settings.waits_for_user |= user.is_none() && order.user.is_none();
-        // A granted order stays with the player who paid.
-        if let Some(user) = user {
-            if !order.phase.is_granted() {
-                order.user = Some(user.clone());
+        let waits_for_user = &mut tracking.settings.waits_for_user;
+        orders.change(order_id, |order| {
+            *waits_for_user |= user.is_none() && order.user.is_none();
+            // A granted order stays with the player who paid.
+            if user.is_some() && !order.phase.is_granted() {
+                order.user.clone_from(&user);
             }
+        });
+        if let Some(user) = user {
             tracking.handle.send(match explicit {
                 Some(credentials) => {
                     tracking.fence.log_in(&user);
@@ -188,7 +190,9 @@ fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
                 None => Input::Track { user, order_id },
             });
         }
-        tracking.fail_if_dead(orders.entry(order_id));
+        if let Some(order) = orders.get(order_id) {
+            tracking.fail_if_dead(order);
+        }
     });
 }
 

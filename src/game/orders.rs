@@ -17,18 +17,25 @@ use crate::model::user::UserId;
 #[derive(Debug, Default, Resource, Reflect)]
 #[reflect(Resource, Debug, Default)]
 pub struct Orders {
-    orders: BTreeMap<OrderId, Order>,
+    /// In no sequence. A map of the orders themselves would keep room to spare for each of them.
+    orders: Vec<Order>,
+    /// Where each order is in the list.
+    #[reflect(ignore)]
+    places: BTreeMap<OrderId, u32>,
 }
 
 impl Orders {
     /// The order, if it is known.
     pub fn get(&self, order_id: OrderId) -> Option<&Order> {
-        self.orders.get(&order_id)
+        self.orders.get(self.place(order_id)?)
     }
 
     /// All orders in the sequence of their ids, so the oldest come first.
     pub fn iter(&self) -> OrdersIter<'_> {
-        OrdersIter(self.orders.values())
+        OrdersIter {
+            places: self.places.values(),
+            orders: &self.orders,
+        }
     }
 
     /// The number of orders that are known.
@@ -41,18 +48,45 @@ impl Orders {
         self.orders.is_empty()
     }
 
-    pub(super) fn entry(&mut self, order_id: OrderId) -> &mut Order {
-        self.orders
-            .entry(order_id)
-            .or_insert_with(|| Order::new(order_id))
+    /// Changes an order, which is known from now on if it was not before.
+    pub(super) fn change(&mut self, order_id: OrderId, change: impl FnOnce(&mut Order)) {
+        let place = self.place(order_id).unwrap_or_else(|| self.add(order_id));
+        if let Some(order) = self.orders.get_mut(place) {
+            change(order);
+        }
+    }
+
+    /// Where the order is in the list. A tool may have changed the list by reflection, so it is looked at.
+    fn place(&self, order_id: OrderId) -> Option<usize> {
+        let place = *self.places.get(&order_id)? as usize;
+        let order = self.orders.get(place)?;
+        (order.order_id == order_id).then_some(place)
+    }
+
+    fn add(&mut self, order_id: OrderId) -> usize {
+        let place = self.orders.len();
+        if place == self.orders.capacity() {
+            // Doubling would leave room for as many again.
+            self.orders.reserve_exact(place / 8 + 8);
+        }
+        self.orders.push(Order::new(order_id));
+        self.places.insert(order_id, place as u32);
+        place
     }
 
     pub(super) fn remove(&mut self, order_id: OrderId) {
-        self.orders.remove(&order_id);
+        let place = self.place(order_id);
+        self.places.remove(&order_id);
+        if let Some(place) = place {
+            self.orders.swap_remove(place);
+            if let Some(moved) = self.orders.get(place) {
+                self.places.insert(moved.order_id, place as u32);
+            }
+        }
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Order> {
-        self.orders.values_mut()
+        self.orders.iter_mut()
     }
 
     /// Updates an order from a notice.
@@ -63,34 +97,39 @@ impl Orders {
         if let Notice::PageFailed(_) = notice {
             return;
         }
-        let order = self.entry(order_id);
+        self.change(order_id, |order| order.apply(user, notice));
+    }
+}
+
+impl Order {
+    fn apply(&mut self, user: &UserId, notice: &Notice) {
         // An order has one owner, who may change when another player tracks it.
-        if order.user.as_ref() != Some(user) {
-            order.user = Some(user.clone());
+        if self.user.as_ref() != Some(user) {
+            self.user = Some(user.clone());
         }
         match notice {
             Notice::Phase { phase, .. } => {
-                order.phase = phase.clone();
-                if phase.is_acknowledged() && order.source.is_none() {
+                self.phase = phase.clone();
+                if phase.is_acknowledged() && self.source.is_none() {
                     // No server has reported a status in this run, and an acknowledged order is done.
-                    order.status = OrderStatus::Done;
+                    self.status = OrderStatus::Done;
                 }
             }
             Notice::Details { items, price, .. } => {
-                order.items = Some(items.clone());
-                order.price.clone_from(price);
+                self.items = Some(items.clone());
+                self.price.clone_from(price);
             }
             Notice::StatusChanged(changed) => {
-                order.status = changed.status.clone();
-                order.source = Some(changed.source);
+                self.status = changed.status.clone();
+                self.source = Some(changed.source);
                 // News of such an order makes it followed again.
-                if matches!(order.phase, OrderPhase::Failed(_) | OrderPhase::Abandoned) {
-                    order.phase = OrderPhase::Open;
+                if matches!(self.phase, OrderPhase::Failed(_) | OrderPhase::Abandoned) {
+                    self.phase = OrderPhase::Open;
                 }
             }
-            Notice::Done(_) => order.phase = OrderPhase::Granted,
-            Notice::Canceled(_) | Notice::Expired(_) => order.phase = OrderPhase::Ended,
-            Notice::Failed(failed) => order.phase = OrderPhase::Failed(failed.error.clone()),
+            Notice::Done(_) => self.phase = OrderPhase::Granted,
+            Notice::Canceled(_) | Notice::Expired(_) => self.phase = OrderPhase::Ended,
+            Notice::Failed(failed) => self.phase = OrderPhase::Failed(failed.error.clone()),
             _ => {}
         }
     }
@@ -107,23 +146,26 @@ impl<'a> IntoIterator for &'a Orders {
 
 /// An iterator over [`Orders`].
 #[derive(Clone, Debug)]
-pub struct OrdersIter<'a>(btree_map::Values<'a, OrderId, Order>);
+pub struct OrdersIter<'a> {
+    places: btree_map::Values<'a, OrderId, u32>,
+    orders: &'a [Order],
+}
 
 impl<'a> Iterator for OrdersIter<'a> {
     type Item = &'a Order;
 
     fn next(&mut self) -> Option<&'a Order> {
-        self.0.next()
+        self.orders.get(*self.places.next()? as usize)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        self.places.size_hint()
     }
 }
 
 impl DoubleEndedIterator for OrdersIter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.0.next_back()
+        self.orders.get(*self.places.next_back()? as usize)
     }
 }
 

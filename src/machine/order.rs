@@ -126,10 +126,9 @@ pub(super) struct Progress {
     /// The furthest known stage. Unknown statuses do not change it.
     reached: Stage,
     unknown: u8,
-    /// The time of the first of the latest answers that had an empty list of items.
-    empty_since: Option<Duration>,
-    /// The number of those answers.
-    empty_answers: u8,
+    /// The latest answers that had an empty list of items: the time of the first, and their number. It is
+    /// boxed because it is rare.
+    empty: Option<Box<(Duration, u8)>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,7 +229,7 @@ pub(super) struct Patience {
     pub(super) begun: Duration,
     /// The age of its ledger entry at the start, by the calendar. It decides only whether the entry is
     /// removed.
-    pub(super) age: Duration,
+    pub(super) age_seconds: u32,
     /// Whether there was no news of it for too long, so that the next answer decides.
     pub(super) is_overdue: bool,
 }
@@ -249,7 +248,7 @@ impl Order {
             patience: Patience {
                 last_news: now,
                 begun: now,
-                age: Duration::ZERO,
+                age_seconds: 0,
                 is_overdue: false,
             },
             details: None,
@@ -260,7 +259,7 @@ impl Order {
     /// Makes an order that an earlier run followed.
     pub(super) fn restored(user: UserId, entry: LedgerEntry, age: Duration, now: Duration) -> Self {
         let mut order = Self::new(user, entry > LedgerEntry::Open, now);
-        order.patience.age = age;
+        order.patience.age_seconds = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
         order.is_vouched = true;
         if entry == LedgerEntry::Acknowledged {
             order.progress.status = Some(OrderStatus::Done);
@@ -321,17 +320,17 @@ impl Order {
             Some(OrderStatus::Paid | OrderStatus::Done | OrderStatus::Canceled)
         );
         if items.is_empty() {
-            let since = *self.progress.empty_since.get_or_insert(now);
-            let answers = &mut self.progress.empty_answers;
+            let empty = &mut self.progress.empty;
+            let (since, answers) = &mut **empty.get_or_insert_with(|| Box::new((now, 0)));
             *answers = answers.saturating_add(1);
             // The time alone does not suffice, because it also passes while the machine sleeps.
-            let is_late = now.saturating_sub(since) >= EMPTY_PATIENCE && *answers >= EMPTY_ANSWERS;
+            let is_late = now.saturating_sub(*since) >= EMPTY_PATIENCE && *answers >= EMPTY_ANSWERS;
             let is_known = self.details.as_deref().is_some_and(|known| known.is_final);
             if !is_final || !is_late || is_known {
                 return false;
             }
         } else {
-            (self.progress.empty_since, self.progress.empty_answers) = (None, 0);
+            self.progress.empty = None;
         }
         let known = self.details.as_deref();
         if known.is_some_and(|known| known.is_final) && !is_final {

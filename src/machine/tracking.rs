@@ -420,7 +420,8 @@ impl Machine {
         let Some(order) = self.orders.get(&order_id) else {
             return;
         };
-        let age = order.patience.age + now.saturating_sub(order.patience.begun);
+        let before = Duration::from_secs(order.patience.age_seconds.into());
+        let age = before + now.saturating_sub(order.patience.begun);
         let was_granted = order.phase.was_granted();
         let phase = Phase::Failed {
             was_granted,
