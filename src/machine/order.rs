@@ -152,7 +152,7 @@ pub(super) enum Inquiry {
     UnderWay {
         request: RequestId,
         /// The number of the player's token that the request was sent with.
-        token: u64,
+        token: u32,
         is_wanted: bool,
         /// Whether another request is wanted after this one, because its answer may be older than the reason
         /// to ask.
@@ -213,9 +213,9 @@ pub(super) struct Attempts {
     /// The time at which the last request ended.
     pub(super) answered_at: Option<Duration>,
     /// The number of failed requests since the last success.
-    pub(super) failures: u32,
+    pub(super) failures: u16,
     /// The number of requests that the store refused since it last answered one.
-    pub(super) refusals: u32,
+    pub(super) refusals: u16,
     /// Whether the next request does not count against the player's rate, because the order is new or has
     /// moved on, which happens only a few times.
     pub(super) is_free: bool,

@@ -19,9 +19,9 @@ pub(super) struct Player {
     /// of a server is forgotten with their last order.
     pub(super) is_resident: bool,
     /// The number of tokens that this player has had.
-    pub(super) token: u64,
+    pub(super) token: u32,
     /// The number of the token that the socket was opened with.
-    pub(super) connection_token: u64,
+    pub(super) connection_token: u32,
     /// The number of tokens that the socket refused since it accepted one.
     pub(super) refusals: u32,
     /// Whether the game was told that this token needs to be replaced.

@@ -174,7 +174,7 @@ impl Machine {
         self.schedule_next(order_id, now);
     }
 
-    fn take_failure(&mut self, order_id: OrderId, token: u64, error: RequestError, now: Duration) {
+    fn take_failure(&mut self, order_id: OrderId, token: u32, error: RequestError, now: Duration) {
         let (Some(config), Some(order)) = (self.config.clone(), self.orders.get_mut(&order_id))
         else {
             return;
@@ -186,7 +186,7 @@ impl Machine {
             return self.take_refused_token(order_id, &user, token, error, now);
         }
         if error.is_refusal() {
-            order.attempts.refusals += 1;
+            order.attempts.refusals = order.attempts.refusals.saturating_add(1);
             if order.phase.is_acknowledged() {
                 // The store does not know the order, so the check for a refund ends.
                 order.inquiry = Inquiry::Quiet { is_wanted: false };
@@ -199,16 +199,16 @@ impl Machine {
             }
             // An order whose status a server has reported exists, so refusals do not end it.
             let has_waited = now.saturating_sub(order.patience.begun) >= REFUSAL_PATIENCE;
-            if order.attempts.refusals >= config.refusals_max
+            if u32::from(order.attempts.refusals) >= config.refusals_max
                 && has_waited
                 && order.status().is_none()
             {
                 return self.fail(order_id, TrackingError::Refused(error), now);
             }
         }
-        order.attempts.failures += 1;
+        order.attempts.failures = order.attempts.failures.saturating_add(1);
         let mut delay = backoff(
-            order.attempts.failures,
+            order.attempts.failures.into(),
             config.retry_min,
             config.retry_max,
             &mut self.random,
@@ -260,7 +260,7 @@ impl Machine {
         &mut self,
         order_id: OrderId,
         user: &UserId,
-        token: u64,
+        token: u32,
         error: RequestError,
         now: Duration,
     ) {

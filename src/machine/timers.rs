@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// A time in nanoseconds, which takes half the memory of a `Duration` and lasts for centuries.
+type Nanos = u64;
+
 /// Timers with one time per key. Setting a key again replaces its time.
 #[derive(Debug)]
 pub(super) struct Timers<K> {
-    queue: BTreeSet<(Duration, K)>,
-    moments: BTreeMap<K, Duration>,
+    queue: BTreeSet<(Nanos, K)>,
+    moments: BTreeMap<K, Nanos>,
 }
 
 impl<K: Clone + Ord> Timers<K> {
@@ -20,6 +23,7 @@ impl<K: Clone + Ord> Timers<K> {
 
     pub(super) fn set(&mut self, key: K, at: Duration) {
         self.clear(&key);
+        let at = Nanos::try_from(at.as_nanos()).unwrap_or(Nanos::MAX);
         self.moments.insert(key.clone(), at);
         self.queue.insert((at, key));
     }
@@ -31,11 +35,11 @@ impl<K: Clone + Ord> Timers<K> {
     }
 
     pub(super) fn get(&self, key: &K) -> Option<Duration> {
-        self.moments.get(key).copied()
+        self.moments.get(key).copied().map(Duration::from_nanos)
     }
 
     pub(super) fn next(&self) -> Option<Duration> {
-        self.queue.first().map(|(at, _)| *at)
+        self.queue.first().map(|(at, _)| Duration::from_nanos(*at))
     }
 
     /// Takes the first key that is due.
