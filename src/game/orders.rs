@@ -1,7 +1,6 @@
 //! The orders that the game knows of.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
+use std::slice;
 
 use bevy::prelude::{Reflect, ReflectDefault, ReflectResource, Resource};
 
@@ -17,25 +16,20 @@ use crate::model::user::UserId;
 #[derive(Debug, Default, Resource, Reflect)]
 #[reflect(Resource, Debug, Default)]
 pub struct Orders {
-    /// In no sequence. A map of the orders themselves would keep room to spare for each of them.
+    /// By their ids. New orders have the highest, so they are added at the end. A map would keep room to
+    /// spare for each order.
     orders: Vec<Order>,
-    /// Where each order is in the list.
-    #[reflect(ignore)]
-    places: BTreeMap<OrderId, u32>,
 }
 
 impl Orders {
     /// The order, if it is known.
     pub fn get(&self, order_id: OrderId) -> Option<&Order> {
-        self.orders.get(self.place(order_id)?)
+        self.orders.get(self.place(order_id).ok()?)
     }
 
     /// All orders in the sequence of their ids, so the oldest come first.
     pub fn iter(&self) -> OrdersIter<'_> {
-        OrdersIter {
-            places: self.places.values(),
-            orders: &self.orders,
-        }
+        OrdersIter(self.orders.iter())
     }
 
     /// The number of orders that are known.
@@ -50,38 +44,28 @@ impl Orders {
 
     /// Changes an order, which is known from now on if it was not before.
     pub(super) fn change(&mut self, order_id: OrderId, change: impl FnOnce(&mut Order)) {
-        let place = self.place(order_id).unwrap_or_else(|| self.add(order_id));
+        let place = self.place(order_id).unwrap_or_else(|place| {
+            if self.orders.len() == self.orders.capacity() {
+                // Doubling would leave room for as many again.
+                self.orders.reserve_exact(self.orders.len() / 8 + 8);
+            }
+            self.orders.insert(place, Order::new(order_id));
+            place
+        });
         if let Some(order) = self.orders.get_mut(place) {
             change(order);
         }
     }
 
-    /// Where the order is in the list. A tool may have changed the list by reflection, so it is looked at.
-    fn place(&self, order_id: OrderId) -> Option<usize> {
-        let place = *self.places.get(&order_id)? as usize;
-        let order = self.orders.get(place)?;
-        (order.order_id == order_id).then_some(place)
-    }
-
-    fn add(&mut self, order_id: OrderId) -> usize {
-        let place = self.orders.len();
-        if place == self.orders.capacity() {
-            // Doubling would leave room for as many again.
-            self.orders.reserve_exact(place / 8 + 8);
-        }
-        self.orders.push(Order::new(order_id));
-        self.places.insert(order_id, place as u32);
-        place
+    /// Where the order is in the list, or where it belongs.
+    fn place(&self, order_id: OrderId) -> Result<usize, usize> {
+        self.orders
+            .binary_search_by_key(&order_id, |order| order.order_id)
     }
 
     pub(super) fn remove(&mut self, order_id: OrderId) {
-        let place = self.place(order_id);
-        self.places.remove(&order_id);
-        if let Some(place) = place {
-            self.orders.swap_remove(place);
-            if let Some(moved) = self.orders.get(place) {
-                self.places.insert(moved.order_id, place as u32);
-            }
+        if let Ok(place) = self.place(order_id) {
+            self.orders.remove(place);
         }
     }
 
@@ -146,26 +130,23 @@ impl<'a> IntoIterator for &'a Orders {
 
 /// An iterator over [`Orders`].
 #[derive(Clone, Debug)]
-pub struct OrdersIter<'a> {
-    places: btree_map::Values<'a, OrderId, u32>,
-    orders: &'a [Order],
-}
+pub struct OrdersIter<'a>(slice::Iter<'a, Order>);
 
 impl<'a> Iterator for OrdersIter<'a> {
     type Item = &'a Order;
 
     fn next(&mut self) -> Option<&'a Order> {
-        self.orders.get(*self.places.next()? as usize)
+        self.0.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.places.size_hint()
+        self.0.size_hint()
     }
 }
 
 impl DoubleEndedIterator for OrdersIter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.orders.get(*self.places.next_back()? as usize)
+        self.0.next_back()
     }
 }
 
