@@ -103,6 +103,13 @@ impl Stage {
         }
     }
 
+    /// What Get Order says of the orders of the burst from now on.
+    fn set_orders(&self, status: &str) {
+        for order in self.first..self.first + ORDERS {
+            self.emulator.set_status_silently(OrderId(order), status);
+        }
+    }
+
     /// News of orders that nobody tracks, and last of one that the plugin tracks.
     fn warm_up(&self) -> Vec<Value> {
         let strangers = (1..WARM_UP).map(|id| publication(id, "paid"));
@@ -359,8 +366,11 @@ fn turn(
     contestant: &Contestant,
     score: &mut Score,
 ) -> Result<Duration, String> {
+    stage.set_orders("new");
     let mut peer = Peer::start(contestant, &stage.task(&server.url(), contestant.hz));
     peer.hear("ready")?;
+    // The plugin grants what an answer lists that itself says that the order is paid.
+    stage.set_orders("paid");
     server.publish_warm_up();
     peer.hear("warm")?;
     std::thread::sleep(Duration::from_millis(300));
