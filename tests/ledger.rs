@@ -24,6 +24,16 @@ fn game(emulator: &XsollaEmulator, ledger: &Path) -> Game {
     Game::logged_in(config, &emulator.user("alice"))
 }
 
+/// Runs a game that is granted the order, acknowledges it and quits at once.
+fn grant_and_quit(emulator: &XsollaEmulator, folder: &Folder, order: OrderId) {
+    emulator.deliver(order);
+    let mut game = game(emulator, &folder.ledger());
+    game.track(order);
+    game.wait_until_granted(order);
+    game.acknowledge(order);
+    game.quit();
+}
+
 #[test]
 fn a_purchase_paid_while_the_game_was_closed_is_granted_at_the_next_start() {
     let folder = Folder::new("closed");
@@ -59,19 +69,14 @@ fn what_was_acknowledged_in_the_last_frame_is_not_granted_again() {
     let folder = Folder::new("last-frame");
     let emulator = XsollaEmulator::start();
     let order = sword_order(&emulator);
-    emulator.deliver(order);
-    let mut first = game(&emulator, &folder.ledger());
-    first.track(order);
-    first.wait_until_granted(order);
-    first.acknowledge(order);
-    first.quit();
+    grant_and_quit(&emulator, &folder, order);
 
-    let mut second = game(&emulator, &folder.ledger());
-    second.wait_until("the ledger is read", |world| {
+    let mut game = game(&emulator, &folder.ledger());
+    game.wait_until("the ledger is read", |world| {
         world.resource::<Orders>().get(order).is_some()
     });
-    second.run_for(Duration::from_millis(500));
-    assert_eq!(second.grants(order), 0);
+    game.run_for(Duration::from_millis(500));
+    assert_eq!(game.grants(order), 0);
 }
 
 #[test]
@@ -79,19 +84,14 @@ fn a_refund_while_the_game_was_closed_is_told() {
     let folder = Folder::new("refund");
     let emulator = XsollaEmulator::start();
     let order = sword_order(&emulator);
-    emulator.deliver(order);
-    let mut first = game(&emulator, &folder.ledger());
-    first.track(order);
-    first.wait_until_granted(order);
-    first.acknowledge(order);
-    first.quit();
+    grant_and_quit(&emulator, &folder, order);
     emulator.cancel(order);
 
-    let mut second = game(&emulator, &folder.ledger());
-    second.wait_until("the refund is told", |world| {
+    let mut game = game(&emulator, &folder.ledger());
+    game.wait_until("the refund is told", |world| {
         !world.resource::<Told>().canceled.is_empty()
     });
-    assert!(second.told().canceled[0].was_done);
+    assert!(game.told().canceled[0].was_done);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use tokio::sync::mpsc;
 
-use crate::ledger::writer::{Done, Job, Shelves};
-use crate::model::ledger::LedgerError;
+use crate::ledger::writer::{Job, Shelves};
+use crate::model::ledger::{LedgerError, LedgerReport};
 use crate::platform::runtime::{sleep, spawn};
 use crate::platform::time::Instant;
 
@@ -18,7 +18,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the writer. It puts its reports into `reports`, and waits while there is no room.
-    pub(crate) fn start<R: From<Done> + 'static>(
+    pub(crate) fn start<R: From<LedgerReport> + 'static>(
         reports: mpsc::Sender<R>,
     ) -> Result<Self, LedgerError> {
         let (jobs, inbox) = mpsc::unbounded_channel();
@@ -32,7 +32,10 @@ impl Writer {
     }
 }
 
-async fn work<R: From<Done>>(mut inbox: mpsc::UnboundedReceiver<Job>, reports: mpsc::Sender<R>) {
+async fn work<R: From<LedgerReport>>(
+    mut inbox: mpsc::UnboundedReceiver<Job>,
+    reports: mpsc::Sender<R>,
+) {
     let (report, mut reported) = mpsc::unbounded_channel();
     let mut shelves = Shelves::new(move |done| drop(report.send(done)));
     let mut jobs = Vec::new();

@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 
 use super::Writer;
 use super::memory::Memory;
-use super::writer::{Done, Job};
+use super::writer::Job;
 use crate::model::ledger::{
-    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerState, LedgerStore,
+    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerReport, LedgerState,
+    LedgerStore,
 };
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
@@ -60,8 +61,8 @@ impl Drop for Folder {
 
 struct Clerk {
     writer: Writer,
-    inbox: mpsc::Receiver<Done>,
-    reports: Vec<Done>,
+    inbox: mpsc::Receiver<LedgerReport>,
+    reports: Vec<LedgerReport>,
 }
 
 impl Clerk {
@@ -117,7 +118,7 @@ impl Clerk {
     }
 
     #[track_caller]
-    fn wait_for(&mut self, what: &str, is_it: impl Fn(&Done) -> bool) {
+    fn wait_for(&mut self, what: &str, is_it: impl Fn(&LedgerReport) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         while !self.reports.iter().any(&is_it) {
             assert!(Instant::now() < deadline, "no {what}: {:?}", self.reports);
@@ -127,16 +128,19 @@ impl Clerk {
     }
 
     fn loaded(&mut self) -> Vec<LedgerEntry> {
-        self.wait_for("load", |report| matches!(report, Done::Loaded { .. }));
-        let entries = |report: &Done| match report {
-            Done::Loaded { orders, .. } => orders.iter().map(|order| order.entry).collect(),
+        self.wait_for("load", |report| {
+            matches!(report, LedgerReport::Loaded { .. })
+        });
+        let entries = |report: &LedgerReport| match report {
+            LedgerReport::Loaded { orders, .. } => orders.iter().map(|order| order.entry).collect(),
             _ => Vec::new(),
         };
         self.reports.iter().flat_map(entries).collect()
     }
 
     fn has_written(&self, entry: LedgerEntry) -> bool {
-        let is_it = |r: &Done| matches!(r, Done::Recorded { entry: e, .. } if *e == entry);
+        let is_it =
+            |r: &LedgerReport| matches!(r, LedgerReport::Recorded { entry: e, .. } if *e == entry);
         self.reports.iter().any(is_it)
     }
 }
@@ -161,7 +165,7 @@ fn an_acknowledgement_is_reported_once_it_is_on_the_disk_and_an_open_order_at_on
     clerk.wait_for("trouble", |report| {
         matches!(
             report,
-            Done::State(LedgerState::Trouble(LedgerError::Unavailable { .. }))
+            LedgerReport::State(LedgerState::Trouble(LedgerError::Unavailable { .. }))
         )
     });
     // Once the file is out of the way, the entry is written and the trouble is over.
@@ -169,14 +173,14 @@ fn an_acknowledgement_is_reported_once_it_is_on_the_disk_and_an_open_order_at_on
     clerk.wait_for("acknowledgement", |report| {
         matches!(
             report,
-            Done::Recorded {
+            LedgerReport::Recorded {
                 entry: LedgerEntry::Acknowledged,
                 ..
             }
         )
     });
     clerk.wait_for("end of it", |report| {
-        matches!(report, Done::State(LedgerState::Kept))
+        matches!(report, LedgerReport::State(LedgerState::Kept))
     });
 }
 
@@ -215,12 +219,12 @@ fn what_is_tracked_while_the_file_is_in_use_does_not_replace_what_it_has() {
     clerk.wait_for("trouble", |report| {
         matches!(
             report,
-            Done::State(LedgerState::Trouble(LedgerError::Locked { .. }))
+            LedgerReport::State(LedgerState::Trouble(LedgerError::Locked { .. }))
         )
     });
     drop(other);
     clerk.wait_for("late read", |report| {
-        matches!(report, Done::Loaded { orders, .. }
+        matches!(report, LedgerReport::Loaded { orders, .. }
             if orders.iter().any(|order| order.entry == LedgerEntry::Acknowledged))
     });
 }
@@ -243,13 +247,15 @@ fn a_read_that_waits_outlives_other_settings_other_jobs_and_its_own_repetition()
     clerk.collect();
     let loads = |clerk: &Clerk| {
         let reports = clerk.reports.iter();
-        reports.filter(|r| matches!(r, Done::Loaded { .. })).count()
+        reports
+            .filter(|r| matches!(r, LedgerReport::Loaded { .. }))
+            .count()
     };
     assert_eq!(loads(&clerk), 1, "given up, for the time being");
     drop(other);
     clerk.wait_for(
         "late read",
-        |report| matches!(report, Done::Loaded { orders, .. } if !orders.is_empty()),
+        |report| matches!(report, LedgerReport::Loaded { orders, .. } if !orders.is_empty()),
     );
     assert_eq!(loads(&clerk), 2);
 }
@@ -263,7 +269,7 @@ fn a_file_cut_to_nothing_is_damage_and_not_a_new_one() {
     clerk.wait_for("trouble", |report| {
         matches!(
             report,
-            Done::State(LedgerState::Trouble(LedgerError::Damaged { .. }))
+            LedgerReport::State(LedgerState::Trouble(LedgerError::Damaged { .. }))
         )
     });
     // The file is put aside only once, although it is used again.
@@ -355,13 +361,13 @@ fn a_store_of_the_games_own_is_tried_until_it_has_what_it_was_given() {
     clerk.write(LedgerEntry::Acknowledged);
     clerk.wait_for("trouble", |report| {
         let trouble = LedgerState::Trouble(LedgerError::Custom("not now".to_owned()));
-        matches!(report, Done::State(state) if *state == trouble)
+        matches!(report, LedgerReport::State(state) if *state == trouble)
     });
     clerk.wait_for("acknowledgement", |report| {
-        matches!(report, Done::Recorded { .. })
+        matches!(report, LedgerReport::Recorded { .. })
     });
     clerk.wait_for("end of it", |report| {
-        matches!(report, Done::State(LedgerState::Kept))
+        matches!(report, LedgerReport::State(LedgerState::Kept))
     });
     drop(clerk);
     assert_eq!(read_again(ledger), [LedgerEntry::Acknowledged]);

@@ -3,8 +3,8 @@
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use tokio::sync::mpsc;
 
-use crate::ledger::writer::{Done, Job, Shelves};
-use crate::model::ledger::LedgerError;
+use crate::ledger::writer::{Job, Shelves};
+use crate::model::ledger::{LedgerError, LedgerReport};
 use crate::platform::thread::spawn_thread;
 
 /// A handle to the writer's thread. When it is dropped, the thread finishes its jobs and ends.
@@ -15,7 +15,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the writer. It puts its reports into `reports`, and waits while there is no room.
-    pub(crate) fn start<R: From<Done> + Send + 'static>(
+    pub(crate) fn start<R: From<LedgerReport> + Send + 'static>(
         reports: mpsc::Sender<R>,
     ) -> Result<Self, LedgerError> {
         let (jobs, inbox) = unbounded();
@@ -34,7 +34,7 @@ impl Writer {
     }
 }
 
-fn work(mut shelves: Shelves<impl FnMut(Done)>, inbox: &Receiver<Job>) {
+fn work(mut shelves: Shelves<impl FnMut(LedgerReport)>, inbox: &Receiver<Job>) {
     loop {
         let job = match shelves.deadline() {
             Some(deadline) => inbox.recv_deadline(deadline),

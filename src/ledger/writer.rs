@@ -9,8 +9,8 @@ use crossbeam_channel::Sender;
 use crate::ledger::kinds::{StoreKey, open_store, sound_state, store_key};
 use crate::ledger::memory::Memory;
 use crate::model::ledger::{
-    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerState, LedgerStore,
-    Restored,
+    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerReport, LedgerState,
+    LedgerStore, Restored,
 };
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
@@ -44,25 +44,6 @@ pub(crate) enum Job {
     Release(UserId),
     /// Answer once all earlier jobs have been handled.
     Flush(Sender<()>),
-}
-
-#[derive(Debug)]
-pub(crate) enum Done {
-    /// The entries of a player. They are reported again if they could not be read the first time.
-    Loaded {
-        user: UserId,
-        orders: Vec<Restored>,
-        /// Whether nothing could be read because another instance holds the ledger.
-        is_locked: bool,
-    },
-    /// The entry is durable. For an open order this is also reported if the entry could not be written, after
-    /// [`Done::State`] has reported the trouble, because tracking does not wait for a disk that fails.
-    Recorded {
-        order_id: OrderId,
-        entry: LedgerEntry,
-    },
-    /// Whether the ledger works.
-    State(LedgerState),
 }
 
 /// All stores that are in use.
@@ -169,7 +150,7 @@ impl Shelf {
     }
 }
 
-impl<R: FnMut(Done)> Shelves<R> {
+impl<R: FnMut(LedgerReport)> Shelves<R> {
     pub(super) fn new(report: R) -> Self {
         Self {
             report,
@@ -277,7 +258,7 @@ impl<R: FnMut(Done)> Shelves<R> {
         let (_, shelf) = self.shelf(&user);
         let is_locked = match shelf.load(project_id, &user) {
             Ok(orders) => {
-                return (self.report)(Done::Loaded {
+                return (self.report)(LedgerReport::Loaded {
                     user,
                     orders,
                     is_locked: false,
@@ -288,7 +269,7 @@ impl<R: FnMut(Done)> Shelves<R> {
         if !pending.is_given_up && pending.since.elapsed() >= PATIENCE {
             pending.is_given_up = true;
             self.tell_state();
-            (self.report)(Done::Loaded {
+            (self.report)(LedgerReport::Loaded {
                 user: user.clone(),
                 orders: Vec::new(),
                 is_locked,
@@ -313,7 +294,7 @@ impl<R: FnMut(Done)> Shelves<R> {
             .partition(|(key, _, entry)| *entry == LedgerEntry::Open || has_it(key));
         self.recorded = open;
         for (_, order_id, entry) in settled {
-            (self.report)(Done::Recorded { order_id, entry });
+            (self.report)(LedgerReport::Recorded { order_id, entry });
         }
         for done in self.flushes.drain(..) {
             let _ = done.send(());
@@ -337,7 +318,7 @@ impl<R: FnMut(Done)> Shelves<R> {
                 log::warn!("{error}; tracking goes on without it");
             }
             self.state.clone_from(&state);
-            (self.report)(Done::State(state));
+            (self.report)(LedgerReport::State(state));
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, SocketError};
-use crate::model::ledger::{LedgerEntry, LedgerState, Restored};
+use crate::model::ledger::LedgerReport;
 use crate::model::order::{OrderId, Report};
 use crate::model::purchase::{CreatedOrder, PaymentPageError, Purchase, PurchaseId};
 use crate::model::user::{UserId, XsollaUser};
@@ -32,7 +32,10 @@ pub(crate) enum Input {
     /// A player has logged out. Everything that runs for them stops, and their orders stay known.
     LogOut(UserId),
     /// Follow an order of a player who is logged in.
-    Track { user: UserId, order_id: OrderId },
+    Track {
+        user: UserId,
+        order_id: OrderId,
+    },
     /// Log a player in and follow their order. The player stays known for as long as an order of theirs is
     /// open. This is one input, because between two inputs the end of another order could remove the player.
     TrackAs {
@@ -95,23 +98,11 @@ pub(crate) enum Input {
         reason: SocketError,
     },
     /// A request has ended.
-    Answered { request: RequestId, answer: Answer },
-    /// The ledger has read a player's orders. A ledger that was in use elsewhere is read a second time,
-    /// later.
-    Loaded {
-        user: UserId,
-        orders: Vec<Restored>,
-        /// Whether nothing could be read because another instance of the game holds the ledger.
-        is_locked: bool,
+    Answered {
+        request: RequestId,
+        answer: Answer,
     },
-    /// An order's entry is in the ledger. For an open order this also comes if the entry could not be
-    /// written, because tracking does not wait for a disk that fails.
-    Recorded {
-        order_id: OrderId,
-        entry: LedgerEntry,
-    },
-    /// The state of the ledger has changed.
-    Ledger(LedgerState),
+    Ledger(LedgerReport),
 }
 
 #[derive(Debug)]

@@ -176,13 +176,7 @@ impl Machine {
                 reason,
             } => self.connection_ended(&user, connection, reason, now),
             Input::Answered { request, answer } => self.answered(request, answer, now),
-            Input::Loaded {
-                user,
-                orders,
-                is_locked,
-            } => self.loaded(&user, orders, is_locked, now),
-            Input::Recorded { order_id, entry } => self.recorded(order_id, entry, now),
-            Input::Ledger(state) => self.ledger_says(state),
+            Input::Ledger(report) => self.ledger_reports(report, now),
         }
     }
 

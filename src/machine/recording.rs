@@ -8,7 +8,7 @@ use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
 use crate::machine::tracking::LEDGER_PATIENCE;
 use crate::machine::{Machine, Timer};
-use crate::model::ledger::{LedgerEntry, LedgerError, LedgerState, Restored};
+use crate::model::ledger::{LedgerEntry, LedgerError, LedgerReport, LedgerState, Restored};
 use crate::model::order::{OrderId, OrderPhase};
 use crate::model::user::UserId;
 
@@ -29,16 +29,22 @@ impl Machine {
         }
     }
 
+    pub(super) fn ledger_reports(&mut self, report: LedgerReport, now: Duration) {
+        match report {
+            LedgerReport::Loaded {
+                user,
+                orders,
+                is_locked,
+            } => self.loaded(&user, orders, is_locked, now),
+            LedgerReport::Recorded { order_id, entry } => self.recorded(order_id, entry, now),
+            LedgerReport::State(state) => self.ledger_says(state),
+        }
+    }
+
     /// Handles the orders that were read from the ledger. Open orders are followed again; acknowledged orders
     /// are asked for once, because they may have been refunded in the meantime. A ledger that was in use
     /// elsewhere may be read a second time, later.
-    pub(super) fn loaded(
-        &mut self,
-        user: &UserId,
-        orders: Vec<Restored>,
-        is_locked: bool,
-        now: Duration,
-    ) {
+    fn loaded(&mut self, user: &UserId, orders: Vec<Restored>, is_locked: bool, now: Duration) {
         self.ledger_is_silent(false);
         let reading = match is_locked {
             true => Reading::Locked,
@@ -107,7 +113,7 @@ impl Machine {
     }
 
     /// Takes the state that the ledger reports, and tells the game.
-    pub(super) fn ledger_says(&mut self, state: LedgerState) {
+    fn ledger_says(&mut self, state: LedgerState) {
         self.ledger = state;
         self.tell_ledger();
     }
@@ -172,7 +178,7 @@ impl Machine {
     }
 
     /// Handles the report that an order's entry is in the ledger, or that it could not be written.
-    pub(super) fn recorded(&mut self, order_id: OrderId, entry: LedgerEntry, now: Duration) {
+    fn recorded(&mut self, order_id: OrderId, entry: LedgerEntry, now: Duration) {
         self.ledger_is_silent(false);
         let Some(order) = self.orders.get(&order_id) else {
             return;

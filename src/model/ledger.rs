@@ -244,6 +244,26 @@ pub(crate) struct Restored {
     pub(crate) age: Duration,
 }
 
+/// What the ledger tells the rest of the crate.
+#[derive(Debug)]
+pub(crate) enum LedgerReport {
+    /// The entries of a player. They are reported again if they could not be read the first time.
+    Loaded {
+        user: UserId,
+        orders: Vec<Restored>,
+        /// Whether nothing could be read because another instance of the game holds the ledger.
+        is_locked: bool,
+    },
+    /// The entry is durable. For an open order this is also reported if the entry could not be written, after
+    /// [`LedgerReport::State`] has reported the trouble, because tracking does not wait for a disk that fails.
+    Recorded {
+        order_id: OrderId,
+        entry: LedgerEntry,
+    },
+    /// Whether the ledger works.
+    State(LedgerState),
+}
+
 /// Whether orders are stored while the game is not running. Tracking continues in every state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Resource, Reflect)]
 #[reflect(Resource, Clone, Debug, Default, PartialEq)]

@@ -8,11 +8,11 @@ use crossbeam_channel::SendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ledger::Writer;
-use crate::ledger::writer::{Done, Job};
+use crate::ledger::writer::Job;
 use crate::machine::Machine;
 use crate::machine::input::{Input, RequestId};
 use crate::machine::output::Output;
-use crate::model::ledger::LedgerState;
+use crate::model::ledger::{LedgerReport, LedgerState};
 use crate::model::user::UserId;
 use crate::platform::clock::Clock;
 use crate::platform::http::Network;
@@ -67,21 +67,9 @@ pub(crate) async fn run(mut ports: Ports) {
     }
 }
 
-impl From<Done> for Input {
-    fn from(done: Done) -> Self {
-        match done {
-            Done::Loaded {
-                user,
-                orders,
-                is_locked,
-            } => Self::Loaded {
-                user,
-                orders,
-                is_locked,
-            },
-            Done::Recorded { order_id, entry } => Self::Recorded { order_id, entry },
-            Done::State(state) => Self::Ledger(state),
-        }
+impl From<LedgerReport> for Input {
+    fn from(report: LedgerReport) -> Self {
+        Self::Ledger(report)
     }
 }
 
@@ -223,7 +211,9 @@ impl Driver {
             Ok(ledger) => self.ledger = Some(ledger),
             Err(error) => {
                 log::warn!("{error}; tracking goes on without it");
-                self.handle(Input::Ledger(LedgerState::Trouble(error)));
+                self.handle(Input::Ledger(LedgerReport::State(LedgerState::Trouble(
+                    error,
+                ))));
             }
         }
     }
@@ -235,14 +225,14 @@ impl Driver {
             return ledger.give(job);
         }
         match job {
-            Job::Load(user) => self.handle(Input::Loaded {
+            Job::Load(user) => self.handle(Input::Ledger(LedgerReport::Loaded {
                 user,
                 orders: Vec::new(),
                 is_locked: false,
-            }),
+            })),
             Job::Record {
                 order_id, entry, ..
-            } => self.handle(Input::Recorded { order_id, entry }),
+            } => self.handle(Input::Ledger(LedgerReport::Recorded { order_id, entry })),
             Job::Configure { .. } | Job::Erase { .. } | Job::Release(_) | Job::Flush(_) => {}
         }
     }

@@ -38,13 +38,7 @@ fn each_step_of_connecting_has_a_deadline() {
 
 #[test]
 fn a_ping_is_answered_and_a_missing_one_ends_the_connection() {
-    let mut session = opened();
-    receive(&mut session, CONNECTED);
-    receive(
-        &mut session,
-        r#"{"id":2,"history":{"epoch":"yWTW","offset":2}}"#,
-    );
-    frames(&mut session);
+    let mut session = caught_up();
     receive(&mut session, "{}");
     assert_eq!(frames(&mut session), [json!({})]);
     let deadline = NOW + Duration::from_secs(35);

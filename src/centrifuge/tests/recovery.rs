@@ -2,18 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{CONNECTED, NOW, caught_up, data, events, frames, opened, receive};
+use super::{NOW, caught_up, data, events, frames, opened, receive};
 
 const RECOVERED: &str = r#"{"id":1,"connect":{"client":"uuid","subs":{"CH":{"recoverable":true,"recovered":true,"epoch":"yWTW","offset":2,"positioned":true}},"ping":25,"pong":true}}"#;
 
 #[test]
 fn the_next_connection_recovers_by_epoch_and_offset() {
-    let mut session = opened();
-    receive(&mut session, CONNECTED);
-    receive(
-        &mut session,
-        r#"{"id":2,"history":{"epoch":"yWTW","offset":2}}"#,
-    );
+    let mut session = caught_up();
     session.open(&data(), NOW);
     let connect = frames(&mut session).pop().unwrap();
     assert_eq!(
@@ -31,12 +26,7 @@ fn the_next_connection_recovers_by_epoch_and_offset() {
 
 #[test]
 fn a_new_epoch_is_read_from_its_start_and_leaves_a_gap() {
-    let mut session = opened();
-    receive(&mut session, CONNECTED);
-    receive(
-        &mut session,
-        r#"{"id":2,"history":{"epoch":"yWTW","offset":2}}"#,
-    );
+    let mut session = caught_up();
     session.open(&data(), NOW);
     frames(&mut session);
     events(&mut session);

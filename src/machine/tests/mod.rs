@@ -21,7 +21,7 @@ use crate::machine::player::Player;
 use crate::machine::tracking::MAX_OPEN;
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, SocketError, TrackingError};
-use crate::model::ledger::{Ledger, LedgerEntry, LedgerError, LedgerState, Restored};
+use crate::model::ledger::{Ledger, LedgerEntry, LedgerError, LedgerReport, LedgerState, Restored};
 use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Report};
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
@@ -208,15 +208,15 @@ impl Sim {
     }
 
     fn recorded(&mut self, order_id: OrderId, entry: LedgerEntry) {
-        self.handle(Input::Recorded { order_id, entry });
+        self.handle(Input::Ledger(LedgerReport::Recorded { order_id, entry }));
     }
 
     fn loaded(&mut self, orders: Vec<Restored>) {
-        self.handle(Input::Loaded {
+        self.handle(Input::Ledger(LedgerReport::Loaded {
             user: alice(),
             orders,
             is_locked: false,
-        });
+        }));
     }
 
     fn tick(&mut self) {
@@ -323,11 +323,11 @@ impl Sim {
                         age: self.now - *at,
                     });
                     let orders = orders.collect();
-                    let input = Input::Loaded {
+                    let input = Input::Ledger(LedgerReport::Loaded {
                         user,
                         orders,
                         is_locked: false,
-                    };
+                    });
                     self.machine.handle(input, self.now);
                 }
                 Output::Record { .. } if self.is_ledger_stuck => {}
@@ -335,7 +335,7 @@ impl Sim {
                     order_id, entry, ..
                 } => {
                     self.ledger.insert(order_id, (entry, self.now));
-                    let input = Input::Recorded { order_id, entry };
+                    let input = Input::Ledger(LedgerReport::Recorded { order_id, entry });
                     self.machine.handle(input, self.now);
                 }
                 Output::Erase { order_id, .. } => {

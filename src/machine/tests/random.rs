@@ -402,7 +402,7 @@ impl World {
             // Tracking does not wait for a ledger that another instance holds.
             Event::Written(process, order_id, 9) if process == self.process => {
                 let entry = LedgerEntry::Open;
-                self.handle(Input::Recorded { order_id, entry });
+                self.handle(Input::Ledger(LedgerReport::Recorded { order_id, entry }));
             }
             Event::Written(process, order_id, entry) if process == self.process => {
                 let entry = [
@@ -411,21 +411,21 @@ impl World {
                     LedgerEntry::Acknowledged,
                 ][usize::from(entry)];
                 self.write(order_id, entry);
-                self.handle(Input::Recorded { order_id, entry });
+                self.handle(Input::Ledger(LedgerReport::Recorded { order_id, entry }));
             }
             Event::Loaded(process) if process == self.process && self.is_locked => {
-                self.handle(Input::Loaded {
+                self.handle(Input::Ledger(LedgerReport::Loaded {
                     user: alice(),
                     orders: Vec::new(),
                     is_locked: true,
-                });
+                }));
             }
             Event::Loaded(process) if process == self.process && self.project == OTHER_PROJECT => {
-                self.handle(Input::Loaded {
+                self.handle(Input::Ledger(LedgerReport::Loaded {
                     user: alice(),
                     orders: Vec::new(),
                     is_locked: false,
-                });
+                }));
             }
             Event::Loaded(process) if process == self.process => {
                 // The calendar may be wrong by weeks.
@@ -436,11 +436,11 @@ impl World {
                     age: self.now - *at + seconds(days * 24 * 3600),
                 });
                 let restored = restored.collect();
-                self.handle(Input::Loaded {
+                self.handle(Input::Ledger(LedgerReport::Loaded {
                     user: alice(),
                     orders: restored,
                     is_locked: false,
-                });
+                }));
             }
             Event::Acknowledge(process, order_id) if process == self.process => {
                 self.handle(Input::Acknowledge(order_id));
