@@ -13,7 +13,7 @@ check:
 check-web:
     cargo check --lib --target wasm32-unknown-unknown
 
-# Run the tests, for example `just test --test purchase`.
+# Run the tests, for example `just test --test purchases`.
 test *args:
     cargo test {{ args }}
 

@@ -14,12 +14,8 @@ mod emulator_client;
 use std::time::Duration;
 
 use bevy_xsolla::emulator::XsollaEmulator;
-use emulator_client::{Said, Socket, wait_for};
+use emulator_client::{Said, Socket, closed, wait_for};
 use serde_json::{Value, json};
-
-fn closed(code: u16, reason: &str) -> Said {
-    Said::Closed(Some((code, reason.to_owned())))
-}
 
 #[test]
 fn each_player_has_one_channel_which_nobody_else_hears_or_reads() {

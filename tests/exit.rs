@@ -61,23 +61,21 @@ fn a_game_whose_server_accepts_and_never_answers_quits_at_once() {
 }
 
 #[test]
-fn a_game_whose_server_hangs_at_every_step_quits_at_once() {
-    let emulator = XsollaEmulator::start();
-    for step in 0..3 {
-        emulator.heal();
-        match step {
-            0 => emulator.hang_handshakes(true),
-            1 => emulator.withhold_channels(true),
-            _ => emulator.hang_requests(true),
-        }
-        let mut game = Game::logged_in(emulator.config(), &emulator.user("alice"));
-        game.track(sword_order(&emulator));
-        let (requests, sockets) = (emulator.order_requests(), emulator.sockets_opened());
-        game.wait_until("something is under way", |_| {
-            emulator.order_requests() > requests || emulator.sockets_opened() > sockets
-        });
-        quits_at_once(game);
-    }
+fn a_game_whose_socket_is_not_subscribed_quits_at_once() {
+    let (emulator, mut game) = shop();
+    emulator.withhold_channels(true);
+    game.track(sword_order(&emulator));
+    game.wait_until("it has connected", |_| !emulator.connects().is_empty());
+    quits_at_once(game);
+}
+
+#[test]
+fn a_game_whose_request_is_not_answered_quits_at_once() {
+    let (emulator, mut game) = shop();
+    emulator.hang_requests(true);
+    game.track(sword_order(&emulator));
+    game.wait_until("it has asked", |_| emulator.order_requests() > 0);
+    quits_at_once(game);
 }
 
 #[test]

@@ -171,6 +171,7 @@ fn a_ledger_with_random_damage_grants_each_order_once() {
         // Tracked anew, as the player would; granted once, whether or not the ledger had it.
         game.track(order);
         game.wait_until_granted(order);
+        game.run_for(Duration::from_millis(100));
         assert_eq!(game.grants(order), 1);
     }
 }

@@ -76,6 +76,7 @@ fn news_that_was_under_way_at_log_out_waits_for_the_player_it_is_for() {
     assert_eq!(game.grants(order), 0);
     game.log_in(&emulator.user("alice"));
     game.wait_until_granted(order);
+    game.run_for(Duration::from_millis(300));
     assert_eq!(game.grants(order), 1);
 }
 

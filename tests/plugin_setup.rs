@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,6 +35,7 @@ fn config_user_and_orders_may_come_in_any_order() {
             }
         }
         game.wait_until_granted(order);
+        game.run_for(Duration::from_millis(100));
         assert_eq!(game.grants(order), 1, "{sequence}");
     }
 }

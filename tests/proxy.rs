@@ -64,6 +64,7 @@ fn a_redirect_is_not_followed() {
     let mut game = Game::logged_in(hurried(config), &XsollaUser::new("token"));
     game.track(OrderId(1));
     game.wait_until("it was asked for again", |_| server.is_finished());
+    server.join().unwrap();
     game.run_for(Duration::from_millis(200));
     assert!(elsewhere.accept().is_err(), "the redirect was followed");
     assert!(game.told().failed.is_empty());

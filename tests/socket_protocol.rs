@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use bevy_xsolla::OrderId;
 use bevy_xsolla::emulator::XsollaEmulator;
-use emulator_client::{Said, Socket};
+use emulator_client::{Said, Socket, closed};
 use serde_json::{Value, json};
 use support::centrifugo::{self, Centrifugo, FORGETFUL, ORDERS, PRIVATE, Player, SHORT};
 use support::{interop, sword_order};
@@ -281,10 +281,6 @@ fn history(socket: &mut Socket, channel: &str, request: &Value) -> Value {
         Some(error) => error.clone(),
         None => answer["history"].take(),
     }
-}
-
-fn closed(code: u16, reason: &str) -> Said {
-    Said::Closed(Some((code, reason.to_owned())))
 }
 
 fn bad_request() -> Value {

@@ -72,6 +72,7 @@ fn a_socket_that_drops_after_paid_still_grants_once() {
     emulator.announce(order, "done");
     emulator.refuse_sockets(false);
     game.wait_until_granted(order);
+    game.run_for(Duration::from_millis(300));
     assert_eq!(game.grants(order), 1);
     assert_eq!(emulator.recoveries(), 1);
 }

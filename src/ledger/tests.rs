@@ -281,8 +281,8 @@ fn a_file_cut_to_nothing_is_damage_and_not_a_new_one() {
 }
 
 #[test]
-fn a_player_who_is_gone_leaves_no_file_open() {
-    let folder = Folder::new("open-files");
+fn what_is_written_after_a_player_was_released_is_kept() {
+    let folder = Folder::new("released");
     let mut clerk = Clerk::new(folder.ledger());
     clerk.write(LedgerEntry::Open);
     clerk.flush();

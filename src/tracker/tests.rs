@@ -60,7 +60,12 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
     }
     std::thread::sleep(Duration::from_millis(200));
     handle.send(Input::LogOut(alice.id().clone()));
-    std::thread::sleep(Duration::from_millis(200));
+    let of_alice = of_alice.as_mut().unwrap();
+    of_alice
+        .set_read_timeout(Some(Duration::from_secs(8)))
+        .unwrap();
+    let end = of_alice.read(&mut [0]).unwrap();
+    assert_eq!(end, 0, "her request is aborted");
     let body =
         r#"{"order_id":2,"status":"done","content":{"items":[{"sku":"sword","quantity":1}]}}"#;
     write!(
@@ -75,7 +80,7 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
         is_done = matches!(handle.next_notice(), Some(Notice::Done(_)));
         std::thread::sleep(Duration::from_millis(5));
     }
-    drop((of_alice, silent));
+    drop(silent);
     runtime.shutdown_background();
     assert!(is_done, "bob's order is stuck until something else happens");
 }

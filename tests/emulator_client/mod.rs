@@ -117,6 +117,10 @@ pub enum Said {
     Cut,
 }
 
+pub fn closed(code: u16, reason: &str) -> Said {
+    Said::Closed(Some((code, reason.to_owned())))
+}
+
 pub struct Socket {
     socket: WebSocket<TcpStream>,
     lines: VecDeque<Value>,

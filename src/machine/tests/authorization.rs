@@ -223,17 +223,18 @@ fn a_socket_that_refuses_every_token_does_not_make_the_game_refresh_without_end(
 }
 
 #[test]
-fn a_token_that_lapses_for_a_moment_before_the_deadline_does_not_reset_or_break_it() {
+fn a_live_socket_that_ends_with_a_refused_token_is_not_told_as_reconnecting() {
     let mut sim = live_with(&[ORDER]);
-    sim.socket_ends(SocketError::Refused {
+    let reason = SocketError::Refused {
         code: 101,
         message: String::new(),
         temporary: false,
-    });
+    };
+    sim.socket_ends(reason.clone());
     assert_eq!(
         *sim.state(),
         TrackerState::Polling {
-            reason: sim.machine.players[&alice()].trouble.clone(),
+            reason: Some(reason),
             requests: None,
         },
         "no reconnecting goes on: a refused socket waits for a token"

@@ -15,14 +15,6 @@ fn was_told_a_refund(sim: &Sim) -> bool {
     sim.notices.iter().any(is_refund)
 }
 
-fn canceled(sim: &Sim) -> Vec<(OrderId, bool)> {
-    let canceled = |notice: &Notice| match notice {
-        Notice::Canceled(canceled) => Some((canceled.order_id, canceled.was_done)),
-        _ => None,
-    };
-    sim.notices.iter().filter_map(canceled).collect()
-}
-
 #[test]
 fn an_order_is_in_the_ledger_before_anything_is_done_about_it() {
     let mut sim = Sim::new();
@@ -121,11 +113,11 @@ fn a_refund_is_told_though_the_game_was_closed_when_it_happened() {
         }
         sim.restart();
         sim.pass_answering(seconds(60), &Ok(report("canceled")));
-        assert_eq!(canceled(&sim), [(ORDER, true)]);
+        assert_eq!(sim.canceled(), [(ORDER, true)]);
         // The refund is told again until the game has had a frame to hear it.
         sim.restart();
         sim.pass_answering(seconds(60), &Ok(report("canceled")));
-        assert_eq!(canceled(&sim), [(ORDER, true)]);
+        assert_eq!(sim.canceled(), [(ORDER, true)]);
         sim.delivered(ORDER);
         assert!(sim.ledger.is_empty());
         assert!(sim.machine.is_idle());
@@ -238,12 +230,24 @@ fn another_players_orders_stay_where_they_are() {
         expires_in: None,
     };
     sim.machine.handle(input, sim.now);
-    while let Some(output) = sim.machine.next_output() {
-        if let Output::Load(user) = &output {
-            assert_eq!(user, bob.id());
-        }
-        assert!(!matches!(output, Output::Request { .. }));
-    }
+    let is_load = |output: &Output| matches!(output, Output::Load(user) if user == bob.id());
+    assert_eq!(
+        sim.outputs()
+            .iter()
+            .filter(|output| is_load(output))
+            .count(),
+        1
+    );
+    let nothing = LedgerReport::Loaded {
+        user: bob.id().clone(),
+        orders: Vec::new(),
+        is_locked: false,
+    };
+    sim.machine.handle(Input::Ledger(nothing), sim.now);
+    sim.machine.tick(sim.now + seconds(3600));
+    let outputs = sim.outputs();
+    let is_request = |output: &Output| matches!(output, Output::Request { .. });
+    assert!(!outputs.iter().any(is_request), "{outputs:?}");
 }
 
 #[test]

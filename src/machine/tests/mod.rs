@@ -128,6 +128,20 @@ fn live_with(orders: &[OrderId]) -> Sim {
 }
 
 impl Sim {
+    /// Returns the orders whose cancellation was told, and whether they had been granted.
+    fn canceled(&self) -> Vec<(OrderId, bool)> {
+        let canceled = |notice: &Notice| match notice {
+            Notice::Canceled(canceled) => Some((canceled.order_id, canceled.was_done)),
+            _ => None,
+        };
+        self.notices.iter().filter_map(canceled).collect()
+    }
+
+    /// Takes what the machine wants done, without doing it.
+    fn outputs(&mut self) -> Vec<Output> {
+        std::iter::from_fn(|| self.machine.next_output()).collect()
+    }
+
     /// Makes a configured machine with alice logged in.
     fn new() -> Self {
         let mut sim = Self::unconfigured();

@@ -262,13 +262,7 @@ fn a_wait_that_one_server_imposed_does_not_bind_another() {
     let mut sim = Sim::new();
     sim.track(ORDER);
     sim.tick();
-    sim.answer(Err(RequestError::Status {
-        status: 429,
-        code: None,
-        message: None,
-        transaction_id: None,
-        retry_after: Some(seconds(3600)),
-    }));
+    sim.answer(Err(quiet_for(seconds(3600))));
     let mut config = sim.config.clone();
     config.store_url = "https://example.com/api".to_owned();
     sim.configure(Some(config));

@@ -3,12 +3,7 @@
 use super::*;
 
 fn live() -> Sim {
-    let mut sim = Sim::new();
-    sim.track(ORDER);
-    sim.tick();
-    sim.answer(Ok(report("new")));
-    sim.socket_is_live(true);
-    sim
+    live_with(&[ORDER])
 }
 
 #[test]

@@ -90,15 +90,7 @@ fn the_game_hears_of_a_cancellation_and_of_a_refund() {
     sim.publish_purchase(ORDER);
     sim.publish(ORDER, "canceled");
     sim.publish(OrderId(2), "canceled");
-    let canceled: Vec<_> = sim
-        .notices
-        .iter()
-        .filter_map(|notice| match notice {
-            Notice::Canceled(canceled) => Some((canceled.order_id, canceled.was_done)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(canceled, [(ORDER, true), (OrderId(2), false)]);
+    assert_eq!(sim.canceled(), [(ORDER, true), (OrderId(2), false)]);
     assert!(sim.machine.is_idle());
 }
 
