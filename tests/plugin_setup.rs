@@ -2,10 +2,9 @@
 
 mod support;
 
-use std::time::Duration;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy_tokio_tasks::TokioTasksPlugin;

@@ -8,20 +8,25 @@ use crate::model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, Place}
 use crate::model::user::UserId;
 use crate::platform::folder::data_dir;
 
-/// Identifies a store, which has its own pending changes: one for each file, or a single one.
+/// Identifies a store, which has its own pending changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StoreKey {
     File(PathBuf),
-    Only,
+    /// The address of a store of the game's own.
+    Custom(usize),
+    Memory,
+    /// The system has no place for files.
+    Nowhere,
 }
 
 /// Returns the key of the store that holds a player's orders.
 pub(super) fn store_key(ledger: &Ledger, project_id: u64, user: &UserId) -> StoreKey {
     match &ledger.0 {
-        Place::Disabled | Place::Custom(_) => StoreKey::Only,
+        Place::Disabled => StoreKey::Memory,
+        Place::Custom(custom) => StoreKey::Custom(custom.address()),
         Place::At(path) => StoreKey::File(path.clone()),
         Place::UserData => match data_dir() {
-            None => StoreKey::Only,
+            None => StoreKey::Nowhere,
             Some(mut path) => {
                 path.push("bevy_xsolla");
                 path.push(project_id.to_string());
@@ -41,7 +46,7 @@ pub(super) fn open_store(
         (Place::Custom(custom), _) => Ok(Box::new(custom.clone())),
         (Place::Disabled, _) => Ok(Box::new(Memory::default())),
         (Place::UserData | Place::At(_), StoreKey::File(path)) => redb::open(path.clone()),
-        (Place::UserData | Place::At(_), StoreKey::Only) => Err(LedgerError::NoPlace),
+        (Place::UserData | Place::At(_), _) => Err(LedgerError::NoPlace),
     }
 }
 

@@ -372,3 +372,29 @@ fn a_store_of_the_games_own_is_tried_until_it_has_what_it_was_given() {
     drop(clerk);
     assert_eq!(read_again(ledger), [LedgerEntry::Acknowledged]);
 }
+
+/// A store that never works.
+struct Broken;
+
+impl LedgerStore for Broken {
+    fn load(&mut self, _: u64, _: &UserId) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
+        Err(LedgerError::Custom("broken".to_owned()))
+    }
+
+    fn commit(&mut self, _: &[LedgerChange]) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        Err(LedgerError::Custom("broken".to_owned()))
+    }
+}
+
+#[test]
+fn a_store_that_takes_the_place_of_a_broken_one_is_used() {
+    let mut clerk = Clerk::new(Ledger::custom(Broken));
+    clerk.write(LedgerEntry::Open);
+    clerk.flush();
+    let works = Ledger::custom(Memory::default());
+    clerk.open(works.clone());
+    clerk.write(LedgerEntry::Open);
+    clerk.flush();
+    drop(clerk);
+    assert_eq!(read_again(works), [LedgerEntry::Open]);
+}

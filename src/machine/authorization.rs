@@ -83,7 +83,8 @@ impl Machine {
         player.socket = Socket::Closed;
         player.is_polling = false;
         let mut stopped: Vec<RequestId> = Vec::new();
-        for order_id in player.open.union(&player.checking) {
+        let orders = player.open.iter().chain(&player.checking);
+        for order_id in orders.chain(&player.given_up) {
             self.timers.clear(&Timer::Request(*order_id));
             if let Some(order) = self.orders.get_mut(order_id) {
                 stopped.extend(order.inquiry.stop());

@@ -42,7 +42,8 @@ impl Machine {
         player.refusals = 0;
         // After polling, each order is asked for once more, because the socket reports only what comes from
         // now on.
-        let asks_again = !recovered || std::mem::take(&mut player.is_polling);
+        let was_polling = std::mem::take(&mut player.is_polling);
+        let asks_again = was_polling || !recovered;
         for order_id in player.awaiting.clone() {
             if asks_again {
                 self.request_soon(order_id, now);

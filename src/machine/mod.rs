@@ -61,6 +61,8 @@ pub(crate) struct Machine {
     /// Whether the ledger has not answered for too long.
     is_ledger_silent: bool,
     last_number: u64,
+    /// The request for the catalogue that was sent last.
+    catalog_request: Option<RequestId>,
     /// The earlier owner of each order that is being recorded for another player.
     moved: BTreeMap<OrderId, UserId>,
     /// Connections up to this number were opened with other settings.
@@ -107,6 +109,7 @@ impl Machine {
             ledger: LedgerState::Kept,
             is_ledger_silent: false,
             last_number: 0,
+            catalog_request: None,
             moved: BTreeMap::new(),
             outdated_connections: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -123,6 +126,12 @@ impl Machine {
     }
 
     pub(crate) fn handle(&mut self, input: Input, now: Duration) {
+        self.take(input, now);
+        // Canceled and answered requests have left their places.
+        self.send_waiting(now);
+    }
+
+    fn take(&mut self, input: Input, now: Duration) {
         match input {
             Input::Configure(config) => self.configure(config, now),
             Input::LogIn { user, expires_in } => {
@@ -198,6 +207,7 @@ impl Machine {
                 Timer::Answer(request) => self.answer_is_missing(request, now),
             }
         }
+        self.send_waiting(now);
     }
 
     /// Takes new settings. `None` stops everything until there are some.

@@ -215,7 +215,12 @@ impl Machine {
         let player = user.and_then(|user| self.players.get(&user));
         let credentials = player.and_then(Player::credentials).cloned();
         let call = Call::FetchCatalog(request);
-        self.send(credentials, call, Purpose::Catalog, &config, now);
+        if let Some(earlier) = self.catalog_request.take() {
+            // The game wants the catalogue that it asked for last, whichever is answered first.
+            self.cancel(earlier);
+        }
+        let request = self.send(credentials, call, Purpose::Catalog, &config, now);
+        self.catalog_request = Some(request);
     }
 
     pub(super) fn take_catalog(&mut self, answer: Result<Vec<CatalogItem>, RequestError>) {

@@ -139,6 +139,17 @@ impl Machine {
             entry,
             age,
         } = *restored;
+        let phase = match entry {
+            LedgerEntry::Open => OrderPhase::Open,
+            // The order is granted again once the servers say that it is done.
+            LedgerEntry::Granted => OrderPhase::Open,
+            LedgerEntry::Acknowledged => OrderPhase::Acknowledged,
+        };
+        let phase = Notice::Phase {
+            order_id,
+            user: user.clone(),
+            phase,
+        };
         if let Some(order) = self.orders.get_mut(&order_id) {
             // The ledger was read late. It knows what earlier runs told the game.
             if order.user != *user || order.phase.is_acknowledged() {
@@ -147,9 +158,13 @@ impl Machine {
             if entry >= LedgerEntry::Granted {
                 order.phase = order.phase.with_grant();
             }
-            if entry != LedgerEntry::Acknowledged || matches!(order.phase, Phase::Ended { .. }) {
+            let is_ended = matches!(order.phase, Phase::Ended { .. });
+            // The player may have been forgotten in the meantime, and their lists with them.
+            self.enlist(order_id);
+            if entry != LedgerEntry::Acknowledged || is_ended {
                 return;
             }
+            self.tell(phase);
             let phase = Phase::Acknowledged { is_recorded: true };
             self.change_phase(order_id, phase, now);
         } else {
@@ -162,19 +177,10 @@ impl Machine {
                 };
             }
             self.insert(order_id, order);
+            self.tell(phase);
+            // This applies news that came before the ledger was read.
             self.begin(order_id, now);
         }
-        let phase = match entry {
-            LedgerEntry::Open => OrderPhase::Open,
-            // The order is granted again once the servers say that it is done.
-            LedgerEntry::Granted => OrderPhase::Open,
-            LedgerEntry::Acknowledged => OrderPhase::Acknowledged,
-        };
-        self.tell(Notice::Phase {
-            order_id,
-            user: user.clone(),
-            phase,
-        });
     }
 
     /// Handles the report that an order's entry is in the ledger, or that it could not be written.
@@ -183,12 +189,13 @@ impl Machine {
         let Some(order) = self.orders.get(&order_id) else {
             return;
         };
-        match (entry, order.phase) {
+        let (phase, user) = (order.phase, order.user.clone());
+        self.leave_earlier_owner(order_id);
+        match (entry, phase) {
             (LedgerEntry::Open | LedgerEntry::Granted, Phase::Recording { .. }) => {
                 self.begin(order_id, now);
             }
             (LedgerEntry::Acknowledged, Phase::Acknowledged { .. }) => {
-                let user = order.user.clone();
                 let phase = Phase::Acknowledged { is_recorded: true };
                 self.change_phase(order_id, phase, now);
                 self.tell(Notice::Phase {

@@ -66,7 +66,6 @@ impl Machine {
             (_, Answer::Catalog(answer)) => self.take_catalog(answer),
             (_, Answer::Order(_)) => {}
         }
-        self.send_waiting(now);
     }
 
     /// Ends a request that was not answered in time.
@@ -406,7 +405,7 @@ impl Machine {
     }
 
     /// Sends waiting requests as long as places are free.
-    fn send_waiting(&mut self, now: Duration) {
+    pub(super) fn send_waiting(&mut self, now: Duration) {
         while let Some(order_id) = self.queue.pop() {
             self.send_request(order_id, now);
         }

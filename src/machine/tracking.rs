@@ -33,9 +33,10 @@ impl Machine {
 
     /// Follows an order of a player who is known.
     pub(super) fn track_known(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
-        let mut was_granted = false;
+        let (mut was_granted, mut was_vouched) = (false, false);
         if let Some(order) = self.orders.get(&order_id) {
             was_granted = order.phase.was_granted();
+            was_vouched = order.is_vouched && order.user == *user;
             match order.phase {
                 Phase::Recording { .. } | Phase::Open { .. } if order.user == *user => return,
                 // The order is over, and a late `done` must not grant a refunded order a second time. The
@@ -57,7 +58,9 @@ impl Machine {
             self.forget(order_id);
             if owner != *user {
                 // An order has one owner, so its ledger entry moves to this player.
-                self.moved.insert(order_id, owner);
+                if let Some(user) = self.moved.insert(order_id, owner) {
+                    self.outputs.push_back(Output::Erase { user, order_id });
+                }
             }
         }
         let Some(player) = self.players.get_mut(user) else {
@@ -79,7 +82,7 @@ impl Machine {
             return;
         }
         let mut order = Order::new(user.clone(), was_granted, now);
-        order.is_vouched = self.pending.has_recording(order_id);
+        order.is_vouched = was_vouched || self.pending.has_recording(order_id);
         let entry = order.entry().unwrap_or(LedgerEntry::Open);
         self.insert(order_id, order);
         self.timers
@@ -134,12 +137,7 @@ impl Machine {
             player.is_polling = false;
         }
         let early_news = player.take_early_news(order_id);
-        if let Some(owner) = self.moved.remove(&order_id) {
-            self.outputs.push_back(Output::Erase {
-                user: owner,
-                order_id,
-            });
-        }
+        self.leave_earlier_owner(order_id);
         self.change_phase(order_id, Phase::Open { was_granted }, now);
         self.schedule_give_up(order_id, now);
         self.schedule_request(order_id, now);
@@ -148,6 +146,16 @@ impl Machine {
         }
         self.connect_if_wanted(&user, now);
         self.update_state(&user);
+    }
+
+    /// Removes an order from the ledger of its earlier owner, if it has moved and not come back.
+    pub(super) fn leave_earlier_owner(&mut self, order_id: OrderId) {
+        let order = self.orders.get(&order_id);
+        if let Some(user) = self.moved.remove(&order_id)
+            && order.is_none_or(|order| order.user != user)
+        {
+            self.outputs.push_back(Output::Erase { user, order_id });
+        }
     }
 
     /// Stops following an order that the player does not want to pay now. It stays in the ledger, and is
@@ -195,6 +203,7 @@ impl Machine {
     /// Forgets an order, also in the ledger.
     pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
         self.pending.remove_page(order_id);
+        self.leave_earlier_owner(order_id);
         match self.orders.get(&order_id).map(|order| order.user.clone()) {
             Some(user) => {
                 self.forget(order_id);

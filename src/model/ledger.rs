@@ -59,6 +59,11 @@ impl Ledger {
 pub(crate) struct CustomLedger(Arc<Mutex<dyn LedgerStore>>);
 
 impl CustomLedger {
+    /// Tells this store from others for as long as it exists.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     fn lock(&self) -> MutexGuard<'_, dyn LedgerStore + 'static> {
         // A store that has panicked reports by its own errors whether it still works.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

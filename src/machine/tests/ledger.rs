@@ -375,3 +375,123 @@ fn beyond_the_refund_window_an_order_is_remembered_and_not_asked_for() {
     sim.pass_answering(seconds(600), &Ok(report("done")));
     assert_eq!((sim.grants(ORDER), sim.requests_sent()), (0, 0));
 }
+
+#[test]
+fn an_order_that_was_given_up_is_asked_for_when_its_player_comes_back() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    while sim.failures().is_empty() {
+        sim.pass_answering(seconds(3600), &Ok(report("new")));
+    }
+    sim.log_out();
+    assert!(sim.machine.players.is_empty());
+    sim.log_in();
+    sim.track(OrderId(2));
+    sim.answer_all(&Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+/// Returns the first output at or after this one that erases an order of the player.
+fn erases(outputs: &[Output], of: &UserId) -> Option<usize> {
+    outputs
+        .iter()
+        .position(|output| matches!(output, Output::Erase { user, .. } if user == of))
+}
+
+#[test]
+fn an_order_that_comes_back_to_its_first_player_stays_in_their_ledger() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    let input = Input::TrackAs {
+        user: token("bob", 1),
+        expires_in: None,
+        order_id: ORDER,
+    };
+    // Bob's ledger is being read meanwhile.
+    sim.machine.handle(input, sim.now);
+    sim.machine.handle(Input::Untrack(ORDER), sim.now);
+    sim.outputs();
+    let (user, order_id) = (alice(), ORDER);
+    sim.machine.handle(Input::Track { user, order_id }, sim.now);
+    let entry = LedgerEntry::Open;
+    let recorded = LedgerReport::Recorded { order_id, entry };
+    sim.machine.handle(Input::Ledger(recorded), sim.now);
+    let outputs = sim.outputs();
+    assert!(
+        outputs
+            .iter()
+            .any(|output| matches!(output, Output::Record { user, .. } if *user == alice()))
+    );
+    assert_eq!(erases(&outputs, &alice()), None, "{outputs:?}");
+}
+
+#[test]
+fn an_order_that_moves_and_is_put_off_leaves_the_first_players_ledger() {
+    for puts_off in [Input::Abandon(ORDER), Input::Untrack(ORDER)] {
+        let mut sim = Sim::new();
+        sim.track(ORDER);
+        let bob = token("bob", 1);
+        let input = Input::TrackAs {
+            user: bob.clone(),
+            expires_in: None,
+            order_id: ORDER,
+        };
+        sim.machine.handle(input, sim.now);
+        let loaded = LedgerReport::Loaded {
+            user: bob.id().clone(),
+            orders: Vec::new(),
+            is_locked: false,
+        };
+        sim.machine.handle(Input::Ledger(loaded), sim.now);
+        sim.machine.handle(puts_off, sim.now);
+        let (order_id, entry) = (ORDER, LedgerEntry::Open);
+        let recorded = LedgerReport::Recorded { order_id, entry };
+        sim.machine.handle(Input::Ledger(recorded), sim.now);
+        let outputs = sim.outputs();
+        assert!(erases(&outputs, &alice()).is_some(), "{outputs:?}");
+    }
+}
+
+/// Makes a machine whose ledger another instance of the game holds.
+fn locked() -> Sim {
+    let mut sim = loading();
+    sim.handle(Input::Ledger(LedgerReport::Loaded {
+        user: alice(),
+        orders: Vec::new(),
+        is_locked: true,
+    }));
+    sim
+}
+
+#[test]
+fn an_order_of_this_run_that_was_put_off_is_granted_though_the_ledger_is_held_elsewhere() {
+    let mut sim = locked();
+    sim.track(ORDER);
+    sim.track(OrderId(2));
+    sim.answer_all(&Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.handle(Input::Abandon(ORDER));
+    sim.publish(ORDER, "paid");
+    sim.answer_all(&Ok(report("paid")));
+    sim.publish(ORDER, "done");
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn news_of_an_order_that_a_late_ledger_restores_is_told_after_its_phase() {
+    let mut sim = locked();
+    sim.track(OrderId(2));
+    sim.answer_all(&Ok(report("new")));
+    sim.socket_is_live(true);
+    sim.publish(ORDER, "canceled");
+    sim.loaded(known(LedgerEntry::Open));
+    let told = |is_it: &dyn Fn(&Notice) -> bool| sim.notices.iter().position(is_it);
+    let phase = told(
+        &|n| matches!(n, Notice::Phase { order_id, phase: OrderPhase::Open, .. } if *order_id == ORDER),
+    );
+    let canceled = told(&|n| matches!(n, Notice::Canceled(_)));
+    assert!(phase.is_some() && phase < canceled, "{:?}", sim.notices);
+}

@@ -274,3 +274,16 @@ fn a_wait_that_one_server_imposed_does_not_bind_another() {
 fn a_proxy_that_wants_a_password_says_nothing_about_the_order() {
     assert!(!http(407).is_refusal());
 }
+
+#[test]
+fn a_place_that_a_canceled_request_leaves_is_taken_at_once() {
+    let mut sim = Sim::new();
+    let orders: Vec<OrderId> = (1..=33).map(OrderId).collect();
+    for order in &orders {
+        sim.track(*order);
+    }
+    sim.tick();
+    assert_eq!(sim.requests_sent(), 32, "the last one waits");
+    sim.untrack(OrderId(1));
+    assert_eq!(sim.sent.last().map(|(_, order)| *order), Some(OrderId(33)));
+}

@@ -1,6 +1,7 @@
 //! Tests of purchases, each of which is answered exactly once.
 
 use super::*;
+use crate::model::catalog::CatalogRequest;
 use crate::model::error::RequestError;
 use crate::model::purchase::{CreatedOrder, Purchase, PurchaseError, PurchaseId};
 
@@ -287,4 +288,30 @@ fn what_was_granted_and_not_acknowledged_is_told_again_when_the_game_asks_for_it
     sim.acknowledge(lost);
     sim.handle(Input::DeliverAgain);
     assert_eq!(sim.grants(lost), 2);
+}
+
+#[test]
+fn the_catalogue_that_was_asked_for_last_is_the_one_that_is_told() {
+    let mut sim = Sim::new();
+    let fetch = || Input::FetchCatalog {
+        user: None,
+        request: CatalogRequest::default(),
+    };
+    sim.handle(fetch());
+    sim.handle(fetch());
+    let requests: Vec<RequestId> = sim
+        .others
+        .iter()
+        .filter_map(|output| match output {
+            Output::Request { request, .. } => Some(*request),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(requests.len(), 2);
+    for request in requests.into_iter().rev() {
+        let answer = Answer::Catalog(Ok(Vec::new()));
+        sim.handle(Input::Answered { request, answer });
+    }
+    let is_catalog = |notice: &&Notice| matches!(notice, Notice::Catalog(_));
+    assert_eq!(sim.notices.iter().filter(is_catalog).count(), 1);
 }

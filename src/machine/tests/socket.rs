@@ -155,3 +155,24 @@ fn an_http_403_before_the_token_was_ever_sent_is_not_the_tokens_fault() {
     };
     assert!(!handshake.is_unauthorized());
 }
+
+#[test]
+fn polling_that_a_socket_has_ended_is_not_told_of_the_next_break() {
+    let mut sim = live();
+    sim.socket_ends(lost());
+    sim.pass(seconds(0));
+    while !matches!(sim.state(), TrackerState::Polling { .. }) {
+        if sim.socket.is_some() {
+            sim.socket_ends(lost());
+        }
+        sim.pass_answering(seconds(1), &Ok(report("new")));
+    }
+    if sim.socket.is_none() {
+        sim.pass_answering(seconds(120), &Ok(report("new")));
+    }
+    // The history did not reach back far enough, so the orders are asked for.
+    sim.socket_is_live(false);
+    sim.answer_all(&Ok(report("new")));
+    sim.socket_ends(lost());
+    assert_eq!(*sim.state(), TrackerState::Reconnecting { reason: lost() });
+}
