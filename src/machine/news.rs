@@ -79,7 +79,7 @@ impl Machine {
             return self.grant_if_ready(order_id, now);
         }
         let user = order.user.clone();
-        let was_granted = order.phase.was_granted();
+        let was_done = order.was_granted;
         let details = order.details.as_deref();
         let items = details.map(|details| details.items.clone());
         self.tell(Notice::StatusChanged(OrderStatusChanged {
@@ -94,14 +94,14 @@ impl Machine {
                 self.tell(Notice::Canceled(OrderCanceled {
                     order_id,
                     user,
-                    was_done: was_granted,
+                    was_done,
                     items: items.unwrap_or_default(),
                 }));
-                self.change_phase(order_id, Phase::Ended { was_granted }, now);
+                self.change_phase(order_id, Phase::Ended, now);
             }
             OrderStatus::Expired => {
                 self.tell(Notice::Expired(OrderExpired { order_id, user }));
-                self.change_phase(order_id, Phase::Ended { was_granted }, now);
+                self.change_phase(order_id, Phase::Ended, now);
             }
             OrderStatus::Done => {
                 self.enlist(order_id);

@@ -19,6 +19,8 @@ const EMPTY_PATIENCE: Duration = Duration::from_secs(600);
 pub(super) struct Order {
     pub(super) user: UserId,
     pub(super) phase: Phase,
+    /// Whether the game was told to grant it, in this run or an earlier one.
+    pub(super) was_granted: bool,
     pub(super) progress: Progress,
     pub(super) inquiry: Inquiry,
     pub(super) attempts: Attempts,
@@ -42,14 +44,12 @@ pub(super) struct Details {
 
 /// The state of an order towards the game. `Machine::change_phase` changes it together with all that depends
 /// on it.
-///
-/// `was_granted` says whether the game was told to grant it, in this run or an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The order is being written to the ledger. It counts as tracked only after that.
-    Recording { was_granted: bool },
+    Recording,
     /// The order is followed: it has no final status, or is done and its items are unknown.
-    Open { was_granted: bool },
+    Open,
     /// The game was told to grant it, and has not acknowledged that.
     Granted,
     /// The game has acknowledged it. After a restart it is asked for once, because it may have been
@@ -59,12 +59,11 @@ pub(super) enum Phase {
         is_recorded: bool,
     },
     /// It was canceled or has expired, and the game was told.
-    Ended { was_granted: bool },
+    Ended,
     /// The player did not want to pay it. News of it makes it followed again.
-    Abandoned { was_granted: bool },
+    Abandoned,
     /// It was given up, and the game was told. News of it makes it followed again.
     Failed {
-        was_granted: bool,
         /// Whether it is tried again at the next start, and whenever the player's socket opens.
         keeps_entry: bool,
         /// Whether a socket is kept open for it, because it may yet be paid.
@@ -73,48 +72,16 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    pub(super) fn was_granted(self) -> bool {
-        match self {
-            Self::Recording { was_granted }
-            | Self::Open { was_granted }
-            | Self::Ended { was_granted }
-            | Self::Abandoned { was_granted }
-            | Self::Failed { was_granted, .. } => was_granted,
-            Self::Granted | Self::Acknowledged { .. } => true,
-        }
-    }
-
     pub(super) fn is_open(self) -> bool {
-        matches!(self, Self::Open { .. })
+        self == Self::Open
     }
 
     pub(super) fn is_recording(self) -> bool {
-        matches!(self, Self::Recording { .. })
+        self == Self::Recording
     }
 
     pub(super) fn is_acknowledged(self) -> bool {
         matches!(self, Self::Acknowledged { .. })
-    }
-
-    /// Returns the same phase with `was_granted` set, because the ledger says that the game was told to grant
-    /// it.
-    pub(super) fn with_grant(self) -> Self {
-        match self {
-            Self::Recording { .. } => Self::Recording { was_granted: true },
-            Self::Open { .. } => Self::Open { was_granted: true },
-            Self::Ended { .. } => Self::Ended { was_granted: true },
-            Self::Abandoned { .. } => Self::Abandoned { was_granted: true },
-            Self::Failed {
-                keeps_entry,
-                listens,
-                ..
-            } => Self::Failed {
-                was_granted: true,
-                keeps_entry,
-                listens,
-            },
-            Self::Granted | Self::Acknowledged { .. } => self,
-        }
     }
 }
 
@@ -238,7 +205,8 @@ impl Order {
     pub(super) fn new(user: UserId, was_granted: bool, now: Duration) -> Self {
         Self {
             user,
-            phase: Phase::Recording { was_granted },
+            phase: Phase::Recording,
+            was_granted,
             progress: Progress::default(),
             inquiry: Inquiry::Quiet { is_wanted: true },
             attempts: Attempts {
@@ -276,11 +244,11 @@ impl Order {
     pub(super) fn entry(&self) -> Option<LedgerEntry> {
         match self.phase {
             Phase::Acknowledged { .. } => Some(LedgerEntry::Acknowledged),
-            Phase::Ended { .. }
+            Phase::Ended
             | Phase::Failed {
                 keeps_entry: false, ..
             } => None,
-            phase if phase.was_granted() => Some(LedgerEntry::Granted),
+            _ if self.was_granted => Some(LedgerEntry::Granted),
             _ => Some(LedgerEntry::Open),
         }
     }
@@ -295,12 +263,9 @@ impl Order {
     /// all.
     pub(super) fn may_be_asked_for(&self) -> bool {
         match self.phase {
-            Phase::Open { .. } => true,
+            Phase::Open => true,
             Phase::Acknowledged { .. } | Phase::Failed { .. } => self.inquiry.is_wanted(),
-            Phase::Recording { .. }
-            | Phase::Granted
-            | Phase::Ended { .. }
-            | Phase::Abandoned { .. } => false,
+            Phase::Recording | Phase::Granted | Phase::Ended | Phase::Abandoned => false,
         }
     }
 
@@ -358,7 +323,7 @@ impl Order {
 
     /// Whether it is not followed, though it has no final status.
     pub(super) fn is_given_up(&self) -> bool {
-        matches!(self.phase, Phase::Abandoned { .. } | Phase::Failed { .. })
+        matches!(self.phase, Phase::Abandoned | Phase::Failed { .. })
     }
 
     /// Whether it waits for an answer that shows if it was refunded since an earlier run.
@@ -369,7 +334,7 @@ impl Order {
     /// Whether a socket can bring news that matters.
     pub(super) fn awaits_news(&self) -> bool {
         match self.phase {
-            Phase::Open { .. } => !self.status().is_some_and(OrderStatus::is_final),
+            Phase::Open => !self.status().is_some_and(OrderStatus::is_final),
             Phase::Failed { listens, .. } => listens,
             _ => false,
         }

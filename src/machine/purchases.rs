@@ -97,15 +97,12 @@ impl Machine {
             return;
         }
         let error = match self.orders.get(&order_id).map(|order| order.phase) {
-            Some(Phase::Recording { .. }) => return,
-            Some(Phase::Open { .. }) => None,
+            Some(Phase::Recording) => return,
+            Some(Phase::Open) => None,
             Some(
-                Phase::Granted
-                | Phase::Acknowledged { .. }
-                | Phase::Ended { .. }
-                | Phase::Failed { .. },
+                Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended | Phase::Failed { .. },
             ) => Some(PurchaseError::OrderIsOver(order_id)),
-            Some(Phase::Abandoned { .. }) => Some(PurchaseError::Untracked(order_id)),
+            Some(Phase::Abandoned) => Some(PurchaseError::Untracked(order_id)),
             None if self.is_queued(order_id) => return,
             None => Some(PurchaseError::Untracked(order_id)),
         };

@@ -155,10 +155,8 @@ impl Machine {
             if order.user != *user || order.phase.is_acknowledged() {
                 return;
             }
-            if entry >= LedgerEntry::Granted {
-                order.phase = order.phase.with_grant();
-            }
-            let is_ended = matches!(order.phase, Phase::Ended { .. });
+            order.was_granted |= entry >= LedgerEntry::Granted;
+            let is_ended = order.phase == Phase::Ended;
             // The player may have been forgotten in the meantime, and their lists with them.
             self.enlist(order_id);
             if entry != LedgerEntry::Acknowledged || is_ended {
@@ -192,7 +190,7 @@ impl Machine {
         let (phase, user) = (order.phase, order.user.clone());
         self.leave_earlier_owner(order_id);
         match (entry, phase) {
-            (LedgerEntry::Open | LedgerEntry::Granted, Phase::Recording { .. }) => {
+            (LedgerEntry::Open | LedgerEntry::Granted, Phase::Recording) => {
                 self.begin(order_id, now);
             }
             (LedgerEntry::Acknowledged, Phase::Acknowledged { .. }) => {

@@ -35,23 +35,20 @@ impl Machine {
     pub(super) fn track_known(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
         let (mut was_granted, mut was_vouched) = (false, false);
         if let Some(order) = self.orders.get(&order_id) {
-            was_granted = order.phase.was_granted();
+            was_granted = order.was_granted;
             was_vouched = order.is_vouched && order.user == *user;
             match order.phase {
-                Phase::Recording { .. } | Phase::Open { .. } if order.user == *user => return,
+                Phase::Recording | Phase::Open if order.user == *user => return,
                 // The order is over, and a late `done` must not grant a refunded order a second time. The
                 // game is told its phase again.
-                Phase::Granted
-                | Phase::Acknowledged { .. }
-                | Phase::Ended { was_granted: true } => {
-                    return self.tell_again(order_id);
-                }
+                Phase::Granted | Phase::Acknowledged { .. } => return self.tell_again(order_id),
+                Phase::Ended if was_granted => return self.tell_again(order_id),
                 // The order belongs to another player, or has ended or was given up, so it is followed from
                 // the start.
-                Phase::Recording { .. }
-                | Phase::Open { .. }
-                | Phase::Ended { .. }
-                | Phase::Abandoned { .. }
+                Phase::Recording
+                | Phase::Open
+                | Phase::Ended
+                | Phase::Abandoned
                 | Phase::Failed { .. } => {}
             }
             let owner = order.user.clone();
@@ -128,9 +125,9 @@ impl Machine {
         let Some(order) = self.orders.get(&order_id) else {
             return;
         };
-        let Phase::Recording { was_granted } = order.phase else {
+        if !order.phase.is_recording() {
             return;
-        };
+        }
         let user = order.user.clone();
         let player = self.players.entry(user.clone()).or_insert_with(Player::new);
         if player.open.is_empty() {
@@ -138,7 +135,7 @@ impl Machine {
         }
         let early_news = player.take_early_news(order_id);
         self.leave_earlier_owner(order_id);
-        self.change_phase(order_id, Phase::Open { was_granted }, now);
+        self.change_phase(order_id, Phase::Open, now);
         self.schedule_give_up(order_id, now);
         self.schedule_request(order_id, now);
         for status in early_news {
@@ -164,10 +161,8 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        let (Phase::Recording { was_granted } | Phase::Open { was_granted }) = order.phase else {
-            return;
-        };
-        if order.is_paid() {
+        let is_followed = matches!(order.phase, Phase::Recording | Phase::Open);
+        if !is_followed || order.is_paid() {
             return;
         }
         order.assume_new();
@@ -177,7 +172,7 @@ impl Machine {
             user: user.clone(),
             phase: OrderPhase::Abandoned,
         });
-        self.change_phase(order_id, Phase::Abandoned { was_granted }, now);
+        self.change_phase(order_id, Phase::Abandoned, now);
         self.update_state(&user);
         self.forget_player_if_unused(&user);
     }
@@ -188,7 +183,7 @@ impl Machine {
         if let Some(order) = self.orders.get(&order_id)
             && matches!(
                 order.phase,
-                Phase::Ended { .. }
+                Phase::Ended
                     | Phase::Failed {
                         keeps_entry: false,
                         ..
@@ -235,8 +230,8 @@ impl Machine {
 
     fn forget(&mut self, order_id: OrderId) {
         if let Some(order) = self.orders.get(&order_id) {
-            let (user, was_granted) = (order.user.clone(), order.phase.was_granted());
-            self.set_phase(order_id, Phase::Ended { was_granted });
+            let user = order.user.clone();
+            self.set_phase(order_id, Phase::Ended);
             self.orders.remove(&order_id);
             self.update_state(&user);
         }
@@ -286,7 +281,7 @@ impl Machine {
     pub(super) fn change_phase(&mut self, order_id: OrderId, phase: Phase, now: Duration) {
         if matches!(
             phase,
-            Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended { .. }
+            Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended
         ) {
             self.pending.remove_page(order_id);
         }
@@ -301,6 +296,7 @@ impl Machine {
             return;
         };
         order.phase = phase;
+        order.was_granted |= matches!(phase, Phase::Granted | Phase::Acknowledged { .. });
         let user = order.user.clone();
         if !phase.is_recording() {
             self.timers.clear(&Timer::Record(order_id));
@@ -350,7 +346,7 @@ impl Machine {
     fn give_up_at(&self, order_id: OrderId) -> Option<Duration> {
         let (config, order) = (self.config.as_ref()?, self.orders.get(&order_id)?);
         match order.phase {
-            Phase::Open { .. } if !order.is_paid() => {
+            Phase::Open if !order.is_paid() => {
                 Some(order.patience.last_news + config.tracking_timeout)
             }
             // The store did not know the order, and a socket is kept open for it.
@@ -389,15 +385,9 @@ impl Machine {
         if at > now && !order.patience.is_overdue {
             return self.timers.set(Timer::GiveUp(order_id), at);
         }
-        if let Phase::Failed {
-            was_granted,
-            keeps_entry,
-            ..
-        } = order.phase
-        {
+        if let Phase::Failed { keeps_entry, .. } = order.phase {
             let user = order.user.clone();
             let phase = Phase::Failed {
-                was_granted,
                 keeps_entry,
                 listens: false,
             };
@@ -431,11 +421,9 @@ impl Machine {
         };
         let before = Duration::from_secs(order.patience.age_seconds.into());
         let age = before + now.saturating_sub(order.patience.begun);
-        let was_granted = order.phase.was_granted();
         let phase = Phase::Failed {
-            was_granted,
             // An unpaid order may be paid later, and a granted order may be refunded.
-            keeps_entry: order.is_paid() || was_granted || age < KEEP_UNPAID,
+            keeps_entry: order.is_paid() || order.was_granted || age < KEEP_UNPAID,
             listens: matches!(error, TrackingError::Refused(_)),
         };
         let user = order.user.clone();
