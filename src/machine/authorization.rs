@@ -27,13 +27,14 @@ impl Machine {
             }
             return;
         }
-        player.paused_until = now;
+        // A server's pause was for the old token.
+        let was_paused = std::mem::replace(&mut player.paused_until, now) > now;
         player.token += 1;
         player.is_token_reported = false;
         player.token_expires = expires_in.map(|left| now.saturating_add(left));
         let is_stuck = player.authorized().is_none() || player.socket == Socket::Refused;
         player.authorization = Authorization::Valid(user);
-        if is_stuck {
+        if is_stuck || was_paused {
             if player.socket == Socket::Refused && player.refusals <= MAX_TOKEN_REPORTS {
                 player.socket = Socket::Closed;
             }

@@ -183,8 +183,8 @@ pub(super) struct Attempts {
     pub(super) failures: u16,
     /// The number of requests that the store refused since it last answered one.
     pub(super) refusals: u16,
-    /// Whether the next request does not count against the player's rate, because the order is new or has
-    /// moved on, which happens only a few times.
+    /// Whether the next request does not count against the player's rate, because the order is new, or was
+    /// paid or done just now.
     pub(super) is_free: bool,
 }
 
@@ -346,7 +346,8 @@ impl Order {
         let is_news = self.progress.advance(status);
         if is_news {
             self.patience.last_news = now;
-            self.attempts.is_free = true;
+            // Only these make a request necessary, and an order has each of them once.
+            self.attempts.is_free |= matches!(status, OrderStatus::Paid | OrderStatus::Done);
         }
         is_news
     }

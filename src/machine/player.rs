@@ -239,7 +239,9 @@ impl Player {
         }
         // Done orders whose items are still unknown need no socket.
         let is_refused = self.socket == Socket::Refused;
-        if self.is_polling || is_refused || (self.awaiting.is_empty() && !is_on_its_way) {
+        let needs_requests = self.awaiting.is_empty() && !is_on_its_way;
+        let is_in_trouble = self.request_trouble.is_some();
+        if self.is_polling || is_refused || needs_requests || is_in_trouble {
             return TrackerState::Polling {
                 reason: self.trouble.clone(),
                 requests: self.request_trouble.clone(),

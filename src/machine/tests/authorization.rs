@@ -240,3 +240,99 @@ fn a_live_socket_that_ends_with_a_refused_token_is_not_told_as_reconnecting() {
         "no reconnecting goes on: a refused socket waits for a token"
     );
 }
+
+#[test]
+fn the_page_of_a_firewall_does_not_refuse_the_token() {
+    for status in [401, 403] {
+        let mut sim = Sim::new();
+        sim.track(ORDER);
+        sim.pass_answering(seconds(60), &Err(foreign(status)));
+        assert_eq!(sim.authorizations_required(), 0);
+        let asked = sim.requests_sent();
+        assert!((2..=20).contains(&asked), "{asked} requests in a minute");
+        sim.pass_answering(seconds(30), &Ok(report("done")));
+        assert_eq!(sim.grants(ORDER), 1, "nothing was stopped");
+    }
+}
+
+#[test]
+fn the_same_token_inserted_again_is_a_wish_to_try_it_again() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.pass_answering(seconds(60), &unauthorized());
+    for _ in 0..3 {
+        let asked = sim.requests_sent();
+        let user = token("alice", sim.tokens);
+        sim.handle(Input::LogIn {
+            user,
+            expires_in: None,
+        });
+        sim.pass_answering(seconds(60), &unauthorized());
+        assert_eq!(sim.requests_sent(), asked + 1);
+        assert!(matches!(sim.state(), TrackerState::Unauthorized { .. }));
+    }
+    assert_eq!(sim.authorizations_required(), 1, "the game knows it");
+}
+
+/// A game that answers each `AuthorizationRequired` at once with a token of this life.
+fn renew_at_once(sim: &mut Sim, life: Option<Duration>, answer: &Result<Report, RequestError>) {
+    let told = sim.authorizations_required();
+    sim.pass_answering(seconds(1), answer);
+    if sim.authorizations_required() > told {
+        sim.log_in_for(life);
+    }
+}
+
+#[test]
+fn a_token_that_lives_for_minutes_is_replaced_once_in_its_life_and_not_before_half_of_it() {
+    for minutes in [2, 4] {
+        let life = Some(seconds(minutes * 60));
+        let mut sim = Sim::new();
+        sim.log_in_for(life);
+        sim.track(ORDER);
+        for _ in 0..3600 {
+            renew_at_once(&mut sim, life, &Ok(report("new")));
+        }
+        let notices = u64::try_from(sim.authorizations_required()).unwrap();
+        // One for each half life, and one for the second in which the game answers.
+        assert!(
+            (60 / minutes..=120 / minutes + 1).contains(&notices),
+            "{notices} notices in an hour of tokens that live {minutes} minutes"
+        );
+    }
+}
+
+#[test]
+fn a_token_that_only_looks_expired_is_used_until_a_server_refuses_it() {
+    // This machine's clock is a day ahead.
+    let mut sim = Sim::new();
+    sim.log_in_for(Some(Duration::ZERO));
+    sim.track(ORDER);
+    for _ in 0..60 {
+        renew_at_once(&mut sim, Some(Duration::ZERO), &Ok(report("new")));
+    }
+    assert_eq!(sim.authorizations_required(), 0);
+    assert!(sim.requests_sent() > 0);
+    for _ in 0..60 {
+        renew_at_once(&mut sim, Some(Duration::ZERO), &Ok(report("done")));
+    }
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn the_state_is_that_of_the_player_who_is_here() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.pass_answering(seconds(1), &Ok(report("new")));
+    sim.log_out();
+    assert_eq!(*sim.state(), TrackerState::NoUser);
+    sim.handle(Input::LogIn {
+        user: token("bob", 1),
+        expires_in: None,
+    });
+    sim.handle(Input::Track {
+        user: token("bob", 1).id().clone(),
+        order_id: OrderId(2),
+    });
+    assert_eq!(*sim.state(), TrackerState::Connecting);
+}

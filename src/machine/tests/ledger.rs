@@ -125,6 +125,39 @@ fn a_refund_is_told_though_the_game_was_closed_when_it_happened() {
 }
 
 #[test]
+fn a_refund_that_is_told_after_a_restart_lists_the_items_of_the_answer() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.answer_all(&Ok(report("done")));
+    sim.acknowledge(ORDER);
+    sim.restart();
+    sim.pass_answering(seconds(60), &Ok(report("canceled")));
+    let told = sim.notices.iter().find_map(|notice| match notice {
+        Notice::Canceled(canceled) => Some(&canceled.items),
+        _ => None,
+    });
+    assert_eq!(told, Some(&sword()));
+}
+
+#[test]
+fn a_wrong_calendar_at_the_start_gives_no_order_up_and_removes_none_that_is_paid() {
+    let mut sim = Sim::unconfigured();
+    // The entry seems to be a hundred days old.
+    let config = sim.config.clone();
+    sim.now += seconds(100 * 24 * 3600);
+    sim.ledger
+        .insert(ORDER, (LedgerEntry::Open, Duration::ZERO));
+    sim.configure(Some(config));
+    sim.log_in();
+    sim.pass_answering(seconds(23 * 3600), &Ok(report("new")));
+    assert!(sim.failures().is_empty(), "it waits as long as a new order");
+    sim.pass_answering(seconds(30), &Ok(report("paid")));
+    assert!(sim.ledger.contains_key(&ORDER));
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
 fn acknowledged_orders_are_asked_for_once_a_start_and_one_after_the_other() {
     let mut sim = Sim::new();
     for n in 0..50 {

@@ -88,6 +88,17 @@ fn http(status: u16) -> RequestError {
     }
 }
 
+/// Makes the error page of somebody between the game and the store, such as a firewall.
+fn foreign(status: u16) -> RequestError {
+    RequestError::Status {
+        status,
+        code: None,
+        message: None,
+        transaction_id: None,
+        retry_after: None,
+    }
+}
+
 fn lost() -> SocketError {
     SocketError::Lost("test".to_owned())
 }

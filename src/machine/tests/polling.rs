@@ -271,6 +271,157 @@ fn a_wait_that_one_server_imposed_does_not_bind_another() {
 }
 
 #[test]
+fn a_page_that_is_not_the_stores_is_no_refusal_however_often_it_comes() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    pass_without_sockets(&mut sim, seconds(600), &Err(foreign(404)));
+    assert!(sim.failures().is_empty());
+    pass_without_sockets(&mut sim, seconds(120), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn news_of_an_order_that_the_store_did_not_find_is_heard() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.socket_is_live(true);
+    sim.pass_answering(seconds(600), &Err(http(404)));
+    assert_eq!(sim.failures(), [&TrackingError::Refused(http(404))]);
+    sim.publish(ORDER, "done");
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn retry_after_counts_where_it_is_about_load_and_for_minutes_at_most() {
+    for (status, least, most) in [(401, 0, 60), (500, 0, 60), (429, 300, 400), (503, 300, 400)] {
+        let mut sim = Sim::new();
+        sim.track(ORDER);
+        let busy = RequestError::Status {
+            status,
+            code: None,
+            message: None,
+            transaction_id: None,
+            retry_after: Some(seconds(3600)),
+        };
+        sim.tick();
+        let began = sim.now;
+        sim.answer(Err(busy.clone()));
+        sim.socket_ends(closed(3501));
+        sim.pass(seconds(1));
+        let reason = Some(closed(3501));
+        let requests = Some(busy);
+        assert_eq!(*sim.state(), TrackerState::Polling { reason, requests });
+        let asked = 1;
+        sim.pass_answering(seconds(400), &Ok(report("new")));
+        let next = sim.sent[asked].0 - began;
+        assert!(
+            (seconds(least)..seconds(most)).contains(&next),
+            "HTTP {status}: {next:?}"
+        );
+    }
+}
+
+#[test]
+fn a_fresh_token_starts_afresh_where_a_server_asked_for_a_pause() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Err(quiet_for(seconds(3600))));
+    sim.log_in();
+    sim.pass_answering(seconds(5), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn what_hinders_the_request_of_a_done_order_is_in_the_state() {
+    for error in [
+        RequestError::Malformed("test".to_owned()),
+        foreign(407),
+        RequestError::Network("test".to_owned()),
+    ] {
+        let mut sim = live_with(&[ORDER]);
+        sim.publish(ORDER, "done");
+        sim.pass_answering(seconds(60), &Err(error.clone()));
+        let polling = TrackerState::Polling {
+            reason: None,
+            requests: Some(error),
+        };
+        assert_eq!(*sim.state(), polling);
+        sim.pass_answering(seconds(120), &Ok(report("done")));
+        assert_eq!(*sim.state(), TrackerState::Idle);
+    }
+}
+
+/// The most requests that were sent within a minute.
+fn most_in_a_minute(sim: &Sim) -> usize {
+    let times: Vec<Duration> = sim.sent.iter().map(|(at, _)| *at).collect();
+    let since = |from: Duration| {
+        times
+            .iter()
+            .filter(move |at| (from..from + seconds(60)).contains(*at))
+    };
+    times
+        .iter()
+        .map(|from| since(*from).count())
+        .max()
+        .unwrap_or(0)
+}
+
+#[test]
+fn whatever_a_server_sends_a_player_is_asked_for_at_most_twice_a_second() {
+    type Trouble = fn(&mut Sim);
+    let troubles: [(&str, Trouble); 4] = [
+        ("a socket that admits a gap with each publication", |sim| {
+            sim.answer_all(&Ok(report("new")));
+            for _ in 0..10 {
+                sim.publish(ORDER, "new");
+                sim.socket_is_live(false);
+            }
+        }),
+        (
+            "a store that refuses each token, and a game that renews",
+            |sim| {
+                sim.answer_all(&Err(http(401)));
+                sim.log_in();
+            },
+        ),
+        ("statuses that nobody knows", |sim| {
+            sim.answer_all(&Ok(report("new")));
+            let made_up = format!("made_up_{:?}", sim.now);
+            for order in 1..=100 {
+                sim.publish(OrderId(order), &made_up);
+            }
+        }),
+        ("errors of every kind", |sim| {
+            for n in 0.. {
+                sim.tick();
+                if sim.requests.is_empty() {
+                    break;
+                }
+                let answers = [http(500), foreign(403), RequestError::TimedOut, http(404)];
+                sim.answer(Err(answers[n % answers.len()].clone()));
+            }
+        }),
+    ];
+    let orders: Vec<OrderId> = (1..=100).map(OrderId).collect();
+    for (name, trouble) in troubles {
+        let mut sim = live_with(&orders);
+        sim.pass_answering(seconds(60), &Ok(report("new")));
+        sim.sent.clear();
+        let end = sim.now + seconds(300);
+        while sim.now < end {
+            sim.pass(Duration::from_millis(100));
+            trouble(&mut sim);
+        }
+        let most = most_in_a_minute(&sim);
+        assert!(sim.requests_sent() > 0, "{name}");
+        assert!(most <= 121, "{name}: {most} requests in a minute");
+    }
+}
+
+#[test]
 fn a_proxy_that_wants_a_password_says_nothing_about_the_order() {
     assert!(!http(407).is_refusal());
 }
