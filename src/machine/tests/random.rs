@@ -17,6 +17,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::*;
+use crate::model::error::AuthorizationError;
 use crate::model::message::{OrderCanceled, OrderDone, OrderExpired, OrderTrackingFailed};
 use crate::model::purchase::{CreatedOrder, Purchase, PurchaseId};
 
@@ -112,6 +113,10 @@ struct World {
     /// The purchases that the game of this process waits for an answer to.
     unanswered: HashMap<PurchaseId, Duration>,
     given_up: HashSet<OrderId>,
+    /// Whether a server has refused the token that the game inserted last.
+    is_token_refused: bool,
+    /// The orders whose items an answer told this process after their payment.
+    listed: HashSet<OrderId>,
 }
 
 struct ServerOrder {
@@ -119,6 +124,8 @@ struct ServerOrder {
     items: [Vec<OrderItem>; 2],
     /// The time until which answers have an empty list of items.
     empty_until: Duration,
+    /// The time until which the store does not find it.
+    hidden_until: Duration,
     /// Whether nobody has been shown its payment page yet.
     waits_for_page: bool,
     history: Vec<(Duration, String)>,
@@ -182,6 +189,8 @@ impl World {
             last_purchase: 0,
             unanswered: HashMap::new(),
             given_up: HashSet::new(),
+            is_token_refused: false,
+            listed: HashSet::new(),
         };
         for n in 0..world.random.u64(1..=4) {
             let order_id = OrderId(n + 1);
@@ -242,9 +251,14 @@ impl World {
             3 => vec![OrderItem::new("sword", 3), OrderItem::new("gems", 100)],
             _ => before.clone(),
         };
+        let hidden_until = match self.hard_chance(20) {
+            true => at + seconds(self.hard_number(55)),
+            false => Duration::ZERO,
+        };
         let order = ServerOrder {
             items: [before, after],
             empty_until: Duration::ZERO,
+            hidden_until,
             waits_for_page: false,
             history: vec![(at, "new".to_owned())],
             to_come: path.iter().map(|status| (*status).to_owned()).collect(),
@@ -288,6 +302,7 @@ impl World {
         self.is_frame_due = false;
         self.unanswered.clear();
         self.unwritten.clear();
+        self.listed.clear();
         self.is_locked = self.hard_chance(20);
         if self.is_locked {
             let process = self.process;
@@ -331,6 +346,7 @@ impl World {
         // A new token ends the pause.
         self.hold_until = self.now;
         self.tokens += 1;
+        self.is_token_refused = false;
         self.handle(Input::LogIn {
             user: token("alice", self.tokens),
             expires_in: Some(life),
@@ -582,6 +598,7 @@ impl World {
         }
         if self.now >= self.token_until {
             self.socket = None;
+            self.is_token_refused = true;
             let reason = closed(3500);
             return self.handle(Input::Ended {
                 user: alice(),
@@ -617,7 +634,13 @@ impl World {
                 ..report("done")
             });
         }
+        if self.hard_chance(10) {
+            // A firewall or a CDN answers in the store's place.
+            let status = [401, 403, 404, 502][self.hard_number(4) as usize];
+            return Err(foreign(status));
+        }
         if self.now >= self.token_until {
+            self.is_token_refused = true;
             return Err(http(401));
         }
         if self.chance(30) {
@@ -646,7 +669,7 @@ impl World {
         };
         let order = &self.server[&order_id];
         // A new order is not visible everywhere yet.
-        if self.now - order.history[0].0 < lag {
+        if self.now - order.history[0].0 < lag || self.now < order.hidden_until {
             return Err(http(404));
         }
         let status = order.status_at(self.now - lag).map(str::to_owned);
@@ -659,6 +682,9 @@ impl World {
         };
         let lacks_status = self.chance(5);
         let lacks_items = self.chance(10);
+        if is_paid && !lacks_items && !items.is_empty() {
+            self.listed.insert(order_id);
+        }
         Ok(Report {
             order_id,
             status: status
@@ -847,7 +873,10 @@ impl World {
                 self.safe.insert(order_id);
             }
             Notice::Canceled(OrderCanceled {
-                order_id, was_done, ..
+                order_id,
+                was_done,
+                items,
+                ..
             }) => {
                 assert!(
                     self.server[&order_id].has_been("canceled"),
@@ -855,6 +884,12 @@ impl World {
                 );
                 if self.granted_now.contains(&order_id) || self.safe.contains(&order_id) {
                     assert!(was_done, "seed {seed}: {order_id} was granted before");
+                }
+                // What was granted is what the game has to take back.
+                let is_listed = self.listed.contains(&order_id);
+                if was_done && (is_listed || self.granted_now.contains(&order_id)) {
+                    let granted = &self.server[&order_id].items[1];
+                    assert_eq!(items, *granted, "seed {seed}: the refund of {order_id}");
                 }
                 self.canceled_now.insert(order_id);
                 self.told_canceled.insert(order_id, was_done);
@@ -891,7 +926,16 @@ impl World {
                 self.tracked.insert(started.order_id);
             }
             Notice::PurchaseFailed(failed) => self.purchase_is_answered(failed.purchase_id),
-            Notice::AuthorizationRequired(_) => {
+            Notice::AuthorizationRequired(required) => {
+                let is_ahead = matches!(
+                    required.error,
+                    AuthorizationError::ExpiresSoon(_) | AuthorizationError::Expired
+                );
+                assert!(
+                    is_ahead || self.is_token_refused || self.hard.is_none(),
+                    "seed {seed}: no server has refused the token: {}",
+                    required.error
+                );
                 let process = self.process;
                 self.after_some(seconds(120), Event::LogIn(process));
             }
