@@ -463,26 +463,25 @@ impl Session {
         let Some(channel) = self.channels.get_mut(&*push.channel) else {
             return Ok(());
         };
+        // Each live publication is passed on. It does not wait for the history before it, which may never come. A
+        // known offset does not make it old, because the stream may have begun anew, and a publication does not
+        // name its epoch.
+        if let Some(data) = publication.data.filter(|data| is_short(data)) {
+            self.events.push_back(Event::Publication(data.to_owned()));
+        }
+        let (offset, before) = (publication.offset, channel.position.offset);
+        if offset == 0 {
+            return Ok(());
+        }
         if channel.history.is_some() {
-            // The publication does not wait for the history before it, because the history may never come.
-            let is_new = publication.offset == 0
-                || (publication.offset > channel.position.offset
-                    && channel.early.insert(publication.offset));
-            if is_new && let Some(data) = publication.data.filter(|data| is_short(data)) {
-                self.events.push_back(Event::Publication(data.to_owned()));
-            }
+            channel.early.insert(offset);
             if channel.early.len() > MAX_EARLY {
                 self.end_history(&push.channel, false);
             }
             return Ok(());
         }
-        let begins_anew = publication.offset > 0 && publication.offset < channel.position.offset;
-        if begins_anew {
-            // The stream began anew during the connection, so this publication is new, and others may be missing.
-            channel.position.offset = publication.offset - 1;
-        }
-        let is_next = channel.deliver(&publication, &mut self.events) && !begins_anew;
-        if !is_next {
+        channel.position.offset = offset;
+        if offset != before && offset != before.saturating_add(1) {
             self.events
                 .push_back(Event::Subscribed { recovered: false });
         }
@@ -495,7 +494,7 @@ fn is_short(data: &RawValue) -> bool {
 }
 
 impl Channel {
-    /// Passes a publication on unless it was seen before. Returns whether none is missing before it.
+    /// Passes a publication of the history on unless it was seen before. Returns whether none is missing before it.
     fn deliver(&mut self, publication: &Publication<'_>, events: &mut VecDeque<Event>) -> bool {
         let offset = publication.offset;
         let is_next = offset <= self.position.offset.saturating_add(1);
