@@ -28,7 +28,7 @@ pub(super) fn has_work(
 /// system is exclusive, so that observers see each notice together with the resources that it has changed.
 pub(super) fn deliver_news(world: &mut World) {
     let began = Stopwatch::new();
-    with_tracking(world, |world, tracking| {
+    take_tracking(world, |world, tracking| {
         tracking.confirm_delivered();
         tracking.pass_settings_on(world);
     });
@@ -42,7 +42,7 @@ pub(super) fn deliver_news(world: &mut World) {
             break;
         }
     }
-    with_tracking(world, |world, tracking| {
+    take_tracking(world, |world, tracking| {
         // This is read before the channel, which may hold the last notices of the task.
         let has_died = tracking.has_died();
         tracking.handle.make_room();
@@ -58,7 +58,7 @@ pub(super) fn deliver_news(world: &mut World) {
 }
 
 /// Takes the tracking out of the world for a moment, which costs more than reading it in place.
-fn with_tracking(world: &mut World, work: impl FnOnce(&mut World, &mut Tracking)) {
+fn take_tracking(world: &mut World, work: impl FnOnce(&mut World, &mut Tracking)) {
     world.resource_scope(|world, mut tracking: Mut<Tracking>| work(world, &mut tracking));
 }
 

@@ -350,6 +350,11 @@ pub enum AuthorizationError {
 
 /// Cuts a server's text to a length that fits in a log line.
 pub(crate) fn shorten(text: &str) -> String {
-    let end = text.floor_char_boundary(200);
+    cut(text, 200)
+}
+
+/// Returns at most so many bytes of the text, which end at a character's boundary.
+pub(crate) fn cut(text: &str, bytes: usize) -> String {
+    let end = text.floor_char_boundary(bytes);
     text.get(..end).unwrap_or_default().to_owned()
 }

@@ -8,7 +8,7 @@ use bevy::prelude::{Reflect, ReflectDefault, ReflectDeserialize, ReflectSerializ
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::model::error::TrackingError;
+use crate::model::error::{TrackingError, cut};
 
 /// The id of an order, which Xsolla assigns when the order is created.
 ///
@@ -83,10 +83,7 @@ impl OrderStatus {
                 Self::Canceled
             }
             _ if text.eq_ignore_ascii_case("expired") => Self::Expired,
-            _ => {
-                let end = text.floor_char_boundary(Self::MAX_OTHER_BYTES);
-                Self::Other(text.get(..end).unwrap_or_default().to_owned())
-            }
+            _ => Self::Other(cut(text, Self::MAX_OTHER_BYTES)),
         }
     }
 

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::config::XsollaConfig;
-use crate::model::error::RequestError;
+use crate::model::error::{RequestError, cut};
 use crate::model::http::{Request, Response};
 use crate::model::order::OrderId;
 use crate::model::purchase::Purchase;
@@ -138,16 +138,13 @@ pub(crate) fn body(response: Response, now: SystemTime) -> Result<Vec<u8>, Reque
 fn refusal(response: &Response, now: SystemTime) -> RequestError {
     // The body only explains the error. Without a body, the status is enough.
     let body: ErrorBody = serde_json::from_slice(&response.body).unwrap_or_default();
-    let message = body.message.map(|text| {
-        let end = text.floor_char_boundary(300);
-        text.get(..end).unwrap_or_default().to_owned()
-    });
+    let message = body.message.map(|text| cut(&text, 300));
     // In "[0401-9001]: Order not found" the message has the full code, and `errorCode` has only its last part.
     let (code, message) = match message.as_deref().and_then(split_code) {
         Some((code, text)) => (Some(code.to_owned()), Some(text.to_owned())),
         None => (body.code, message),
     };
-    let short = |text: String| text.chars().take(64).collect();
+    let short = |text: String| cut(&text, 64);
     let retry_after = response.retry_after.as_deref();
     RequestError::Status {
         status: response.status,
