@@ -72,6 +72,10 @@ fuzz target="publication" seconds="60":
     cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} corpus/{{ target }} seeds/{{ target }} \
         -- -max_total_time={{ seconds }} -dict=words.dict -max_len=4096
 
+# Change the code in one place at a time, and see the unit tests fail. Needs cargo-mutants; `0/4` is a quarter of it.
+mutants shard="0/4":
+    BEVY_XSOLLA_PURCHASES=2000 cargo mutants --in-place --shard {{ shard }} --timeout 120
+
 # Run the benchmarks, for example `just bench --bench frame`.
 bench *args:
     cargo bench {{ args }}
