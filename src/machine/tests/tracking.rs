@@ -417,3 +417,29 @@ fn an_order_that_had_no_items_when_it_was_new_is_looked_at_again_when_it_is_done
         "a paid order was granted with nothing in it"
     );
 }
+
+#[test]
+fn an_empty_list_of_a_done_order_is_waited_out_for_ten_minutes_and_then_told_as_it_is() {
+    let empty = Report {
+        items: Some(Vec::new()),
+        ..report("done")
+    };
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    sim.pass_answering(seconds(590), &Ok(empty.clone()));
+    assert_eq!(sim.grants(ORDER), 0);
+    assert_eq!(sim.statuses(), ["done"], "the game hears that it is done");
+    // The items come after all.
+    let mut late = Sim::new();
+    late.track(ORDER);
+    late.pass_answering(seconds(590), &Ok(empty.clone()));
+    late.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(late.grants(ORDER), 1);
+    // They never come.
+    sim.pass_answering(seconds(120), &Ok(empty));
+    let granted = sim.notices.iter().find_map(|notice| match notice {
+        Notice::Done(done) => Some(done.items.clone()),
+        _ => None,
+    });
+    assert_eq!(granted, Some(Vec::new()));
+}
