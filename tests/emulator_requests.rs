@@ -550,6 +550,21 @@ fn a_page_of_any_origin_may_read_every_answer_of_the_store() {
     assert_eq!(fetch(&order, ""), (401, any()));
     assert_eq!(fetch(&format!("{project}/order/1"), &token), (404, any()));
     assert_eq!(fetch(&format!("{project}/nothing"), &token), (404, any()));
+    assert_eq!(
+        fetch(&format!("{project}/items/virtual_items"), ""),
+        (200, any())
+    );
+    let catalogue = format!("{project}/items/virtual_items?limit=x");
+    assert_eq!(fetch(&catalogue, ""), (422, any()));
+    for address in [
+        "/",
+        "/v2/project/1/order/1",
+        "/api",
+        "/api/v3/x",
+        "/api/v2/project/1/x",
+    ] {
+        assert_eq!(fetch(address, ""), (404, any()), "{address}");
+    }
     let busy = Fault::status(429).retry_after(Duration::from_secs(1));
     emulator.fail_requests(busy.times(1));
     assert_eq!(fetch(&order, &token), (429, any()));

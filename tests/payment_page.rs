@@ -128,9 +128,19 @@ fn the_page_shows_the_order_and_lets_nothing_from_outside_in() {
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     let kind = page.header("content-type");
     assert_eq!(kind, Some("text/html; charset=utf-8"));
-    for outside in ["http://", "https://", "<script", "style=", "//cdn"] {
+    for outside in ["http://", "https://", "<script>", "style=", "//cdn"] {
         assert!(!page.body.contains(outside), "{outside}");
     }
+    // Games may show it in a frame.
+    assert!(!policy.contains("frame-ancestors"), "{policy}");
+    assert_eq!(page.header("x-frame-options"), None);
+    let script = page.body.split_once("<script src=\"").expect("a script").1;
+    let script = open(&emulator, script.split('"').next().unwrap());
+    let kind = script.header("content-type");
+    assert_eq!(
+        (script.status, kind),
+        (200, Some("text/javascript; charset=utf-8"))
+    );
 
     let style = open(&emulator, "/paystation4/page.css");
     assert_eq!(
@@ -400,6 +410,88 @@ fn sandbox_orders_have_a_page_of_their_own() {
         assert!(!page.body.contains(badge));
         let sandbox = format!("/sandbox/paystation4/?token={token}");
         assert_eq!(open(&emulator, &sandbox).status, 404);
+    }
+}
+
+#[test]
+fn the_page_says_of_each_attempt_what_pay_station_says() {
+    let (emulator, alice) = shop();
+    let (order, path) = order(&emulator, &alice);
+    let said = |page: &Response| {
+        let message = page.body.split_once("data-message=\"")?.1;
+        let message = message.split('"').next()?.replace("&quot;", "\"");
+        let message: Value = serde_json::from_str(&message).expect("JSON");
+        let info = &message["paymentInfo"];
+        assert!(info["invoice"].is_u64() && info["invoice"] != order.0);
+        assert!(info["userId"].is_string());
+        Some(info["status"].as_str()?.to_owned())
+    };
+    assert_eq!(said(&open(&emulator, &path)), None);
+    for (button, status) in [
+        ("decline", "troubled"),
+        ("pay-slowly", "invoice"),
+        ("pay", "delivering"),
+    ] {
+        let page = press(&emulator, &path, button);
+        assert_eq!(said(&page).as_deref(), Some(status), "{button}");
+    }
+    for (status, expected) in [
+        ("done", Some("done")),
+        ("canceled", Some("troubled")),
+        ("expired", Some("troubled")),
+        ("on_hold", None),
+    ] {
+        emulator.set_status(order, status);
+        assert_eq!(said(&open(&emulator, &path)).as_deref(), expected);
+    }
+}
+
+#[test]
+fn a_button_leads_back_to_the_game_with_what_has_become_of_the_payment() {
+    let (emulator, _) = shop();
+    let body = json!({"settings": {
+        "return_url": "https://game.example/play?level=3#top",
+        "ui": {"is_three_ds_independent_windows": true, "theme": "dark"},
+    }});
+    let answer = create(&emulator, "payment/item/sword", &body).json();
+    let path = format!("/paystation4/?token={}", answer["token"].as_str().unwrap());
+    let back = |page: &Response| {
+        let link = page
+            .body
+            .split_once("<a class=\"back\" href=\"")
+            .expect("a link")
+            .1;
+        let link = link.split('"').next().unwrap().replace("&amp;", "&");
+        link.strip_prefix("https://game.example/play?level=3&user_id=")
+            .and_then(|rest| rest.strip_suffix("#top"))
+            .expect("the address and what was in it")
+            .to_owned()
+    };
+    let left = back(&open(&emulator, &path));
+    assert!(!left.contains('&'), "nobody has tried to pay: {left}");
+    let paid = back(&press(&emulator, &path, "pay"));
+    let rest = paid.strip_prefix(&format!("{left}&invoice_id=")).unwrap();
+    let (invoice, status) = rest.split_once('&').unwrap();
+    assert!(invoice.parse::<u64>().is_ok(), "{invoice}");
+    assert_eq!(status, "status=delivering");
+
+    for settings in [json!({}), json!(null), json!({"return_url": null})] {
+        let body = json!({"settings": settings});
+        let answer = create(&emulator, "payment/item/sword", &body).json();
+        let path = format!("/paystation4/?token={}", answer["token"].as_str().unwrap());
+        assert!(!open(&emulator, &path).body.contains("<a "));
+    }
+    for settings in [
+        json!({"return_url": "nowhere"}),
+        json!({"return_url": 7}),
+        json!("x"),
+    ] {
+        let answer = create(
+            &emulator,
+            "payment/item/sword",
+            &json!({"settings": settings}),
+        );
+        assert_eq!(answer.status, 422, "{settings}");
     }
 }
 

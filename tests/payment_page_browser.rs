@@ -109,6 +109,15 @@ fn driver() -> Result<PathBuf, &'static str> {
 impl Browser {
     /// `None` where the test is to be skipped.
     fn start(emulator: &XsollaEmulator, screen: Screen) -> Option<Self> {
+        Self::launch(emulator, screen, false)
+    }
+
+    /// The same, with scripts on.
+    fn start_with_scripts(emulator: &XsollaEmulator, screen: Screen) -> Option<Self> {
+        Self::launch(emulator, screen, true)
+    }
+
+    fn launch(emulator: &XsollaEmulator, screen: Screen, has_scripts: bool) -> Option<Self> {
         let found = chromium().and_then(|chromium| Ok((chromium, driver()?)));
         let (chromium, driver) = interop::found(found)?;
         let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +142,7 @@ impl Browser {
             "height": screen.height,
             "isPhone": screen.is_phone,
             "isDark": screen.is_dark,
+            "hasScripts": has_scripts,
             "origin": emulator.store_url().trim_end_matches("api"),
         }));
         Some(browser)
@@ -157,6 +167,21 @@ impl Browser {
     #[track_caller]
     fn click(&mut self, button: &str) {
         self.command(json!({"command": "click", "button": button}));
+    }
+
+    #[track_caller]
+    fn click_in_frame(&mut self, button: &str) {
+        self.command(json!({"command": "clickInFrame", "button": button}));
+    }
+
+    /// What the page in the frame has posted, once it has this in it.
+    #[track_caller]
+    fn posted(&mut self, text: &str) -> Vec<Value> {
+        let posted = self.command(json!({"command": "posted", "text": text}));
+        let messages = posted.as_array().unwrap().iter();
+        let messages = messages.map(|message| message.as_str().expect("text"));
+        let messages = messages.map(|message| serde_json::from_str(message).expect("JSON"));
+        messages.collect()
     }
 
     #[track_caller]
@@ -343,6 +368,68 @@ fn a_sandbox_order_is_paid_on_the_sandbox_page() {
     let wrong = format!("{}?token={token}", emulator.payment_page_url());
     assert_eq!(browser.open(&wrong), 404);
     browser.see("This is a sandbox payment");
+}
+
+#[test]
+fn a_page_in_a_frame_posts_what_pay_station_posts() {
+    let (emulator, mut game, order, url) = shop_with_an_order();
+    let Some(mut browser) = Browser::start_with_scripts(&emulator, DESKTOP) else {
+        return;
+    };
+    // Another origin. It is on the loopback too, because browsers keep pages from elsewhere away from there.
+    let elsewhere = XsollaEmulator::start();
+    browser.open(&elsewhere.store_url());
+    browser.command(json!({"command": "frame", "url": url}));
+    browser.posted("widget-detection");
+    browser.click_in_frame("Decline the card");
+    browser.posted("troubled");
+    browser.click_in_frame("Pay 30 USD");
+    game.wait_until_granted(order);
+    let posted = browser.posted(r#""done""#);
+    browser.click_in_frame("Back to the game");
+    let closing = browser.posted("close");
+    assert_eq!(
+        closing.last().unwrap(),
+        &json!({"command": "close", "data": {}})
+    );
+    assert_eq!(
+        posted[0],
+        json!({"command": "widget-detection", "data": {}})
+    );
+    let mut statuses: Vec<_> = posted
+        .iter()
+        .filter(|message| message["command"] == "status")
+        .map(|message| message["data"]["paymentInfo"]["status"].as_str().unwrap())
+        .collect();
+    // The page reloads itself until the order is done.
+    statuses.dedup();
+    assert_eq!(statuses, ["troubled", "delivering", "done"]);
+}
+
+#[test]
+fn a_page_in_a_tab_leads_back_to_the_game() {
+    let (emulator, _, other, _) = shop_with_an_order();
+    let Some(mut browser) = Browser::start_with_scripts(&emulator, PHONE) else {
+        return;
+    };
+    let token = emulator.token("alice");
+    let route = "payment/item/potion";
+    // Another page of the emulator's stands for the game's.
+    let game = emulator.payment_url(other).unwrap();
+    let body = json!({"settings": {"return_url": game}}).to_string();
+    let answer = emulator_client::request(&emulator, "POST", route, Some(&token), &body).json();
+    let order = OrderId(answer["order_id"].as_u64().unwrap());
+    browser.open(&emulator.payment_url(order).unwrap());
+    browser.assert_looks_well("way-back");
+    browser.command(json!({"command": "follow", "link": "Back to the game"}));
+    let at = browser.command(json!({"command": "address"}));
+    assert!(
+        at.as_str()
+            .unwrap()
+            .starts_with(&format!("{game}&user_id=")),
+        "{at}"
+    );
+    browser.assert_content();
 }
 
 /// Every state of the page, with an order as long as they come.

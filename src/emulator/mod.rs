@@ -78,7 +78,8 @@
 //! an earlier run; [`set_next_order_id`](XsollaEmulator::set_next_order_id) sets them.
 //!
 //! A game in a browser may use the REST API from any origin. As with Xsolla's store it may send the headers
-//! `Authorization` and `Content-Type` and none of its own, and it cannot read the headers of answers.
+//! `Authorization` and `Content-Type` and none of its own. It cannot read the headers of answers, and so not
+//! `Retry-After`.
 //!
 //! The socket keeps the rules of the servers that Xsolla runs, so a client that breaks them is found
 //! out: it wants a pong for each ping and none without (3012, 3501), closes on a malformed frame
@@ -93,6 +94,15 @@
 //! [`payment_url`](XsollaEmulator::payment_url) is its address for an order; a shop that creates orders
 //! itself adds the token to [`payment_page_url`](XsollaEmulator::payment_page_url). Tests that need
 //! no browser post the buttons' forms, or move the order by code as above.
+//!
+//! Any page may show it in a frame. As Pay Station does, it posts messages to the window that shows it in a
+//! frame or has opened it, each of them JSON as text: `{"command":"widget-detection","data":{}}` when it is
+//! loaded, `{"command":"status","data":{"paymentInfo":{"status":"done","invoice":1234567890,"userId":"…"}}}`
+//! with the statuses `invoice` (the payment is under way), `delivering`, `done` and `troubled`, and in a frame
+//! `{"command":"close","data":{}}` when the player wants to go back. It reloads itself while something is
+//! under way, and then repeats them. Outside of a frame a button leads back to the order's
+//! `settings.return_url`, to which it adds `user_id`, and `invoice_id` and `status` once the player has tried to
+//! pay.
 //!
 //! `cargo run --example emulator` runs the emulator alone, for any client.
 //!

@@ -1,11 +1,13 @@
-//! The payment page as HTML. It has forms, no scripts, and nothing from outside.
+//! The payment page as HTML. It has forms, works without its script, and has nothing from outside.
 
 use std::fmt::{self, Display, Write};
 
 use hyper::StatusCode;
 use rust_decimal::Decimal;
+use url::Url;
 
-use super::paths;
+use super::{handover, paths};
+use crate::emulator::world::accounts::Account;
 use crate::emulator::world::order::{Line, Order};
 use crate::emulator::world::payment::{Action, Attempt};
 use crate::model::order::OrderId;
@@ -46,8 +48,10 @@ pub(crate) fn problem_page(
          <p class=\"code\">{}</p>\n\
          <h1>{title}</h1>\n\
          <p>{text}</p>\n\
+         {back}\
          </main>\n",
-        status.as_u16()
+        status.as_u16(),
+        back = back(None),
     );
     document(title, "", is_sandbox, &main)
 }
@@ -55,7 +59,7 @@ pub(crate) fn problem_page(
 pub(crate) fn order_page(
     id: OrderId,
     order: &Order,
-    player: &str,
+    player: &Account,
     token: &str,
     is_sandbox: bool,
 ) -> String {
@@ -72,7 +76,7 @@ pub(crate) fn order_page(
     let items: String = order.lines.iter().map(item).collect();
     let (tone, outcome, detail) = outcome(order);
     let main = format!(
-        "<main class=\"card\" data-order=\"{id}\" data-status=\"{status}\">\n\
+        "<main class=\"card\" data-order=\"{id}\" data-status=\"{status}\"{message}>\n\
          <h1>{total}</h1>\n\
          <p class=\"order\">Order <span class=\"id\">{id}</span> of {player}</p>\n\
          <ul class=\"items\">\n{items}</ul>\n\
@@ -82,14 +86,17 @@ pub(crate) fn order_page(
          <span>{detail}</span>\n\
          </div>\n\
          {form}\
+         {back}\
          </main>\n",
+        message = message(id, order, player),
         status = Escaped(status),
         total = Escaped(&total),
-        player = Escaped(player),
+        player = Escaped(&player.name),
         steps = steps(order),
         outcome = Escaped(outcome),
         detail = Escaped(detail),
         form = form(order, &total, token),
+        back = back(handover::return_url(id, order, player)),
     );
     document(&format!("{outcome} · {total}"), &head, is_sandbox, &main)
 }
@@ -110,6 +117,7 @@ fn document(title: &str, head: &str, is_sandbox: bool, main: &str) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <link rel=\"icon\" href=\"data:,\">\n\
          <link rel=\"stylesheet\" href=\"{base}page.css\">\n\
+         <script src=\"{base}page.js\" defer></script>\n\
          {head}\
          </head>\n\
          <body>\n\
@@ -265,6 +273,23 @@ fn form(order: &Order, total: &str, token: &str) -> String {
     }
     let token = Escaped(token);
     format!("<form method=\"post\" action=\"?token={token}\">\n{buttons}</form>\n")
+}
+
+/// The message that the script posts, as an attribute.
+fn message(id: OrderId, order: &Order, player: &Account) -> String {
+    match handover::status_message(id, order, player) {
+        Some(message) => format!(" data-message=\"{}\"", Escaped(message)),
+        None => String::new(),
+    }
+}
+
+/// The way back to the game. Without an address to go to, only the script shows it, in a frame.
+fn back(return_url: Option<Url>) -> String {
+    const TEXT: &str = "Back to the game";
+    match return_url {
+        Some(url) => format!("<a class=\"back\" href=\"{}\">{TEXT}</a>\n", Escaped(url)),
+        None => format!("<button type=\"button\" class=\"back\" hidden>{TEXT}</button>\n"),
+    }
 }
 
 #[cfg(test)]

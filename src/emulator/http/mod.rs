@@ -4,6 +4,7 @@ mod answer;
 mod cors;
 mod error_body;
 mod faults;
+mod handover;
 mod html;
 mod order_body;
 mod page;

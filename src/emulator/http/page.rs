@@ -15,14 +15,16 @@ use crate::emulator::world::tokens::Denied;
 use crate::model::order::OrderId;
 
 const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 
+/// Any page may show this one in a frame, as it may show Pay Station.
 fn headers() -> [(HeaderName, HeaderValue); 4] {
     [
         (
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(
-                "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
-             base-uri 'none'; frame-ancestors 'none'",
+                "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; \
+             form-action 'self'; base-uri 'none'",
             ),
         ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -99,7 +101,15 @@ pub(crate) fn answer(shared: &Shared, parts: &Parts, body: &[u8], is_sandbox: bo
 }
 
 pub(crate) fn style() -> Answer {
-    let mut answer = with_type(StatusCode::OK, "text/css; charset=utf-8", STYLE);
+    file("text/css; charset=utf-8", STYLE)
+}
+
+pub(crate) fn script() -> Answer {
+    file("text/javascript; charset=utf-8", SCRIPT)
+}
+
+fn file(content_type: &'static str, content: &'static str) -> Answer {
+    let mut answer = with_type(StatusCode::OK, content_type, content);
     // A page that refreshes itself does not fetch it each time, and the next emulator on this port is not given
     // an old one.
     let briefly = HeaderValue::from_static("max-age=30");
@@ -135,8 +145,7 @@ fn find(state: &State, query: &str, is_sandbox: bool) -> Result<(OrderId, String
 fn show(state: &State, query: &str, is_sandbox: bool) -> Result<Answer, Problem> {
     let (order_id, token) = find(state, query, is_sandbox)?;
     let order = state.orders.get(&order_id).ok_or(UNKNOWN_TOKEN)?;
-    let player = state.accounts.get(order.account);
-    let player = player.map_or("", |account| account.name.as_str());
+    let player = state.accounts.get(order.account).ok_or(UNKNOWN_TOKEN)?;
     let page = html::order_page(order_id, order, player, &token, is_sandbox);
     Ok(html_answer(StatusCode::OK, page))
 }

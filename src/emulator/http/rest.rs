@@ -4,6 +4,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use url::Url;
 
 use super::answer::{Answer, json};
 use super::error_body::Refusal;
@@ -31,6 +32,14 @@ struct Purchase {
     quantity: Option<u64>,
     items: Option<Vec<CartLine>>,
     sandbox: Option<bool>,
+    settings: Option<PageSettings>,
+}
+
+/// The settings of the payment page. Themes and `is_three_ds_independent_windows` make no difference here.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PageSettings {
+    return_url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +165,11 @@ fn pay(
     purchase: &Purchase,
 ) -> Result<Answer, Refusal> {
     let is_sandbox = purchase.sandbox.unwrap_or_default();
-    let (order_id, token) = state.order_for_money(account, lines, is_sandbox)?;
+    let settings = purchase.settings.as_ref();
+    let return_url = settings.and_then(|settings| settings.return_url.as_deref());
+    let return_url = return_url.map(Url::parse).transpose();
+    let return_url = return_url.map_err(|_| Refusal::BAD_INPUT)?;
+    let (order_id, token) = state.order_for_money(account, lines, is_sandbox, return_url)?;
     ok(&json!({"order_id": order_id, "token": token}))
 }
 

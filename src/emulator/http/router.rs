@@ -16,25 +16,26 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match (request.method(), segments.as_slice()) {
         (&Method::GET, ["connection", "websocket"]) => Ok(upgrade::answer(request, &shared).await),
-        (_, ["api", route @ ..]) => {
-            let mut answer = if cors::is_preflight(&request) {
-                cors::preflight()
-            } else {
-                api(request, &shared, route).await?
-            };
-            cors::allow(&mut answer);
-            Ok(answer)
-        }
         (_, ["paystation4", page @ ..]) => Ok(payment_page(request, &shared, page, false).await),
         (_, ["sandbox", "paystation4", page @ ..]) => {
             Ok(payment_page(request, &shared, page, true).await)
         }
-        _ => Ok(no_such_page()),
+        // Whatever else is asked for is asked of the store, so that a game in a browser can tell a wrong address
+        // from a network that is down.
+        (_, path) => {
+            let mut answer = if cors::is_preflight(&request) {
+                cors::preflight()
+            } else {
+                store(request, &shared, path).await?
+            };
+            cors::allow(&mut answer);
+            Ok(answer)
+        }
     }
 }
 
-async fn api(request: Request<Incoming>, shared: &Shared, route: &[&str]) -> Result<Answer, Cut> {
-    let ["v2", "project", project, route @ ..] = route else {
+async fn store(request: Request<Incoming>, shared: &Shared, path: &[&str]) -> Result<Answer, Cut> {
+    let ["api", "v2", "project", project, route @ ..] = path else {
         return Ok(no_such_page());
     };
     let (parts, body) = request.into_parts();
@@ -63,6 +64,7 @@ async fn payment_page(
             }
         }
         ["page.css"] => page::style(),
+        ["page.js"] => page::script(),
         _ => no_such_page(),
     }
 }

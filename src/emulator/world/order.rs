@@ -84,6 +84,18 @@ impl Order {
         }
     }
 
+    /// The status of the payment in Pay Station's words; `None` before the player has tried to pay, and where Pay
+    /// Station has no word for it.
+    pub(crate) fn payment_status(&self) -> Option<&'static str> {
+        match (self.status(), self.payment.attempt) {
+            ("new", Attempt::UnderWay) => Some("invoice"),
+            ("new", Attempt::Declined) | ("canceled" | "expired", _) => Some("troubled"),
+            ("paid", _) => Some("delivering"),
+            ("done", _) => Some("done"),
+            _ => None,
+        }
+    }
+
     /// The price of all items together in real money.
     pub(crate) fn total(&self) -> Option<Price> {
         let mut total: Option<Price> = None;

@@ -1,10 +1,14 @@
 //! The payment of an order, and the actions of a player.
 
+use url::Url;
+
 #[derive(Default)]
 pub(crate) struct Payment {
     /// The token that opens the order's payment page; `None` for an order that has no page.
     pub(crate) token: Option<String>,
     pub(crate) is_sandbox: bool,
+    /// The address at which the player goes on after the payment page.
+    pub(crate) return_url: Option<Url>,
     pub(crate) attempt: Attempt,
 }
 

@@ -1,5 +1,7 @@
 //! The rules for the orders that a shop creates: items, prices and balances.
 
+use url::Url;
+
 use super::accounts::AccountId;
 use super::order::Line;
 use super::state::State;
@@ -34,6 +36,7 @@ impl State {
         account: AccountId,
         lines: Vec<Line>,
         is_sandbox: bool,
+        return_url: Option<Url>,
     ) -> Result<(OrderId, String), Refused> {
         if lines
             .iter()
@@ -45,6 +48,7 @@ impl State {
         let token = self.issue_payment_token(order_id);
         if let Some(order) = self.orders.get_mut(&order_id) {
             order.payment.is_sandbox = is_sandbox;
+            order.payment.return_url = return_url;
         }
         Ok((order_id, token))
     }

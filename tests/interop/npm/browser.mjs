@@ -1,6 +1,6 @@
 // A real browser, moved by tests/payment_page_browser.rs: a JSON command a line on standard input, and
 // for each a JSON answer a line on standard output. The first command launches; the end of the input
-// closes. Scripts are off: the page has to work without.
+// closes. Scripts are off, unless the launch turns them on: the page has to work without.
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
@@ -10,7 +10,7 @@ let page;
 const complaints = [];
 
 const commands = {
-  async launch({ executable, profile, width, height, isPhone, isDark, origin }) {
+  async launch({ executable, profile, width, height, isPhone, isDark, hasScripts, origin }) {
     context = await chromium.launchPersistentContext(profile, {
       executablePath: executable,
       headless: true,
@@ -27,7 +27,7 @@ const commands = {
       hasTouch: isPhone,
       deviceScaleFactor: isPhone ? 2 : 1,
       colorScheme: isDark ? 'dark' : 'light',
-      javaScriptEnabled: false,
+      javaScriptEnabled: hasScripts,
     });
     context.setDefaultTimeout(TIMEOUT);
     page = context.pages()[0] ?? (await context.newPage());
@@ -41,7 +41,28 @@ const commands = {
     const response = await page.goto(url);
     return response?.status() ?? null;
   },
+  // Shows the page in a frame over another, which notes what it posts. That one is not of the emulator's origin.
+  frame: ({ url }) =>
+    page.evaluate((url) => {
+      window.posted = [];
+      window.addEventListener('message', (event) => {
+        const isOurs = event.source === document.querySelector('iframe').contentWindow;
+        if (isOurs && event.origin === new URL(url).origin) window.posted.push(event.data);
+      });
+      const frame = document.body.appendChild(document.createElement('iframe'));
+      frame.style = 'width: 90vw; height: 90vh';
+      frame.src = url;
+    }, url),
+  clickInFrame: ({ button }) =>
+    page.frameLocator('iframe').getByRole('button', { name: button, exact: true }).click(),
+  // What was posted so far, once it has this in it.
+  posted: async ({ text }) => {
+    await page.waitForFunction((text) => window.posted.some((message) => message.includes(text)), text);
+    return page.evaluate(() => window.posted);
+  },
   click: ({ button }) => page.getByRole('button', { name: button, exact: true }).click(),
+  follow: ({ link }) => page.getByRole('link', { name: link, exact: true }).click(),
+  address: () => page.url(),
   press: ({ key }) => page.keyboard.press(key),
   // The page refreshes itself: nobody reloads it here.
   see: ({ text }) => page.getByText(text, { exact: true }).first().waitFor(),
@@ -78,7 +99,7 @@ function look() {
     const [a, b] = [rgb(getComputedStyle(element).color), ground(element)].map(luminance);
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   });
-  const boxes = [...document.querySelectorAll('button')].map((b) => b.getBoundingClientRect());
+  const boxes = [...document.querySelectorAll('button:not([hidden]), a')].map((b) => b.getBoundingClientRect());
   const outside = [...document.body.querySelectorAll('*')].filter((element) => {
     const box = element.getBoundingClientRect();
     return box.left < -0.5 || box.right > window.innerWidth + 0.5;
