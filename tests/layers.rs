@@ -1,811 +1,394 @@
 //! The layout of `src/`: its rooms, and what each of them may use.
 //!
-//! These tests read `src/**/*.rs` as text and look at the paths that begin with `crate`, `self`, `super`
-//! or the name of a child module, at the words that the rooms without input and output must not have,
-//! and at the conditions in `cfg`. A path is followed through `use` to the file that has the thing.
-//!
-//! What they cannot see:
+//! A path counts as a use of the file that it leads to, and is followed through the imports on its way. Tests are
+//! passed over, except for their `cfg` conditions. What is not seen:
 //! - method calls, trait implementations and macros, which need no path to another file;
 //! - which names a glob brings in: `use super::*` counts as a use of the parent's file and no other;
-//! - that a module within a file is one: its `super` is taken for the file's;
-//! - code that is compiled for tests only, which is passed over except for its `cfg` conditions;
-//! - whether a `cfg` holds: every other file counts, on every platform and with every feature;
-//! - files outside `src/`.
+//! - which files `#[path]` and `include!` bring in;
+//! - whether a `cfg` holds: every file counts, on every platform and with every feature.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::string_slice,
     reason = "a test fails by a panic"
 )]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use proc_macro2::{TokenStream, TokenTree};
+
 /// Each room, and the rooms that it may use. `lib.rs` may use all of them.
-const ROOMS: [(&str, &[&str]); 9] = [
-    ("model", &[]),
-    ("wire", &["model"]),
-    ("centrifuge", &["model"]),
-    ("machine", &["model"]),
-    ("platform", &["model"]),
-    ("ledger", &["model", "platform"]),
-    (
-        "tracker",
-        &[
-            "ledger",
-            "platform",
-            "machine",
-            "centrifuge",
-            "wire",
-            "model",
-        ],
-    ),
-    (
-        "game",
-        &["tracker", "platform", "ledger", "machine", "model"],
-    ),
-    ("emulator", &["model"]),
+const ROOMS: [(&str, &str); 9] = [
+    ("model", ""),
+    ("wire", "model"),
+    ("centrifuge", "model"),
+    ("machine", "model"),
+    ("platform", "model"),
+    ("ledger", "model platform"),
+    ("tracker", "model wire centrifuge machine platform ledger"),
+    ("game", "model machine platform ledger tracker"),
+    ("emulator", "model"),
 ];
 
 /// The rooms that know neither an app, nor a runtime, nor a clock.
 const PURE: [&str; 4] = ["model", "wire", "centrifuge", "machine"];
+
+/// What the pure rooms must not name, nor any path with `now`.
+const IMPURE: [&str; 11] = [
+    "App", "Commands", "Instant", "Res", "ResMut", "World", "elapsed", "fs", "net", "thread",
+    "tokio",
+];
 
 /// Where the sources of a platform are chosen.
 const PLATFORM_FILES: [&str; 2] = ["platform/mod.rs", "ledger/mod.rs"];
 
 #[test]
 fn the_rooms_of_the_crate_use_only_what_they_may() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut breaches = misplaced(&entries(&src));
-    let mut sources = Vec::new();
-    read_all(&src, "", &mut sources);
-    breaches.extend(Crate::read(sources).breaches());
-    assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
+    let mut sources = Sources::default();
+    sources.read_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "");
+    let breaches = sources.breaches();
+    assert!(breaches.is_empty(), "{breaches:#?}");
 }
 
-fn entries(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string();
-    let mut names: Vec<String> = entries.map(|entry| name(entry).unwrap()).collect();
-    names.sort();
-    names
+/// A module, by its names from the crate's root, and the file that it stands in.
+#[derive(Clone)]
+struct Place {
+    module: Vec<String>,
+    file: String,
 }
 
-/// The sources in a folder, by their paths within `src`.
-fn read_all(folder: &Path, within: &str, sources: &mut Vec<(String, String)>) {
-    for name in entries(folder) {
-        let path = folder.join(&name);
-        let name = format!("{within}{name}");
-        if path.is_dir() {
-            read_all(&path, &format!("{name}/"), sources);
-        } else if name.ends_with(".rs") {
-            sources.push((name, fs::read_to_string(path).unwrap()));
-        }
+impl Place {
+    fn room(&self) -> &str {
+        self.file.split('/').next().unwrap()
     }
-}
 
-/// What is in `src` besides `lib.rs` and the rooms, and which rooms are not.
-fn misplaced(entries: &[String]) -> Vec<String> {
-    let rooms = || ROOMS.iter().map(|(room, _)| *room);
-    let is_known = |name: &&String| *name == "lib.rs" || rooms().any(|room| room == *name);
-    let loose = entries.iter().filter(|name| !is_known(name));
-    let missing = rooms().filter(|room| !entries.iter().any(|name| name == room));
-    loose
-        .map(|name| format!("src/{name}: it is neither lib.rs nor a room"))
-        .chain(missing.map(|room| format!("src/{room}: there is no such room")))
-        .collect()
-}
-
-/// A word, a string with its quotes, `::`, or any other character.
-struct Token {
-    text: String,
-    line: usize,
-}
-
-impl Token {
-    fn is_word(&self) -> bool {
-        self.text
-            .starts_with(|c: char| c == '_' || c.is_alphabetic())
+    /// The rooms that its room may use.
+    fn below(&self) -> Option<&'static str> {
+        let room = ROOMS.iter().find(|(room, _)| *room == self.room());
+        room.map(|(_, below)| *below)
     }
-}
-
-/// A source without its comments, lifetimes, literal characters and raw strings.
-fn tokens(source: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let (mut rest, mut line) = (source, 1);
-    while let Some(first) = rest.chars().next() {
-        let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if let Some(length) = raw_string_length(rest) {
-            length
-        } else if first == '\'' {
-            quote_length(rest)
-        } else {
-            let length = token_length(rest, first);
-            if !first.is_whitespace() {
-                let text = rest[..length].to_owned();
-                tokens.push(Token { text, line });
-            }
-            length
-        };
-        line += rest[..length].matches('\n').count();
-        rest = &rest[length..];
-    }
-    tokens
-}
-
-fn token_length(rest: &str, first: char) -> usize {
-    let is_in_word = |c: char| c == '_' || c.is_alphanumeric();
-    if is_in_word(first) {
-        rest.find(|c| !is_in_word(c)).unwrap_or(rest.len())
-    } else if first == '"' {
-        let mut is_escaped = false;
-        let end = rest[1..].find(|c| {
-            let is_end = c == '"' && !is_escaped;
-            is_escaped = c == '\\' && !is_escaped;
-            is_end
-        });
-        end.map_or(rest.len(), |end| end + 2)
-    } else if rest.starts_with("::") {
-        2
-    } else {
-        first.len_utf8()
-    }
-}
-
-fn raw_string_length(rest: &str) -> Option<usize> {
-    let prefix = ["r", "br", "cr"]
-        .into_iter()
-        .find(|p| rest.starts_with(p))?;
-    let quoted = rest[prefix.len()..].trim_start_matches('#');
-    let hashes = rest.len() - prefix.len() - quoted.len();
-    let text = quoted.strip_prefix('"')?;
-    let end = format!("\"{}", "#".repeat(hashes));
-    let before = rest.len() - text.len();
-    Some(
-        text.find(&end)
-            .map_or(rest.len(), |at| before + at + end.len()),
-    )
-}
-
-/// A literal character, or the quote of a lifetime and its name.
-fn quote_length(rest: &str) -> usize {
-    let mut chars = rest.char_indices().skip(1);
-    match (chars.next(), chars.next()) {
-        // The end may not be the character that is escaped.
-        (Some((_, '\\')), Some((at, c))) => {
-            let from = at + c.len_utf8();
-            rest[from..]
-                .find('\'')
-                .map_or(rest.len(), |end| from + end + 1)
-        }
-        (Some(_), Some((at, '\''))) => at + 1,
-        _ => 1 + token_length(&rest[1..], rest[1..].chars().next().unwrap_or(' ')),
-    }
-}
-
-/// The index after the group that opens at this index.
-fn after_group(tokens: &[Token], open: usize) -> usize {
-    let mut depth = 0;
-    for (i, token) in tokens.iter().enumerate().skip(open) {
-        match token.text.as_str() {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return i + 1;
-        }
-    }
-    tokens.len()
-}
-
-fn is_at(tokens: &[Token], i: usize, words: &[&str]) -> bool {
-    let there = tokens.get(i..i + words.len());
-    there.is_some_and(|there| there.iter().map(|token| &token.text).eq(words))
-}
-
-/// Takes out what is compiled for tests only; gives the names of the modules among it that are files.
-fn take_out_tests(tokens: &mut Vec<Token>) -> Vec<String> {
-    let mut files = Vec::new();
-    let mut i = 0;
-    while i < tokens.len() {
-        let is_test = is_at(tokens, i, &["#", "[", "cfg", "(", "test", ")"])
-            || is_at(tokens, i, &["#", "[", "cfg", "(", "all", "(", "test", ","]);
-        if !is_test {
-            i += 1;
-            continue;
-        }
-        let mut end = i;
-        while is_at(tokens, end, &["#"]) {
-            end = after_group(tokens, end + 1);
-        }
-        // At its beginning an item may have its visibility.
-        let begins_with = |word| (end..end + 5).find(|&i| is_at(tokens, i, &[word]));
-        let is_use = begins_with("use").is_some();
-        if let Some(keyword) = begins_with("mod")
-            && is_at(tokens, keyword + 2, &[";"])
-        {
-            files.push(tokens[keyword + 1].text.clone());
-        }
-        // An item ends with a semicolon, or with its body.
-        while let Some(token) = tokens.get(end)
-            && token.text != ";"
-        {
-            let is_body = token.text == "{" && !is_use;
-            end = match token.text.as_str() {
-                "(" | "[" | "{" => after_group(tokens, end),
-                _ => end + 1,
-            };
-            if is_body {
-                end -= 1;
-                break;
-            }
-        }
-        tokens.drain(i..(end + 1).min(tokens.len()));
-    }
-    files
 }
 
 /// A path that stands in a source.
-struct Reference {
-    /// The module that it stands in, from the root.
-    module: Vec<String>,
-    path: Vec<String>,
+struct Use {
+    place: Place,
     line: usize,
-    /// The name that a `use` gives to the thing; `*` for everything that is there.
-    name: Option<String>,
-    /// Whether it is a `pub use`.
+    path: Vec<String>,
     is_public: bool,
 }
 
-/// Every `use`, and every other path of at least two names.
-fn references(module: &[String], tokens: &[Token]) -> Vec<Reference> {
-    let mut references = Vec::new();
-    let reference = |path: Vec<String>, line| Reference {
-        module: module.to_vec(),
-        path,
-        line,
-        name: None,
-        is_public: false,
-    };
-    let mut i = 0;
-    while let Some(token) = tokens.get(i) {
-        i += 1;
-        // Not `use<'a>`, which is no import.
-        if token.text == "use" && !is_at(tokens, i, &["<"]) {
-            let is_public = is_public(tokens, i - 1);
-            imports(tokens, &mut i, &[], &mut |path, name, line| {
-                references.push(Reference {
-                    name: Some(name),
-                    is_public,
-                    ..reference(path, line)
-                });
-            });
-            continue;
-        }
-        // Attributes name functions in strings.
-        let names = token.text.trim_matches('"').split("::");
-        let mut path: Vec<String> = names.map(str::to_owned).collect();
-        while let [colons, name, ..] = &tokens[i..]
-            && colons.text == "::"
-            && name.is_word()
-        {
-            path.push(name.text.clone());
-            i += 2;
-        }
-        if path.len() > 1 && token.text != "::" {
-            references.push(reference(path, token.line));
+#[derive(Default)]
+struct Sources {
+    files: BTreeMap<Vec<String>, Place>,
+    uses: Vec<Use>,
+    /// The indices of the uses that a `use` gives a name, by the module and that name.
+    imports: BTreeMap<Vec<String>, Vec<usize>>,
+    breaches: BTreeSet<String>,
+}
+
+impl Sources {
+    fn read_folder(&mut self, folder: &Path, within: &str) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let file = format!("{within}{}", path.file_name().unwrap().to_str().unwrap());
+            if path.is_dir() {
+                self.read_folder(&path, &format!("{file}/"));
+            } else {
+                self.read(&file, &fs::read(path).unwrap());
+            }
         }
     }
-    references
-}
 
-fn is_public(tokens: &[Token], keyword: usize) -> bool {
-    let before = tokens[..keyword]
-        .iter()
-        .rev()
-        .map(|token| token.text.as_str());
-    let mut before = before.skip_while(|text| *text != "pub" && !["}", ";", "]"].contains(text));
-    before.next() == Some("pub")
-}
+    fn read(&mut self, file: &str, source: &[u8]) {
+        let names = file.trim_end_matches(".rs").split('/');
+        // `a/b.rs` and `a/b/mod.rs` are `a::b`.
+        let names = names.filter(|name| !["lib", "mod"].contains(name));
+        let (module, file) = (names.map(str::to_owned).collect(), file.to_owned());
+        let place = Place { module, file };
+        if place.file != "lib.rs" && place.below().is_none() {
+            self.report(&place, 1, "it is neither lib.rs nor in a room");
+        }
+        if place.file.ends_with(".rs") {
+            let tokens = str::from_utf8(source).unwrap().parse().unwrap();
+            self.walk(&place, tokens, None, &[]);
+            self.files.insert(place.module.clone(), place);
+        }
+    }
 
-/// Reads what a `use` names, up to its end or to the comma after it.
-fn imports(
-    tokens: &[Token],
-    i: &mut usize,
-    prefix: &[String],
-    found: &mut impl FnMut(Vec<String>, String, usize),
-) {
-    let mut path = prefix.to_vec();
-    while let Some(token) = tokens.get(*i) {
-        *i += 1;
-        match token.text.as_str() {
-            "::" => {}
-            "{" => {
-                while tokens.get(*i).is_some_and(|token| token.text != "}") {
-                    imports(tokens, i, &path, found);
-                    if is_at(tokens, *i, &[","]) {
-                        *i += 1;
+    fn report(&mut self, place: &Place, line: usize, breach: &str) {
+        let breach = format!("src/{}:{line}: {breach}", place.file);
+        self.breaches.insert(breach);
+    }
+
+    /// Finds the paths among tokens, and checks what needs no other file. Within the braces of a `use`, `import`
+    /// says whether it is public, and `prefix` is the path before them.
+    fn walk(&mut self, at: &Place, tokens: TokenStream, import: Option<bool>, prefix: &[String]) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let text = |i: usize| tokens.get(i).map(ToString::to_string).unwrap_or_default();
+        let is_word = |i: usize| matches!(tokens.get(i), Some(TokenTree::Ident(_)));
+        let goes_on = |i: usize| text(i + 1) == ":" && text(i + 2) == ":";
+        let is_test = at.module.iter().any(|name| name == "tests");
+        let (mut import, mut i) = (import, 0);
+        while let Some(token) = tokens.get(i) {
+            let before = |n| i.checked_sub(n).map(text).unwrap_or_default();
+            let line = token.span().start().line;
+            let mut path = Vec::new();
+            match token {
+                TokenTree::Group(group) => {
+                    let mut place = at.clone();
+                    if before(2) == "mod" {
+                        place.module.push(before(1));
+                    }
+                    self.walk(&place, group.stream(), None, &[]);
+                }
+                // Attributes name functions in strings.
+                TokenTree::Literal(_) => {
+                    let names = text(i);
+                    path.extend(names.trim_matches('"').split("::").map(str::to_owned));
+                }
+                TokenTree::Punct(_) if text(i) == ";" => import = None,
+                TokenTree::Punct(_) if text(i) == "*" => path.extend_from_slice(prefix),
+                TokenTree::Punct(_) => {}
+                TokenTree::Ident(word) if word == "use" && text(i + 1) != "<" => {
+                    import = Some(before(1) == "pub" || before(2) == "pub");
+                }
+                TokenTree::Ident(word) => {
+                    if word == "tests" && before(1) == "mod" && !before(2).ends_with("(test)]") {
+                        self.report(at, line, "tests must be behind #[cfg(test)]");
+                    }
+                    if word.to_string().starts_with("cfg") {
+                        self.check_condition(at, line, &(text(i + 1) + &text(i + 2)));
+                    }
+                    path.extend_from_slice(prefix);
+                    path.push(text(i));
+                    while goes_on(i) && is_word(i + 3) {
+                        i += 3;
+                        path.push(text(i));
+                    }
+                    if PURE.contains(&at.room()) && !is_test {
+                        self.check_purity(at, line, &path);
+                    }
+                    let braces = tokens.get(i + 3).filter(|_| import.is_some() && goes_on(i));
+                    if let Some(TokenTree::Group(group)) = braces {
+                        self.walk(at, group.stream(), import, &path);
+                        path.clear();
+                        i += 3;
                     }
                 }
-                *i += 1;
-                return;
             }
-            name => {
-                if name != "*" && (name != "self" || prefix.is_empty()) {
-                    path.push(name.to_owned());
+            i += 1;
+            if is_test || path.is_empty() || path.len() == 1 && import.is_none() {
+                continue;
+            }
+            if import.is_some() {
+                let mut name = path.iter().rfind(|name| *name != "self").cloned();
+                if text(i) == "as" {
+                    name = Some(text(i + 1));
+                    i += 2;
                 }
-                if is_at(tokens, *i, &["::"]) {
-                    continue;
-                }
-                let mut name = if name == "*" {
-                    name
-                } else {
-                    path.last().map_or("", |name| name)
-                };
-                if is_at(tokens, *i, &["as"]) {
-                    name = tokens.get(*i + 1).map_or("", |token| &token.text);
-                    *i += 2;
-                }
-                let (name, line) = (name.to_owned(), token.line);
-                found(path, name, line);
-                return;
+                let name = at.module.iter().cloned().chain(name).collect();
+                self.imports.entry(name).or_default().push(self.uses.len());
             }
-        }
-    }
-}
-
-/// A file, without what is compiled for tests only.
-struct File {
-    /// Within `src`.
-    path: String,
-    room: String,
-    tokens: Vec<Token>,
-    references: Vec<Reference>,
-}
-
-struct Crate {
-    /// By the path of the module.
-    files: BTreeMap<Vec<String>, File>,
-    /// Conditions that name a platform where none may.
-    misplaced_conditions: Vec<String>,
-}
-
-impl Crate {
-    fn read(sources: Vec<(String, String)>) -> Self {
-        let mut files = BTreeMap::new();
-        let mut misplaced_conditions = Vec::new();
-        let mut tests: Vec<Vec<String>> = Vec::new();
-        for (path, source) in sources {
-            let mut tokens = tokens(&source);
-            let lines = platform_conditions(&tokens);
-            if !PLATFORM_FILES.contains(&path.as_str()) {
-                misplaced_conditions.extend(lines.iter().map(|line| {
-                    format!(
-                        "src/{path}:{line}: a condition on the platform belongs in platform/mod.rs or ledger/mod.rs"
-                    )
-                }));
-            }
-            let module = module(&path);
-            for name in take_out_tests(&mut tokens) {
-                tests.push([&module[..], &[name]].concat());
-            }
-            let references = references(&module, &tokens);
-            let room = module.first().cloned().unwrap_or_default();
-            let file = File {
+            self.uses.push(Use {
+                place: at.clone(),
+                line,
                 path,
-                room,
-                tokens,
-                references,
-            };
-            files.insert(module, file);
-        }
-        let is_test = |module: &Vec<String>| {
-            module.iter().any(|name| name == "tests")
-                || tests.iter().any(|tests| module.starts_with(tests))
-        };
-        files.retain(|module, _| !is_test(module));
-        Self {
-            files,
-            misplaced_conditions,
+                is_public: import == Some(true),
+            });
         }
     }
 
-    fn breaches(&self) -> Vec<String> {
-        let mut breaches = self.misplaced_conditions.clone();
-        for (module, file) in &self.files {
-            breaches.extend(self.breaches_of_rooms(file));
-            if PURE.contains(&file.room.as_str()) {
-                breaches.extend(impurities(file));
+    fn check_condition(&mut self, at: &Place, line: usize, condition: &str) {
+        let mut platforms = ["target_", "unix", "windows"].iter();
+        let is_free = PLATFORM_FILES.contains(&at.file.as_str());
+        if !is_free && platforms.any(|name| condition.contains(name)) {
+            let files = PLATFORM_FILES.join(" and ");
+            self.report(at, line, &format!("only {files} may ask for the platform"));
+        }
+    }
+
+    fn check_purity(&mut self, at: &Place, line: usize, path: &[String]) {
+        for name in path {
+            if IMPURE.contains(&name.as_str()) || name == "now" && path.len() > 1 {
+                self.report(at, line, &format!("a pure room must not have {name}"));
             }
-            breaches.extend(self.circle(module));
         }
-        breaches
     }
 
-    /// Uses of rooms that this file's room may not use or not pass on.
-    fn breaches_of_rooms(&self, file: &File) -> BTreeSet<String> {
-        let mut breaches = BTreeSet::new();
-        let rules = ROOMS.iter().find(|(room, _)| *room == file.room);
-        let Some((room, may_use)) = rules else {
-            return breaches;
-        };
-        for reference in &file.references {
-            for used in self.files_of(reference).map(|module| &self.files[&module]) {
-                if used.room == *room {
+    fn breaches(&self) -> BTreeSet<String> {
+        let mut breaches = self.breaches.clone();
+        // The first line on which a file uses another.
+        let mut edges = Edges::new();
+        for each in &self.uses {
+            let (file, room, line) = (&each.place.file, each.place.room(), each.line);
+            for used in self.follow(&each.place.module, &each.path, 0) {
+                if used.file != *file {
+                    edges.entry((file, &used.file)).or_insert(line);
+                }
+                let Some(below) = each.place.below().filter(|_| used.room() != room) else {
                     continue;
+                };
+                let used_file = &used.file;
+                let breach =
+                    |verb| format!("src/{file}:{line}: {room} must not {verb} src/{used_file}");
+                if !below.split(' ').any(|room| room == used.room()) {
+                    breaches.insert(breach("use"));
                 }
-                let at = format!("src/{}:{}", file.path, reference.line);
-                if !may_use.contains(&used.room.as_str()) {
-                    breaches.insert(format!("{at}: {room} must not use src/{}", used.path));
+                if each.is_public {
+                    breaches.insert(breach("pass on"));
                 }
-                if reference.is_public {
-                    breaches.insert(format!("{at}: {room} must not pass on src/{}", used.path));
-                }
+            }
+        }
+        for ((file, used), line) in &edges {
+            if leads_to(&edges, used, file, &mut BTreeSet::new()) {
+                breaches.insert(format!("src/{file}:{line}: a circle through src/{used}"));
             }
         }
         breaches
     }
 
-    /// The shortest circle of files that begins at this one, if it is the circle's first.
-    fn circle(&self, first: &Vec<String>) -> Option<String> {
-        let mut ways = BTreeMap::from([(first.clone(), format!("src/{}", self.files[first].path))]);
-        let mut next = VecDeque::from([first.clone()]);
-        while let Some(module) = next.pop_front() {
-            for reference in &self.files[&module].references {
-                for used in self.files_of(reference) {
-                    let way = format!("{}:{}", ways[&module], reference.line);
-                    if used == *first && module != *first {
-                        return Some(format!("{way} -> src/{}: a circle", self.files[first].path));
-                    }
-                    // A circle with an earlier file is told of there.
-                    if used > *first && !ways.contains_key(&used) {
-                        let way = format!("{way} -> src/{}", self.files[&used].path);
-                        ways.insert(used.clone(), way);
-                        next.push_back(used);
-                    }
-                }
+    /// The files that a path in a module leads to. A path to another crate stays in the module's own file.
+    fn follow(&self, module: &[String], path: &[String], depth: usize) -> Vec<&Place> {
+        let mut full = module.to_vec();
+        for name in path {
+            match name.as_str() {
+                "crate" => full.clear(),
+                "self" => {}
+                "super" => drop(full.pop()),
+                _ => full.push(name.clone()),
             }
         }
-        None
-    }
-
-    /// The modules of the files that a path leads to.
-    fn files_of(&self, reference: &Reference) -> impl Iterator<Item = Vec<String>> {
-        let mut files = BTreeSet::new();
-        if let Some(path) = self.absolute(reference) {
-            self.follow(&path, 0, &mut files);
-        }
-        files.into_iter()
-    }
-
-    /// The path from the crate's root; `None` where it leads to another crate, or begins with a type.
-    fn absolute(&self, reference: &Reference) -> Option<Vec<String>> {
-        let mut module = reference.module.clone();
-        let mut path = &reference.path[..];
-        match path[0].as_str() {
-            "crate" => module.clear(),
-            "self" | "super" => {}
-            child => {
-                module.push(child.to_owned());
-                self.files.keys().find(|file| file.starts_with(&module))?;
-            }
-        }
-        if ["crate", "self"].contains(&path[0].as_str()) || module.len() > reference.module.len() {
-            path = &path[1..];
-        }
-        while path.first().is_some_and(|name| name == "super") {
-            module.pop()?;
-            path = &path[1..];
-        }
-        module.extend_from_slice(path);
-        Some(module)
-    }
-
-    /// Walks down the modules, and through the imports of the last one.
-    fn follow(&self, path: &[String], depth: usize, files: &mut BTreeSet<Vec<String>>) {
-        let is_file = |length: &usize| self.files.contains_key(&path[..*length]);
-        let Some(length) = (0..=path.len()).rev().find(is_file) else {
-            return;
+        let mut lengths = (0..=full.len()).rev();
+        let length = lengths.find(|length| self.files.contains_key(&full[..*length]));
+        let length = length.unwrap();
+        let imports = full.get(..=length).and_then(|name| self.imports.get(name));
+        // `pub use crate::Order` in the root leads to itself.
+        let Some(imports) = imports.filter(|_| depth < 5) else {
+            return vec![&self.files[&full[..length]]];
         };
-        let (module, rest) = path.split_at(length);
-        let imports = self.files[module].references.iter().filter(|reference| {
-            reference.name.is_some() && reference.name.as_ref() == rest.first()
-        });
-        let targets: Vec<_> = imports.filter_map(|import| self.absolute(import)).collect();
-        if targets.is_empty() {
-            files.insert(module.to_vec());
+        let imports = imports.iter().map(|i| &self.uses[*i]);
+        let follow = |import: &Use| {
+            let path = [&import.path, &full[length + 1..]].concat();
+            self.follow(&import.place.module, &path, depth + 1)
+        };
+        imports.flat_map(follow).collect()
+    }
+}
+
+type Edges<'a> = BTreeMap<(&'a str, &'a str), usize>;
+
+fn leads_to<'a>(edges: &Edges<'a>, from: &'a str, to: &str, seen: &mut BTreeSet<&'a str>) -> bool {
+    let mut next = edges.keys().filter(|(file, _)| *file == from);
+    from == to || seen.insert(from) && next.any(|(_, used)| leads_to(edges, used, to, seen))
+}
+
+/// A crate with every kind of breach. `==` begins a file, and `//~` stands before a breach of its line.
+const EXAMPLE: &str = r#"
+== lib.rs
+pub use wire::Event as Renamed;
+pub use model::Order;
+== model/mod.rs
+pub use order::Order;
+== model/order.rs
+== wire/mod.rs
+== emulator/mod.rs
+use crate::Order;
+use crate::Renamed; //~ emulator must not use src/wire/mod.rs
+use crate::Unknown; //~ emulator must not use src/lib.rs
+== tracker/mod.rs
+use crate::wire::read;
+== game/mod.rs
+use crate::wire; //~ game must not use src/wire/mod.rs
+use crate::{
+    model::{self, Order},
+    wire::{*}, //~ game must not use src/wire/mod.rs
+    wire as other, //~ game must not use src/wire/mod.rs
+};
+fn f() -> impl Fn() + use<> { crate::wire::read } //~ game must not use src/wire/mod.rs
+fn g() { other::read::<T>() } //~ game must not use src/wire/mod.rs
+macro_rules! m { () => { $crate::wire::read() } } //~ game must not use src/wire/mod.rs
+mod inner { use super::super::wire::read; } //~ game must not use src/wire/mod.rs
+#[serde(with = "crate::wire::read")] //~ game must not use src/wire/mod.rs
+struct World(Instant);
+
+== wire/pass.rs
+use crate::model::Order;
+pub use self::Order as Mine; //~ wire must not pass on src/model/order.rs
+pub(crate) use crate::model::order; //~ wire must not pass on src/model/order.rs
+
+== model/a.rs
+use crate::model::d::D;
+fn f(b: crate::model::b::B) {} //~ a circle through src/model/b.rs
+== model/b.rs
+use super::c::C; //~ a circle through src/model/c.rs
+== model/c.rs
+use crate::model::a; //~ a circle through src/model/a.rs
+== model/d.rs
+== model/e.rs
+use super::a::A;
+== game/parent/mod.rs
+fn f() { child::run() } //~ a circle through src/game/parent/child.rs
+== game/parent/child.rs
+use super::*; //~ a circle through src/game/parent/mod.rs
+== platform/mod.rs
+#[cfg(target_family = "wasm")]
+mod web;
+pub(crate) use self::native::{http, time as clock};
+== platform/native/http.rs
+use crate::platform::{clock::Instant, http};
+== platform/native/time.rs
+pub(crate) use std::time::Instant;
+
+== model/pure.rs
+fn f(world: &World) {} //~ a pure room must not have World
+use bevy::{ecs, app::App}; //~ a pure room must not have App
+fn f(orders: Res<Orders>) {} //~ a pure room must not have Res
+fn f(orders: ResMut<Orders>) {} //~ a pure room must not have ResMut
+/// World
+fn g(now: SystemTime) -> &str { "Instant::now" }
+== wire/pure.rs
+async fn f() { tokio::time::sleep(T).await } //~ a pure room must not have tokio
+use std::{fmt, thread}; //~ a pure room must not have thread
+== centrifuge/pure.rs
+fn f() { std::fs::read(P) } //~ a pure room must not have fs
+fn g() { std::net::TcpStream::connect(A) } //~ a pure room must not have net
+== machine/pure.rs
+fn e(mut commands: Commands) {} //~ a pure room must not have Commands
+fn f() { SystemTime::now() } //~ a pure room must not have now
+fn g() { UNIX_EPOCH.elapsed() } //~ a pure room must not have elapsed
+struct Timer { at: Instant } //~ a pure room must not have Instant
+#[cfg(test)]
+mod tests { use super::*; use crate::game::Game; fn f() { std::thread::sleep(T) } }
+== machine/more.rs
+mod tests { use crate::game::Game; } //~ tests must be behind #[cfg(test)]
+
+== machine/tests/all.rs
+use crate::game::Game;
+#[cfg(unix)] //~ only platform/mod.rs and ledger/mod.rs may ask for the platform
+fn f() -> bool { cfg!(windows) } //~ only platform/mod.rs and ledger/mod.rs may ask for the platform
+#[cfg(feature = "emulator")]
+fn g() {}
+
+== util.rs
+//~ it is neither lib.rs nor in a room
+== util/notes.txt
+//~ it is neither lib.rs nor in a room
+"#;
+
+#[test]
+fn each_breach_is_told_with_its_file_and_line() {
+    let (mut sources, mut expected) = (Sources::default(), BTreeSet::new());
+    for file in EXAMPLE.split("\n== ").skip(1) {
+        let (file, source) = file.split_once('\n').unwrap_or((file, ""));
+        sources.read(file, source.as_bytes());
+        for (line, text) in (1..).zip(source.lines()) {
+            let breaches = text.split("//~ ").skip(1);
+            expected.extend(breaches.map(|breach| format!("src/{file}:{line}: {breach}")));
         }
-        // A prelude passes on what is passed on beside it, under the same name.
-        for target in targets.iter().filter(|_| depth < 8) {
-            self.follow(&[&target[..], &rest[1..]].concat(), depth + 1, files);
-        }
     }
-}
-
-/// The module of a source: `a/b.rs` and `a/b/mod.rs` are `a::b`.
-fn module(path: &str) -> Vec<String> {
-    let path = path.trim_end_matches(".rs");
-    let mut names: Vec<String> = path.split('/').map(str::to_owned).collect();
-    if names.last().is_some_and(|name| name == "mod") || names == ["lib"] {
-        names.pop();
-    }
-    names
-}
-
-/// What a room without input and output must not have.
-fn impurities(file: &File) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut add = |line: usize, what: &str| {
-        let File { path, room, .. } = file;
-        found.push(format!("src/{path}:{line}: {room} must not have {what}"));
-    };
-    for (i, token) in file.tokens.iter().enumerate() {
-        match token.text.as_str() {
-            word @ ("World" | "App" | "Commands" | "tokio") => add(token.line, word),
-            word @ ("Res" | "ResMut") if is_at(&file.tokens, i + 1, &["<"]) => {
-                add(token.line, word)
-            }
-            _ => {}
-        }
-    }
-    for reference in &file.references {
-        let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
-        match path[..] {
-            ["std" | "core", "thread" | "fs" | "net", ..]
-            | [.., "Instant" | "SystemTime", "now"] => add(reference.line, &path.join("::")),
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The lines of the conditions that name a platform.
-fn platform_conditions(tokens: &[Token]) -> Vec<usize> {
-    let names_one = |token: &Token| {
-        token.text.starts_with("target_")
-            || token.text.contains("wasm")
-            || ["unix", "windows"].contains(&token.text.as_str())
-    };
-    let is_condition = |i: &usize| {
-        let is_cfg = ["cfg", "cfg_attr"].contains(&tokens[*i].text.as_str());
-        let open = i + 1 + usize::from(is_at(tokens, i + 1, &["!"]));
-        is_cfg
-            && is_at(tokens, open, &["("])
-            && tokens[open..after_group(tokens, open)]
-                .iter()
-                .any(names_one)
-    };
-    let conditions = (0..tokens.len()).filter(is_condition);
-    conditions.map(|i| tokens[i].line).collect()
-}
-
-/// What is said of sources that are made up.
-#[track_caller]
-fn check(sources: &[(&str, &str)], expected: &[&str]) {
-    let sources = sources
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
-    assert_eq!(Crate::read(sources.collect()).breaches(), expected);
-}
-
-const ORDER: (&str, &str) = ("model/order.rs", "pub struct Order;");
-
-#[test]
-fn a_room_may_use_what_is_below_it_and_nothing_else() {
-    let wire = ("wire/order.rs", "use crate::model::order::Order;");
-    check(&[ORDER, wire], &[]);
-    let machine = ("machine/mod.rs", "\nfn f() { crate::wire::order::read() }");
-    check(
-        &[ORDER, wire, machine],
-        &["src/machine/mod.rs:2: machine must not use src/wire/order.rs"],
-    );
-    let up = (
-        "model/state.rs",
-        "use crate::{\n    model::order::Order,\n    machine,\n};",
-    );
-    check(
-        &[ORDER, ("machine/mod.rs", ""), up],
-        &["src/model/state.rs:3: model must not use src/machine/mod.rs"],
-    );
-    let all = (
-        "lib.rs",
-        "mod wire; mod model; pub use wire::order::Wire; pub use model::order::Order;",
-    );
-    check(&[ORDER, wire, all], &[]);
-}
-
-#[test]
-fn a_path_is_followed_to_the_file_that_has_the_thing() {
-    let lib = ("lib.rs", "pub use model::order::Order;");
-    let emulator = ("emulator/mod.rs", "use crate::Order;");
-    check(&[lib, ORDER, emulator], &[]);
-    let emulator = ("emulator/mod.rs", "use crate::Machine;");
-    let lib = (
-        "lib.rs",
-        "use machine::Machine as Core;\nuse machine::Machine;",
-    );
-    check(
-        &[lib, ("machine/mod.rs", ""), emulator],
-        &["src/emulator/mod.rs:1: emulator must not use src/machine/mod.rs"],
-    );
-    let platform = (
-        "platform/mod.rs",
-        "mod native; pub(crate) use native::{clock, http as requests};",
-    );
-    let clock = ("platform/native/clock.rs", "");
-    let http = (
-        "platform/native/http.rs",
-        "use crate::platform::clock::Clock;",
-    );
-    let game = ("game/mod.rs", "fn f() { crate::platform::requests::get() }");
-    check(
-        &[platform, ("platform/native/mod.rs", ""), clock, http, game],
-        &[],
-    );
-    let attribute = (
-        "model/order.rs",
-        "#[serde(with = \"crate::wire::read\")] struct Order;",
-    );
-    check(
-        &[attribute, ("wire/mod.rs", "")],
-        &["src/model/order.rs:1: model must not use src/wire/mod.rs"],
-    );
-}
-
-#[test]
-fn files_must_not_form_a_circle() {
-    let two = ("model/b.rs", "\nuse super::a::A;");
-    check(
-        &[("model/a.rs", "fn f(b: crate::model::b::B) {}"), two],
-        &["src/model/a.rs:1 -> src/model/b.rs:2 -> src/model/a.rs: a circle"],
-    );
-    // A child that takes a thing from its parent, which uses the child.
-    check(
-        &[
-            (
-                "wire/mod.rs",
-                "mod child; struct Thing; fn f() { child::run() }",
-            ),
-            ("wire/child.rs", "use super::Thing;"),
-        ],
-        &["src/wire/mod.rs:1 -> src/wire/child.rs:1 -> src/wire/mod.rs: a circle"],
-    );
-    // The parent only declares and passes on: the thing is in another file.
-    check(
-        &[
-            (
-                "wire/mod.rs",
-                "mod child; mod thing; use self::thing::Thing;",
-            ),
-            (
-                "wire/child.rs",
-                "use super::Thing; use super::thing::Other;",
-            ),
-            ("wire/thing.rs", ""),
-        ],
-        &[],
-    );
-    check(
-        &[
-            ("wire/mod.rs", "mod a; use a::A;"),
-            ("wire/a.rs", "use super::*;"),
-        ],
-        &["src/wire/mod.rs:1 -> src/wire/a.rs:1 -> src/wire/mod.rs: a circle"],
-    );
-}
-
-#[test]
-fn the_rooms_without_io_have_no_app_no_runtime_and_no_clock() {
-    for (text, what) in [
-        ("fn f(world: &World) {}", "World"),
-        ("use bevy::app::App;", "App"),
-        ("fn f(c: Commands) {}", "Commands"),
-        ("fn f(orders: Res<Orders>) {}", "Res"),
-        ("fn f(orders: ResMut<Orders>) {}", "ResMut"),
-        ("async fn f() { tokio::time::sleep(T).await }", "tokio"),
-        ("use std::{fmt, thread};", "std::thread"),
-        ("fn f() { std::fs::read(P) }", "std::fs::read"),
-        ("use std::net::Ipv4Addr;", "std::net::Ipv4Addr"),
-        ("fn f() { Instant::now() }", "Instant::now"),
-        (
-            "fn f() { std::time::SystemTime::now() }",
-            "std::time::SystemTime::now",
-        ),
-    ] {
-        for room in PURE {
-            let path = format!("{room}/a.rs");
-            let breach = format!("src/{path}:2: {room} must not have {what}");
-            check(&[(&path, &format!("\n{text}"))], &[&breach]);
-        }
-        check(&[("game/a.rs", text)], &[]);
-    }
-    let fine = "// World, tokio\n/* App std::fs */ struct Res; fn f<'App>(c: Command) -> char {
-        let text = \"World \\\" Commands\"; let raw = r#\"Instant::now \" tokio\"#; ('\\'', '\"').0
-    }
-    #[cfg(test)]
-    use std::thread;
-    #[cfg(all(test, unix))]
-    #[allow(unused)]
-    mod tests { use super::*; fn f() { Instant::now() } }";
-    check(&[("model/a.rs", &fine.replace(", unix", ", feature"))], &[]);
-}
-
-#[test]
-fn tests_may_use_anything() {
-    check(
-        &[
-            (
-                "machine/mod.rs",
-                "#[cfg(test)] pub(crate) mod cases; mod tests; fn f() {}",
-            ),
-            (
-                "machine/cases.rs",
-                "use crate::game::Game; fn f() { std::thread::sleep(T) }",
-            ),
-            (
-                "machine/tests/a.rs",
-                "use crate::game::Game; use super::super::*;",
-            ),
-            ("game/mod.rs", "use crate::machine::f;"),
-        ],
-        &[],
-    );
-    check(
-        &[(
-            "machine/mod.rs",
-            "#[cfg(test)]\nfn f() { tokio() }\nfn g() { tokio() }",
-        )],
-        &["src/machine/mod.rs:3: machine must not have tokio"],
-    );
-}
-
-#[test]
-fn a_room_passes_nothing_on_that_is_another_rooms() {
-    let wire = (
-        "wire/mod.rs",
-        "pub(crate) mod order;\npub(crate) use crate::model::order::Order;",
-    );
-    check(
-        &[ORDER, wire],
-        &["src/wire/mod.rs:2: wire must not pass on src/model/order.rs"],
-    );
-    check(&[ORDER, ("model/mod.rs", "pub use order::Order;")], &[]);
-    check(&[ORDER, ("lib.rs", "pub use model::order::Order;")], &[]);
-}
-
-#[test]
-fn the_platform_is_chosen_in_two_files() {
-    let conditions =
-        "\n#[cfg(target_arch = \"wasm32\")]\nmod web;\nfn f() -> bool { cfg!(windows) }
-        #[cfg_attr(not(target_os = \"linux\"), ignore)]\n#[cfg(feature = \"emulator\")]\nfn g() {}";
-    check(&[("platform/mod.rs", conditions)], &[]);
-    check(&[("ledger/mod.rs", conditions)], &[]);
-    check(
-        &[("game/wake.rs", conditions)],
-        &[2, 4, 5].map(|line| {
-            format!("src/game/wake.rs:{line}: a condition on the platform belongs in platform/mod.rs or ledger/mod.rs")
-        }).each_ref().map(String::as_str),
-    );
-}
-
-#[test]
-fn src_holds_lib_rs_and_the_rooms() {
-    let mut entries: Vec<String> = ROOMS.map(|(room, _)| room.to_owned()).into();
-    entries.push("lib.rs".to_owned());
-    assert_eq!(misplaced(&entries), [""; 0]);
-    entries.remove(0);
-    entries.push("util.rs".to_owned());
-    assert_eq!(
-        misplaced(&entries),
-        [
-            "src/util.rs: it is neither lib.rs nor a room",
-            "src/model: there is no such room",
-        ]
-    );
+    let breaches = sources.breaches();
+    let wrong: Vec<_> = breaches.symmetric_difference(&expected).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
