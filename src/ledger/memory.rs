@@ -1,6 +1,6 @@
 //! A ledger in memory, for games that want none on the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;
@@ -8,7 +8,10 @@ use crate::model::user::UserId;
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    records: BTreeMap<(u64, UserId, OrderId), LedgerRecord>,
+    /// The owner and the record of each order of a project.
+    records: BTreeMap<(u64, OrderId), (String, LedgerRecord)>,
+    /// The orders of each player of a project.
+    players: BTreeMap<(u64, String), BTreeSet<OrderId>>,
 }
 
 impl LedgerStore for Memory {
@@ -17,12 +20,12 @@ impl LedgerStore for Memory {
         project_id: u64,
         user: &UserId,
     ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
-        let first = (project_id, user.clone(), OrderId(0));
-        let last = (project_id, user.clone(), OrderId(u64::MAX));
-        let records = self.records.range(first..=last);
-        Ok(records
-            .map(|((_, _, order_id), record)| (*order_id, *record))
-            .collect())
+        let orders = self.players.get(&(project_id, user.as_str().to_owned()));
+        let record = |order_id: &OrderId| {
+            let (_, record) = self.records.get(&(project_id, *order_id))?;
+            Some((*order_id, *record))
+        };
+        Ok(orders.into_iter().flatten().filter_map(record).collect())
     }
 
     fn commit(
@@ -31,11 +34,30 @@ impl LedgerStore for Memory {
     ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
         let mut before = Vec::new();
         for change in changes {
-            let key = (change.project_id, change.user.clone(), change.order_id);
-            let known = self.records.remove(&key);
-            before.push(known.map(|record| record.entry()));
-            if let Some(record) = change.apply(known) {
-                self.records.insert(key, record);
+            let LedgerChange {
+                project_id,
+                order_id,
+                ..
+            } = *change;
+            let stored = self.records.remove(&(project_id, order_id));
+            let stored = stored
+                .as_ref()
+                .map(|(user, record)| (user.as_str(), *record));
+            if let Some((user, _)) = stored {
+                let player = (project_id, user.to_owned());
+                if let Some(orders) = self.players.get_mut(&player) {
+                    orders.remove(&order_id);
+                    if orders.is_empty() {
+                        self.players.remove(&player);
+                    }
+                }
+            }
+            before.push(change.before(stored));
+            if let Some((user, record)) = change.apply(stored) {
+                let user = user.to_owned();
+                let orders = self.players.entry((project_id, user.clone())).or_default();
+                orders.insert(order_id);
+                self.records.insert((project_id, order_id), (user, record));
             }
         }
         Ok(before)

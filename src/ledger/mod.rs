@@ -3,6 +3,8 @@
 //! An entry is no proof of payment. After a restart every open order is asked for again, and only a server's
 //! answer leads to a grant, so editing the file gains nothing. The ledger holds no token.
 
+#[cfg(not(target_family = "wasm"))]
+mod file;
 mod kinds;
 mod memory;
 #[cfg(not(target_family = "wasm"))]
@@ -10,6 +12,7 @@ mod redb;
 #[cfg(target_family = "wasm")]
 #[path = "no_files.rs"]
 mod redb;
+mod shelf;
 #[cfg(target_family = "wasm")]
 mod task;
 #[cfg(test)]

@@ -1,284 +1,284 @@
-//! The ledger in a file: an embedded, transactional database.
+//! The ledgers in files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use ::redb::{
-    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError,
-    TableDefinition,
-};
-
+use crate::ledger::file::{File, Found};
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
+use crate::platform::folder::data_dir;
+use crate::platform::time::Instant;
 
-/// The entries by project, user and order.
-const ORDERS: TableDefinition<(u64, &str, u64), &[u8]> = TableDefinition::new("orders.1");
-/// The size of the cache. The library's default is for far more data than the few orders of a ledger.
-const CACHE_BYTES: usize = 256 * 1024;
+/// The number of players' files that are open at a time.
+const MAX_OPEN: usize = 8;
+/// The number of other players' files in which an order is looked for that a player's file does not have. A
+/// player whose token cannot be read has a new file with each token, so there can be many.
+const MAX_SEARCHED: usize = 32;
+/// The time after which no further file is searched.
+const SEARCH_PATIENCE: Duration = Duration::from_millis(500);
 
-struct Redb {
-    path: PathBuf,
-    database: Option<Database>,
-    /// The damage that was found in the file. It is reported for as long as the game runs.
-    damage: Option<LedgerError>,
-}
-
-/// Makes a ledger in this file, which is opened when it is first needed.
+/// Makes a ledger in this file.
 pub(super) fn open(path: PathBuf) -> Result<Box<dyn LedgerStore>, LedgerError> {
-    Ok(Box::new(Redb {
-        path,
-        database: None,
-        damage: None,
-    }))
+    Ok(Box::new(OneFile(File::new(path))))
 }
 
-impl LedgerStore for Redb {
+/// Makes a ledger in the user's data directory.
+pub(super) fn open_user_data() -> Result<Box<dyn LedgerStore>, LedgerError> {
+    let folder = data_dir().ok_or(LedgerError::NoPlace)?;
+    Ok(Box::new(Folder::new(folder.join("bevy_xsolla"))))
+}
+
+/// One file for all projects and players.
+struct OneFile(File);
+
+impl LedgerStore for OneFile {
     fn load(
         &mut self,
         project_id: u64,
         user: &UserId,
     ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
-        self.attempt(|database| {
-            // A missing table is created here, because a read transaction cannot create it.
-            let transaction = database.begin_write()?;
-            drop(transaction.open_table(ORDERS)?);
-            transaction.commit()?;
-            let table = database.begin_read()?.open_table(ORDERS)?;
-            let mut records = Vec::new();
-            let first = (project_id, user.as_str(), 0);
-            let last = (project_id, user.as_str(), u64::MAX);
-            for row in table.range(first..=last)? {
-                let (key, value) = row?;
-                let (_, _, order_id) = key.value();
-                match LedgerRecord::from_json(value.value()) {
-                    Some(record) => records.push((OrderId(order_id), record)),
-                    // The entry may come from a newer version, so it stays in the file.
-                    None => log::warn!("the ledger's entry of order {order_id} cannot be read"),
-                }
-            }
-            Ok(records)
-        })
+        self.0.load(project_id, user)
     }
 
-    /// Commits all changes in one transaction.
     fn commit(
         &mut self,
         changes: &[LedgerChange],
     ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
-        self.attempt(|database| {
-            let mut before = Vec::new();
-            let transaction = database.begin_write()?;
-            {
-                let mut table = transaction.open_table(ORDERS)?;
-                for change in changes {
-                    let key = (change.project_id, change.user.as_str(), change.order_id.0);
-                    let known = table.get(key)?;
-                    let known = known.and_then(|row| LedgerRecord::from_json(row.value()));
-                    before.push(known.map(|record| record.entry()));
-                    match change.apply(known) {
-                        Some(record) => drop(table.insert(key, record.to_json().as_bytes())?),
-                        None => drop(table.remove(key)?),
-                    }
-                }
-            }
-            transaction.commit()?;
-            Ok(before)
-        })
+        self.0.commit(changes, &Found::new())
     }
 
     fn trouble(&self) -> Option<LedgerError> {
-        self.damage.clone()
+        self.0.trouble().cloned()
+    }
+
+    fn has_lost(&mut self) -> bool {
+        self.0.has_lost()
     }
 }
 
-impl Redb {
-    /// Does the work on the open database. A file that turns out to be damaged is put aside, and the work is
-    /// done on a new one.
-    fn attempt<T>(
+/// A folder for each project, with a file for each player.
+pub(super) struct Folder {
+    root: PathBuf,
+    /// The files that were used in this run.
+    files: BTreeMap<PathBuf, File>,
+    /// The files that may be open. The one that was used last is last.
+    recent: Vec<PathBuf>,
+}
+
+impl LedgerStore for Folder {
+    fn load(
         &mut self,
-        work: impl Fn(&Database) -> Result<T, ::redb::Error>,
-    ) -> Result<T, LedgerError> {
-        let failure = match self.attempt_once(&work) {
-            Ok(done) => return Ok(done),
-            Err(failure) => failure,
-        };
-        // After a failure, a database answers every call with that failure.
-        self.database = None;
-        match failure {
-            Failure::Locked => Err(LedgerError::Locked {
-                path: self.path.clone(),
-            }),
-            Failure::Other(message) => Err(self.unavailable(message)),
-            // Damage for a second time in one run has another cause, so the file is not put aside again.
-            Failure::Damaged(message) if self.damage.is_some() => Err(self.unavailable(message)),
-            Failure::Damaged(message) => {
-                log::error!("the ledger {} is damaged: {message}", self.path.display());
-                let kept_as = put_aside(&self.path).map_err(|e| self.unavailable(e.to_string()))?;
-                self.damage = Some(LedgerError::Damaged { kept_as });
-                self.attempt_once(&work)
-                    .map_err(|failure| self.unavailable(failure.to_string()))
-            }
-        }
-    }
-
-    fn attempt_once<T>(
-        &mut self,
-        work: &impl Fn(&Database) -> Result<T, ::redb::Error>,
-    ) -> Result<T, Failure> {
-        let path = &self.path;
-        let database = self.database.take();
-        // The library may panic on a file that was altered while it was open.
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let database = match database {
-                Some(database) => database,
-                None => open_database(path)?,
-            };
-            let done = work(&database).map_err(Failure::from)?;
-            Ok((database, done))
-        }));
-        match result {
-            Ok(Ok((database, done))) => {
-                self.database = Some(database);
-                Ok(done)
-            }
-            Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(Failure::Damaged("it cannot be made sense of".to_owned())),
-        }
-    }
-
-    fn unavailable(&self, message: String) -> LedgerError {
-        LedgerError::Unavailable {
-            path: self.path.clone(),
-            message,
-        }
-    }
-}
-
-fn open_database(path: &Path) -> Result<Database, Failure> {
-    let is_there = path.try_exists().map_err(Failure::io)?;
-    if !is_there {
-        create(path)?;
-    }
-    if fs::metadata(path).map_err(Failure::io)?.len() == 0 {
-        // The library would start a new database in the empty file, and the loss would go unnoticed.
-        return Err(Failure::Damaged("it is empty".to_owned()));
-    }
-    Ok(builder().open(path)?)
-}
-
-fn builder() -> Builder {
-    let mut builder = Database::builder();
-    builder
-        .set_cache_size(CACHE_BYTES)
-        // Without this check the library trusts a file that was closed cleanly, and may panic.
-        .set_check_integrity_on_open(true);
-    builder
-}
-
-/// Creates the file under another name first, so that a full disk cannot leave an incomplete file that counts
-/// as damaged.
-fn create(path: &Path) -> Result<(), Failure> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(Failure::io)?;
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".new-{}", std::process::id()));
-    let new = PathBuf::from(name);
-    let made = builder().create(&new).map(drop).map_err(Failure::from);
-    let linked = made.and_then(|()| {
-        // Unlike a rename, a link does not replace a file that another instance has created in the meantime.
-        match fs::hard_link(&new, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            // The file system may not support links.
-            Err(_) => fs::rename(&new, path).map_err(Failure::io),
-            Ok(()) => Ok(()),
-        }
-    });
-    let _ = fs::remove_file(&new);
-    linked.map_err(|failure| Failure::Other(failure.to_string()))
-}
-
-/// Renames the file to a name that is not in use.
-fn put_aside(path: &Path) -> io::Result<PathBuf> {
-    for n in 1..1_000_u32 {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".damaged-{n}"));
-        let aside = PathBuf::from(name);
-        if !aside.exists() {
-            fs::rename(path, &aside)?;
-            return Ok(aside);
-        }
-    }
-    Err(io::Error::other(
-        "there are too many damaged ledgers beside it",
-    ))
-}
-
-enum Failure {
-    Locked,
-    Damaged(String),
-    Other(String),
-}
-
-impl Failure {
-    fn io(error: io::Error) -> Self {
-        Self::Other(error.to_string())
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Locked => f.write_str("it is locked"),
-            Self::Damaged(message) | Self::Other(message) => f.write_str(message),
-        }
-    }
-}
-
-impl From<DatabaseError> for Failure {
-    fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-                Self::Locked
-            }
-            DatabaseError::UpgradeRequired(_) | DatabaseError::RepairAborted => {
-                Self::Damaged(error.to_string())
-            }
-            DatabaseError::Storage(error) => error.into(),
-            error => Self::Other(error.to_string()),
-        }
-    }
-}
-
-impl From<StorageError> for Failure {
-    fn from(error: StorageError) -> Self {
-        match &error {
-            StorageError::Corrupted(_) => Self::Damaged(error.to_string()),
-            StorageError::Io(io) => match io.kind() {
-                // The library reports these kinds for a file that is not a database.
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    Self::Damaged(error.to_string())
+        project_id: u64,
+        user: &UserId,
+    ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
+        let path = self.path(project_id, user);
+        let mut records = self.file(&path).load(project_id, user)?;
+        let open = records
+            .iter()
+            .filter(|(_, record)| !is_acknowledged(*record));
+        let open: BTreeSet<OrderId> = open.map(|(order_id, _)| *order_id).collect();
+        let mut gone = BTreeSet::new();
+        for (_, found) in self.search(project_id, user, &open) {
+            for (order_id, record) in &mut records {
+                if let Some(other) = found.get(order_id) {
+                    *record = record.raised(*other);
+                    if is_acknowledged(*record) {
+                        gone.insert(*order_id);
+                    }
                 }
-                _ => Self::Other(error.to_string()),
-            },
-            _ => Self::Other(error.to_string()),
+            }
+        }
+        // An order has one entry, so where another player's run has acknowledged the order, this one goes.
+        if !gone.is_empty() {
+            let erase = |order_id: &OrderId| LedgerChange {
+                project_id,
+                user: user.clone(),
+                order_id: *order_id,
+                erases: true,
+                record: None,
+            };
+            let changes: Vec<LedgerChange> = gone.iter().map(erase).collect();
+            self.file(&path).commit(&changes, &Found::new())?;
+        }
+        Ok(records)
+    }
+
+    /// Commits the changes of each player in one transaction. What other players' files have of these orders is
+    /// removed after that, so that a crash in between loses nothing.
+    fn commit(
+        &mut self,
+        changes: &[LedgerChange],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let mut before = Vec::new();
+        let of_one =
+            |a: &LedgerChange, b: &LedgerChange| (a.project_id, &a.user) == (b.project_id, &b.user);
+        for changes in changes.chunk_by(of_one) {
+            if let Some(LedgerChange {
+                project_id, user, ..
+            }) = changes.first()
+            {
+                before.extend(self.commit_of(*project_id, user, changes)?);
+            }
+        }
+        Ok(before)
+    }
+
+    fn release(&mut self, project_id: u64, user: &UserId) {
+        let path = self.path(project_id, user);
+        self.recent.retain(|recent| *recent != path);
+        if let Some(file) = self.files.get_mut(&path) {
+            file.close();
+        }
+    }
+
+    fn trouble(&self) -> Option<LedgerError> {
+        self.files.values().find_map(File::trouble).cloned()
+    }
+
+    fn has_lost(&mut self) -> bool {
+        let files = self.files.values_mut();
+        files.fold(false, |has_lost, file| file.has_lost() || has_lost)
+    }
+}
+
+impl Folder {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self {
+            root,
+            files: BTreeMap::new(),
+            recent: Vec::new(),
+        }
+    }
+
+    fn path(&self, project_id: u64, user: &UserId) -> PathBuf {
+        let mut path = self.root.join(project_id.to_string());
+        path.push(format!("{}.redb", file_name(user)));
+        path
+    }
+
+    /// Returns a player's file, and closes the one that was not used for longest if too many are open.
+    fn file(&mut self, path: &Path) -> &mut File {
+        self.recent.retain(|recent| recent != path);
+        self.recent.push(path.to_owned());
+        if self.recent.len() > MAX_OPEN {
+            let oldest = self.recent.remove(0);
+            if let Some(file) = self.files.get_mut(&oldest) {
+                file.close();
+            }
+        }
+        let file = self.files.entry(path.to_owned());
+        file.or_insert_with(|| File::new(path.to_owned()))
+    }
+
+    fn commit_of(
+        &mut self,
+        project_id: u64,
+        user: &UserId,
+        changes: &[LedgerChange],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let path = self.path(project_id, user);
+        let recorded = changes.iter().filter(|change| change.record.is_some());
+        let recorded: BTreeSet<OrderId> = recorded.map(|change| change.order_id).collect();
+        let mut moving = Vec::new();
+        if !recorded.is_empty() {
+            let new = self.file(&path).missing(project_id, recorded)?;
+            moving = self.search(project_id, user, &new);
+        }
+        let mut elsewhere = Found::new();
+        for (order_id, record) in moving.iter().flat_map(|(_, found)| found) {
+            let known = elsewhere.get(order_id).copied();
+            let record = known.map_or(*record, |known: LedgerRecord| known.raised(*record));
+            elsewhere.insert(*order_id, record);
+        }
+        let before = self.file(&path).commit(changes, &elsewhere)?;
+        for (path, found) in moving {
+            let moved = found.into_keys().collect();
+            let result = self.other(&path, |file| file.remove(project_id, &moved, user));
+            if let Err(error) = result {
+                // When its player returns, their order is found to be acknowledged here.
+                log::debug!("orders that have moved stay in another player's ledger: {error}");
+            }
+        }
+        Ok(before)
+    }
+
+    /// Looks for orders of a project in the files of other players, and returns those that have some. A file that
+    /// cannot be used is passed over.
+    fn search(
+        &mut self,
+        project_id: u64,
+        user: &UserId,
+        orders: &BTreeSet<OrderId>,
+    ) -> Vec<(PathBuf, Found)> {
+        if orders.is_empty() {
+            return Vec::new();
+        }
+        let start = Instant::now();
+        let mut found = Vec::new();
+        for path in self.others(project_id, user) {
+            match self.other(&path, |file| file.find(project_id, orders, user)) {
+                Ok(orders) if orders.is_empty() => {}
+                Ok(orders) => found.push((path, orders)),
+                Err(error) => log::debug!("another player's ledger is not searched: {error}"),
+            }
+            if start.elapsed() >= SEARCH_PATIENCE {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The files of other players of a project: those that are open here, and the ones that were written last.
+    fn others(&self, project_id: u64, user: &UserId) -> Vec<PathBuf> {
+        let own = self.path(project_id, user);
+        let is_open = |path: &PathBuf| self.files.get(path).is_some_and(File::is_open);
+        let mut others: Vec<(bool, SystemTime, PathBuf)> = Vec::new();
+        let folder = own.parent().map(fs::read_dir);
+        for file in folder.into_iter().flatten().flatten().flatten() {
+            let path = file.path();
+            let is_ledger = path
+                .extension()
+                .is_some_and(|extension| extension == "redb");
+            if is_ledger
+                && path != own
+                && let Ok(metadata) = file.metadata()
+            {
+                let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                others.push((is_open(&path), written, path));
+            }
+        }
+        others.sort_unstable_by(|a, b| b.cmp(a));
+        others.truncate(MAX_SEARCHED);
+        others.into_iter().map(|(_, _, path)| path).collect()
+    }
+
+    /// Does something with the file of another player, which is closed after that if it was.
+    fn other<T>(&mut self, path: &Path, work: impl FnOnce(&mut File) -> T) -> T {
+        match self.files.get_mut(path).filter(|file| file.is_open()) {
+            Some(file) => work(file),
+            None => work(&mut File::new(path.to_owned())),
         }
     }
 }
 
-impl From<::redb::Error> for Failure {
-    fn from(error: ::redb::Error) -> Self {
-        match error {
-            ::redb::Error::DatabaseAlreadyOpen => Self::Locked,
-            ::redb::Error::Corrupted(message) => StorageError::Corrupted(message).into(),
-            ::redb::Error::Io(error) => StorageError::Io(error).into(),
-            ::redb::Error::TableTypeMismatch { .. } | ::redb::Error::UpgradeRequired(_) => {
-                Self::Damaged(error.to_string())
-            }
-            error => Self::Other(error.to_string()),
+fn is_acknowledged(record: LedgerRecord) -> bool {
+    record.entry() == LedgerEntry::Acknowledged
+}
+
+/// Encodes the id in characters that every file system accepts, without separators. A long id may be cut off,
+/// because entries are found by their user.
+fn file_name(user: &UserId) -> String {
+    let mut name = String::new();
+    for byte in user.as_str().bytes().take(60) {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
+            // Other bytes are written in hexadecimal, because some file systems do not distinguish capital
+            // and small letters.
+            _ => name.push_str(&format!("_{byte:02x}")),
         }
     }
+    name
 }

@@ -18,10 +18,14 @@ const SILENCE_PATIENCE: Duration = Duration::from_secs(20);
 impl Machine {
     /// Records a player's orders in a ledger that does not have them.
     pub(super) fn record_anew(&mut self, user: &UserId) {
-        for (order_id, order) in self.orders.iter().filter(|(_, order)| order.user == *user) {
+        self.record_all_anew(|order| order.user == *user);
+    }
+
+    fn record_all_anew(&mut self, is_meant: impl Fn(&Order) -> bool) {
+        for (order_id, order) in self.orders.iter().filter(|(_, order)| is_meant(order)) {
             if let Some(entry) = order.entry() {
                 self.outputs.push_back(Output::Record {
-                    user: user.clone(),
+                    user: order.user.clone(),
                     order_id: *order_id,
                     entry,
                 });
@@ -31,12 +35,22 @@ impl Machine {
 
     pub(super) fn ledger_reports(&mut self, report: LedgerReport, now: Duration) {
         match report {
+            // The same ids are other orders in another project.
+            LedgerReport::Loaded { project_id, .. } | LedgerReport::Recorded { project_id, .. }
+                if self.project != Some(project_id) => {}
             LedgerReport::Loaded {
                 user,
                 orders,
                 is_locked,
+                ..
             } => self.loaded(&user, orders, is_locked, now),
-            LedgerReport::Recorded { order_id, entry } => self.recorded(order_id, entry, now),
+            LedgerReport::Recorded {
+                order_id,
+                entry,
+                before,
+                ..
+            } => self.recorded(order_id, entry, before, now),
+            LedgerReport::Lost => self.record_all_anew(|_| true),
             LedgerReport::State(state) => self.ledger_says(state),
         }
     }
@@ -150,6 +164,11 @@ impl Machine {
             user: user.clone(),
             phase,
         };
+        // An acknowledged order is asked for once, because it may have been refunded in the meantime.
+        let window = self.config.as_ref().map(|config| config.refund_window);
+        let inquiry = Inquiry::Quiet {
+            is_wanted: window.is_some_and(|window| age < window),
+        };
         if let Some(order) = self.orders.get_mut(&order_id) {
             // The ledger was read late. It knows what earlier runs told the game.
             if order.user != *user || order.phase.is_acknowledged() {
@@ -165,14 +184,16 @@ impl Machine {
             self.tell(phase);
             let phase = Phase::Acknowledged { is_recorded: true };
             self.change_phase(order_id, phase, now);
+            if let Some(order) = self.orders.get_mut(&order_id) {
+                order.inquiry = inquiry;
+            }
+            self.enlist(order_id);
+            self.schedule_request(order_id, now);
         } else {
             let mut order = Order::restored(user.clone(), entry, age, now);
             if entry == LedgerEntry::Acknowledged {
-                let window = self.config.as_ref().map(|config| config.refund_window);
                 order.phase = Phase::Acknowledged { is_recorded: true };
-                order.inquiry = Inquiry::Quiet {
-                    is_wanted: window.is_some_and(|window| age < window),
-                };
+                order.inquiry = inquiry;
             }
             self.insert(order_id, order);
             self.tell(phase);
@@ -181,19 +202,33 @@ impl Machine {
         }
     }
 
-    /// Handles the report that an order's entry is in the ledger, or that it could not be written.
-    fn recorded(&mut self, order_id: OrderId, entry: LedgerEntry, now: Duration) {
+    /// Handles the report that an order's entry is in the ledger, or that it could not be written. `before` is the
+    /// entry that the ledger had, which may be another player's: the order has moved from them to this one.
+    fn recorded(
+        &mut self,
+        order_id: OrderId,
+        entry: LedgerEntry,
+        before: Option<LedgerEntry>,
+        now: Duration,
+    ) {
         self.ledger_is_silent(false);
-        let Some(order) = self.orders.get(&order_id) else {
+        let Some(user) = self.orders.get(&order_id).map(|order| order.user.clone()) else {
             return;
         };
-        let (phase, user) = (order.phase, order.user.clone());
         self.leave_earlier_owner(order_id);
-        match (entry, phase) {
-            (LedgerEntry::Open | LedgerEntry::Granted, Phase::Recording) => {
+        if let Some(entry) = before {
+            let restored = Restored {
+                order_id,
+                entry,
+                age: Duration::ZERO,
+            };
+            self.restore(&user, &restored, now);
+        }
+        match (entry, self.orders.get(&order_id).map(|order| order.phase)) {
+            (LedgerEntry::Open | LedgerEntry::Granted, Some(Phase::Recording)) => {
                 self.begin(order_id, now);
             }
-            (LedgerEntry::Acknowledged, Phase::Acknowledged { .. }) => {
+            (LedgerEntry::Acknowledged, Some(Phase::Acknowledged { is_recorded: false })) => {
                 let phase = Phase::Acknowledged { is_recorded: true };
                 self.change_phase(order_id, phase, now);
                 self.tell(Notice::Phase {

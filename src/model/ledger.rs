@@ -59,11 +59,6 @@ impl Ledger {
 pub(crate) struct CustomLedger(Arc<Mutex<dyn LedgerStore>>);
 
 impl CustomLedger {
-    /// Tells this store from others for as long as it exists.
-    pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
-    }
-
     fn lock(&self) -> MutexGuard<'_, dyn LedgerStore + 'static> {
         // A store that has panicked reports by its own errors whether it still works.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,9 +95,14 @@ pub trait LedgerStore: Send + 'static {
     ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError>;
 
     /// Makes all of the changes or none of them, durably: once it has returned, the changes survive a loss of
-    /// power. Each order occurs at most once in `changes`. [`LedgerChange::apply`] computes an order's new record.
+    /// power. Each order occurs at most once in `changes`.
     ///
-    /// Returns the previous entry of each order, in the order of the changes.
+    /// An order of a project has one record, whoever's it is: its key is the project and the order, and the
+    /// player is a value beside the record. [`LedgerChange::apply`] computes both. It moves the record of another
+    /// player to the one who tracks the order now.
+    ///
+    /// Returns what [`LedgerChange::before`] says of each change, in the order of the changes. An order that turns
+    /// out to be acknowledged is not granted again.
     fn commit(&mut self, changes: &[LedgerChange])
     -> Result<Vec<Option<LedgerEntry>>, LedgerError>;
 
@@ -115,6 +115,12 @@ pub trait LedgerStore: Send + 'static {
     /// Returns a problem that exists although the store works, such as lost orders.
     fn trouble(&self) -> Option<LedgerError> {
         None
+    }
+
+    /// Whether the store has lost records since the last call, for example because its file was deleted. It is
+    /// called after other calls and every few seconds. After a loss, all that this run knows is recorded anew.
+    fn has_lost(&mut self) -> bool {
+        false
     }
 }
 
@@ -140,6 +146,10 @@ impl LedgerStore for CustomLedger {
 
     fn trouble(&self) -> Option<LedgerError> {
         self.lock().trouble()
+    }
+
+    fn has_lost(&mut self) -> bool {
+        self.lock().has_lost()
     }
 }
 
@@ -231,12 +241,26 @@ pub struct LedgerChange {
 }
 
 impl LedgerChange {
-    /// Returns the order's new record, or `None` if none is to be stored.
-    pub fn apply(&self, before: Option<LedgerRecord>) -> Option<LedgerRecord> {
-        match (before.filter(|_| !self.erases), self.record) {
-            (Some(before), Some(record)) => Some(before.raised(record)),
-            (before, record) => before.or(record),
-        }
+    /// Returns the owner and the record that an order has after the change, or `None` if none is to be stored.
+    /// `stored` is what it had before: the [text](UserId::as_str) of its player's id, and its record.
+    pub fn apply<'a>(
+        &'a self,
+        stored: Option<(&'a str, LedgerRecord)>,
+    ) -> Option<(&'a str, LedgerRecord)> {
+        let is_own = stored.is_some_and(|(owner, _)| owner == self.user.as_str());
+        let stays = stored.filter(|_| !(is_own && self.erases));
+        let Some(record) = self.record else {
+            return stays;
+        };
+        let record = stays.map_or(record, |(_, before)| before.raised(record));
+        Some((self.user.as_str(), record))
+    }
+
+    /// Returns the entry that the order had before, whoever's it was; `None` if the change erases it.
+    pub fn before(&self, stored: Option<(&str, LedgerRecord)>) -> Option<LedgerEntry> {
+        let (owner, record) = stored?;
+        let is_erased = self.erases && owner == self.user.as_str();
+        (!is_erased).then_some(record.entry())
     }
 }
 
@@ -254,17 +278,24 @@ pub(crate) struct Restored {
 pub(crate) enum LedgerReport {
     /// The entries of a player. They are reported again if they could not be read the first time.
     Loaded {
+        project_id: u64,
         user: UserId,
         orders: Vec<Restored>,
         /// Whether nothing could be read because another instance of the game holds the ledger.
         is_locked: bool,
     },
     /// The entry is durable. For an open order this is also reported if the entry could not be written, after
-    /// [`LedgerReport::State`] has reported the trouble, because tracking does not wait for a disk that fails.
+    /// [`LedgerReport::State`] has reported the trouble, because tracking does not wait for a disk that fails. It is
+    /// reported again once it is written.
     Recorded {
+        project_id: u64,
         order_id: OrderId,
         entry: LedgerEntry,
+        /// The entry that the ledger had for the order before, whoever's it was.
+        before: Option<LedgerEntry>,
     },
+    /// The ledger has lost entries, and is to be told again what is known.
+    Lost,
     /// Whether the ledger works.
     State(LedgerState),
 }
@@ -311,6 +342,13 @@ pub enum LedgerError {
     Damaged {
         /// The path of the damaged file.
         kept_as: PathBuf,
+    },
+    /// The file was deleted or replaced while the game was running. A new one was created, and what this run knows is
+    /// written to it.
+    #[error("the ledger {} was deleted or replaced; what this run knows is written anew", .path.display())]
+    Lost {
+        /// The ledger's file.
+        path: PathBuf,
     },
     /// The file cannot be read or written, for example because the disk is full or read-only. The operation is
     /// repeated from time to time.
@@ -364,24 +402,67 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_raised_and_never_lowered_until_it_is_erased() {
+    fn a_record_is_raised_and_never_lowered_until_it_is_erased_and_moves_to_who_tracks_its_order() {
         let [open, granted] =
             [LedgerEntry::Open, LedgerEntry::Granted].map(|entry| LedgerRecord::new(entry, at(1)));
-        let change = |erases, record| LedgerChange {
-            project_id: 1,
-            user: UserId::new('s', "alice"),
-            order_id: OrderId(1),
-            erases,
-            record,
-        };
-        for (erases, record, before, after) in [
-            (false, Some(open), None, Some(open)),
-            (false, Some(open), Some(granted), Some(granted)),
-            (false, Some(granted), Some(open), Some(granted)),
-            (true, Some(open), Some(granted), Some(open)),
-            (true, None, Some(granted), None),
+        let alice = UserId::new('s', "alice");
+        let (hers, his) = (alice.as_str(), "s:bob");
+        for (erases, record, stored, before, after) in [
+            (false, Some(open), None, None, Some((hers, open))),
+            (
+                false,
+                Some(open),
+                Some((hers, granted)),
+                Some(granted),
+                Some((hers, granted)),
+            ),
+            (
+                false,
+                Some(granted),
+                Some((hers, open)),
+                Some(open),
+                Some((hers, granted)),
+            ),
+            (
+                true,
+                Some(open),
+                Some((hers, granted)),
+                None,
+                Some((hers, open)),
+            ),
+            (true, None, Some((hers, granted)), None, None),
+            // Another player's entry moves, and is not erased by one who does not have it.
+            (
+                false,
+                Some(open),
+                Some((his, granted)),
+                Some(granted),
+                Some((hers, granted)),
+            ),
+            (
+                true,
+                Some(open),
+                Some((his, granted)),
+                Some(granted),
+                Some((hers, granted)),
+            ),
+            (
+                true,
+                None,
+                Some((his, granted)),
+                Some(granted),
+                Some((his, granted)),
+            ),
         ] {
-            assert_eq!(change(erases, record).apply(before), after);
+            let change = LedgerChange {
+                project_id: 1,
+                user: alice.clone(),
+                order_id: OrderId(1),
+                erases,
+                record,
+            };
+            assert_eq!(change.apply(stored), after, "{change:?}");
+            assert_eq!(change.before(stored), before.map(|record| record.entry()));
         }
     }
 }

@@ -38,6 +38,7 @@ pub(crate) async fn run(mut ports: Ports) {
         sockets: BTreeMap::new(),
         requests: BTreeMap::new(),
         ledger: None,
+        project_id: 0,
         counters: ports.counters.clone(),
     };
     let mut outbox = Outbox::new(ports.notices);
@@ -85,6 +86,8 @@ struct Driver {
     requests: BTreeMap<RequestId, oneshot::Sender<()>>,
     /// The ledger's writer, which starts with the first settings.
     ledger: Option<Writer>,
+    /// The project that the ledger was last set to.
+    project_id: u64,
     counters: Arc<Counters>,
 }
 
@@ -156,6 +159,7 @@ impl Driver {
                 Output::CancelRequest(request) => drop(self.requests.remove(&request)),
                 Output::UseLedger(config) => {
                     self.start_ledger();
+                    self.project_id = config.project_id;
                     self.give(Job::Configure {
                         ledger: config.ledger.clone(),
                         project_id: config.project_id,
@@ -226,13 +230,19 @@ impl Driver {
         }
         match job {
             Job::Load(user) => self.handle(Input::Ledger(LedgerReport::Loaded {
+                project_id: self.project_id,
                 user,
                 orders: Vec::new(),
                 is_locked: false,
             })),
             Job::Record {
                 order_id, entry, ..
-            } => self.handle(Input::Ledger(LedgerReport::Recorded { order_id, entry })),
+            } => self.handle(Input::Ledger(LedgerReport::Recorded {
+                project_id: self.project_id,
+                order_id,
+                entry,
+                before: None,
+            })),
             Job::Configure { .. } | Job::Erase { .. } | Job::Release(_) | Job::Flush(_) => {}
         }
     }

@@ -272,6 +272,7 @@ fn another_players_orders_stay_where_they_are() {
         1
     );
     let nothing = LedgerReport::Loaded {
+        project_id: sim.project(),
         user: bob.id().clone(),
         orders: Vec::new(),
         is_locked: false,
@@ -449,7 +450,12 @@ fn an_order_that_comes_back_to_its_first_player_stays_in_their_ledger() {
     let (user, order_id) = (alice(), ORDER);
     sim.machine.handle(Input::Track { user, order_id }, sim.now);
     let entry = LedgerEntry::Open;
-    let recorded = LedgerReport::Recorded { order_id, entry };
+    let recorded = LedgerReport::Recorded {
+        project_id: sim.project(),
+        order_id,
+        entry,
+        before: None,
+    };
     sim.machine.handle(Input::Ledger(recorded), sim.now);
     let outputs = sim.outputs();
     assert!(
@@ -473,6 +479,7 @@ fn an_order_that_moves_and_is_put_off_leaves_the_first_players_ledger() {
         };
         sim.machine.handle(input, sim.now);
         let loaded = LedgerReport::Loaded {
+            project_id: sim.project(),
             user: bob.id().clone(),
             orders: Vec::new(),
             is_locked: false,
@@ -480,7 +487,12 @@ fn an_order_that_moves_and_is_put_off_leaves_the_first_players_ledger() {
         sim.machine.handle(Input::Ledger(loaded), sim.now);
         sim.machine.handle(puts_off, sim.now);
         let (order_id, entry) = (ORDER, LedgerEntry::Open);
-        let recorded = LedgerReport::Recorded { order_id, entry };
+        let recorded = LedgerReport::Recorded {
+            project_id: sim.project(),
+            order_id,
+            entry,
+            before: None,
+        };
         sim.machine.handle(Input::Ledger(recorded), sim.now);
         let outputs = sim.outputs();
         assert!(erases(&outputs, &alice()).is_some(), "{outputs:?}");
@@ -491,6 +503,7 @@ fn an_order_that_moves_and_is_put_off_leaves_the_first_players_ledger() {
 fn locked() -> Sim {
     let mut sim = loading();
     sim.handle(Input::Ledger(LedgerReport::Loaded {
+        project_id: sim.project(),
         user: alice(),
         orders: Vec::new(),
         is_locked: true,

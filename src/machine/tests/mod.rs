@@ -232,12 +232,22 @@ impl Sim {
         self.handle(Input::Untrack(order_id));
     }
 
+    fn project(&self) -> u64 {
+        self.machine.project.unwrap_or_default()
+    }
+
     fn recorded(&mut self, order_id: OrderId, entry: LedgerEntry) {
-        self.handle(Input::Ledger(LedgerReport::Recorded { order_id, entry }));
+        self.handle(Input::Ledger(LedgerReport::Recorded {
+            project_id: self.project(),
+            order_id,
+            entry,
+            before: None,
+        }));
     }
 
     fn loaded(&mut self, orders: Vec<Restored>) {
         self.handle(Input::Ledger(LedgerReport::Loaded {
+            project_id: self.project(),
             user: alice(),
             orders,
             is_locked: false,
@@ -349,6 +359,7 @@ impl Sim {
                     });
                     let orders = orders.collect();
                     let input = Input::Ledger(LedgerReport::Loaded {
+                        project_id: self.project(),
                         user,
                         orders,
                         is_locked: false,
@@ -359,8 +370,13 @@ impl Sim {
                 Output::Record {
                     order_id, entry, ..
                 } => {
-                    self.ledger.insert(order_id, (entry, self.now));
-                    let input = Input::Ledger(LedgerReport::Recorded { order_id, entry });
+                    let before = self.ledger.insert(order_id, (entry, self.now));
+                    let input = Input::Ledger(LedgerReport::Recorded {
+                        project_id: self.project(),
+                        order_id,
+                        entry,
+                        before: before.map(|(entry, _)| entry),
+                    });
                     self.machine.handle(input, self.now);
                 }
                 Output::Erase { order_id, .. } => {

@@ -418,7 +418,12 @@ impl World {
             // Tracking does not wait for a ledger that another instance holds.
             Event::Written(process, order_id, 9) if process == self.process => {
                 let entry = LedgerEntry::Open;
-                self.handle(Input::Ledger(LedgerReport::Recorded { order_id, entry }));
+                self.handle(Input::Ledger(LedgerReport::Recorded {
+                    project_id: self.project,
+                    order_id,
+                    entry,
+                    before: None,
+                }));
             }
             Event::Written(process, order_id, entry) if process == self.process => {
                 let entry = [
@@ -426,11 +431,18 @@ impl World {
                     LedgerEntry::Granted,
                     LedgerEntry::Acknowledged,
                 ][usize::from(entry)];
+                let before = self.ledger.get(&order_id).map(|(entry, _)| *entry);
                 self.write(order_id, entry);
-                self.handle(Input::Ledger(LedgerReport::Recorded { order_id, entry }));
+                self.handle(Input::Ledger(LedgerReport::Recorded {
+                    project_id: self.project,
+                    order_id,
+                    entry,
+                    before: before.filter(|_| self.project == PROJECT),
+                }));
             }
             Event::Loaded(process) if process == self.process && self.is_locked => {
                 self.handle(Input::Ledger(LedgerReport::Loaded {
+                    project_id: self.project,
                     user: alice(),
                     orders: Vec::new(),
                     is_locked: true,
@@ -438,6 +450,7 @@ impl World {
             }
             Event::Loaded(process) if process == self.process && self.project == OTHER_PROJECT => {
                 self.handle(Input::Ledger(LedgerReport::Loaded {
+                    project_id: self.project,
                     user: alice(),
                     orders: Vec::new(),
                     is_locked: false,
@@ -453,6 +466,7 @@ impl World {
                 });
                 let restored = restored.collect();
                 self.handle(Input::Ledger(LedgerReport::Loaded {
+                    project_id: self.project,
                     user: alice(),
                     orders: restored,
                     is_locked: false,
