@@ -167,6 +167,8 @@ impl Machine {
             && let Some(order) = self.orders.get(&order_id)
             && order.phase.is_open()
             && order.patience.is_overdue
+            // A publication may have told of the payment meanwhile.
+            && !order.is_paid()
         {
             return self.time_out(order_id, now);
         }

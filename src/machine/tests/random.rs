@@ -58,8 +58,14 @@ enum Event {
 
 /// The project of the orders that are bought.
 const PROJECT: u64 = 77_640;
-/// Another project, which has other orders of the same ids.
+/// Another project, which has other orders of the same ids. Those of odd ids are tracked there, and are paid and
+/// never done.
 const OTHER_PROJECT: u64 = 4;
+
+/// In place of an entry's number: the entry is not written while another instance holds the ledger.
+const UNWRITTEN: u8 = 8;
+/// The entry is of the other project.
+const ELSEWHERE: u8 = 9;
 
 struct World {
     seed: u64,
@@ -82,7 +88,8 @@ struct World {
     has_connected: bool,
     token_until: Duration,
     tokens: u64,
-    ledger: BTreeMap<OrderId, (LedgerEntry, Duration)>,
+    /// The player, the entry and its time of each order.
+    ledger: BTreeMap<OrderId, (&'static str, LedgerEntry, Duration)>,
 
     in_flight: HashMap<OrderId, RequestId>,
     answered_at: HashMap<OrderId, Duration>,
@@ -117,6 +124,10 @@ struct World {
     is_token_refused: bool,
     /// The orders whose items an answer told this process after their payment.
     listed: HashSet<OrderId>,
+    /// Who plays: alice, or the account that she has linked, which knows her orders.
+    player: &'static str,
+    /// The orders that this process knows to be paid.
+    known_paid: HashSet<OrderId>,
 }
 
 struct ServerOrder {
@@ -191,6 +202,8 @@ impl World {
             given_up: HashSet::new(),
             is_token_refused: false,
             listed: HashSet::new(),
+            player: "alice",
+            known_paid: HashSet::new(),
         };
         for n in 0..world.random.u64(1..=4) {
             let order_id = OrderId(n + 1);
@@ -227,6 +240,10 @@ impl World {
     fn hard_after(&mut self, most: Duration, event: Event) {
         let share = self.hard.as_mut().map_or(0.0, fastrand::Rng::f64);
         self.after(most.mul_f64(share), event);
+    }
+
+    fn player(&self) -> UserId {
+        token(self.player, 0).id().clone()
     }
 
     /// The time on the machine's clock.
@@ -303,6 +320,14 @@ impl World {
         self.unanswered.clear();
         self.unwritten.clear();
         self.listed.clear();
+        self.known_paid.clear();
+        let is_linked = self.hard_chance(20);
+        if is_linked {
+            self.player = match self.player {
+                "alice" => "alice_on_steam",
+                _ => "alice",
+            };
+        }
         self.is_locked = self.hard_chance(20);
         if self.is_locked {
             let process = self.process;
@@ -323,7 +348,8 @@ impl World {
         self.perform();
         // Some games track the orders again that they knew. All games do where the process died before the
         // ledger had the order, because they were not told yet that it is tracked.
-        let is_eager = self.random.bool();
+        // An account that was linked just now tracks the orders of the one before.
+        let is_eager = self.random.bool() || is_linked;
         for order_id in self.tracked.clone() {
             if is_eager || !self.ledger.contains_key(&order_id) {
                 self.after_some(seconds(5), Event::Track(order_id));
@@ -348,7 +374,7 @@ impl World {
         self.tokens += 1;
         self.is_token_refused = false;
         self.handle(Input::LogIn {
-            user: token("alice", self.tokens),
+            user: token(self.player, self.tokens),
             expires_in: Some(life),
         });
     }
@@ -382,7 +408,7 @@ impl World {
             Event::Track(order_id) => {
                 self.tracked.insert(order_id);
                 self.handle(Input::Track {
-                    user: alice(),
+                    user: self.player(),
                     order_id,
                 });
             }
@@ -398,7 +424,7 @@ impl World {
                     _ => lost(),
                 };
                 self.handle(Input::Ended {
-                    user: alice(),
+                    user: self.player(),
                     connection,
                     reason,
                 });
@@ -416,10 +442,14 @@ impl World {
                 self.handle(Input::Answered { request, answer });
             }
             // Tracking does not wait for a ledger that another instance holds.
-            Event::Written(process, order_id, 9) if process == self.process => {
+            Event::Written(process, order_id, UNWRITTEN | ELSEWHERE) if process == self.process => {
                 let entry = LedgerEntry::Open;
+                let project_id = match event {
+                    Event::Written(_, _, ELSEWHERE) => OTHER_PROJECT,
+                    _ => PROJECT,
+                };
                 self.handle(Input::Ledger(LedgerReport::Recorded {
-                    project_id: self.project,
+                    project_id,
                     order_id,
                     entry,
                     before: None,
@@ -431,19 +461,19 @@ impl World {
                     LedgerEntry::Granted,
                     LedgerEntry::Acknowledged,
                 ][usize::from(entry)];
-                let before = self.ledger.get(&order_id).map(|(entry, _)| *entry);
+                let before = self.ledger.get(&order_id).map(|(_, entry, _)| *entry);
                 self.write(order_id, entry);
                 self.handle(Input::Ledger(LedgerReport::Recorded {
-                    project_id: self.project,
+                    project_id: PROJECT,
                     order_id,
                     entry,
-                    before: before.filter(|_| self.project == PROJECT),
+                    before,
                 }));
             }
             Event::Loaded(process) if process == self.process && self.is_locked => {
                 self.handle(Input::Ledger(LedgerReport::Loaded {
                     project_id: self.project,
-                    user: alice(),
+                    user: self.player(),
                     orders: Vec::new(),
                     is_locked: true,
                 }));
@@ -451,7 +481,7 @@ impl World {
             Event::Loaded(process) if process == self.process && self.project == OTHER_PROJECT => {
                 self.handle(Input::Ledger(LedgerReport::Loaded {
                     project_id: self.project,
-                    user: alice(),
+                    user: self.player(),
                     orders: Vec::new(),
                     is_locked: false,
                 }));
@@ -459,7 +489,11 @@ impl World {
             Event::Loaded(process) if process == self.process => {
                 // The calendar may be wrong by weeks.
                 let days = self.hard_number(20);
-                let restored = self.ledger.iter().map(|(order_id, (entry, at))| Restored {
+                let own = self
+                    .ledger
+                    .iter()
+                    .filter(|(_, (owner, ..))| *owner == self.player);
+                let restored = own.map(|(order_id, (_, entry, at))| Restored {
                     order_id: *order_id,
                     entry: *entry,
                     age: self.now - *at + seconds(days * 24 * 3600),
@@ -467,7 +501,7 @@ impl World {
                 let restored = restored.collect();
                 self.handle(Input::Ledger(LedgerReport::Loaded {
                     project_id: self.project,
-                    user: alice(),
+                    user: self.player(),
                     orders: restored,
                     is_locked: false,
                 }));
@@ -478,7 +512,7 @@ impl World {
             Event::LogIn(process) if process == self.process => self.log_in(),
             Event::LogOut(process) if process == self.process => {
                 self.is_logged_in = false;
-                self.handle(Input::LogOut(alice()));
+                self.handle(Input::LogOut(self.player()));
                 self.hard_after(seconds(100), Event::LogIn(process));
             }
             Event::ClockJumps => {
@@ -492,7 +526,7 @@ impl World {
                 self.unanswered.insert(id, self.now);
                 self.handle(Input::Purchase {
                     id,
-                    user: alice(),
+                    user: self.player(),
                     purchase: Box::new(Purchase::item("sword")),
                 });
             }
@@ -514,17 +548,23 @@ impl World {
                 config.socket_url = format!("wss://{project}.test/");
                 self.handle(Input::Configure(Some(Arc::new(config))));
                 if project == OTHER_PROJECT {
+                    for order_id in self.tracked.clone() {
+                        if order_id.0 % 2 == 1 {
+                            let user = self.player();
+                            self.handle(Input::Track { user, order_id });
+                        }
+                    }
                     self.hard_after(seconds(100), Event::ChangeProject(process, PROJECT));
                 }
             }
             Event::Unlock(process) if process == self.process => {
                 self.is_locked = false;
-                self.after(seconds(1), Event::Loaded(process));
-                // The entries that waited are written now.
+                // The entries that waited are written before any are read.
                 for (order_id, number) in std::mem::take(&mut self.unwritten) {
                     let written = Event::Written(process, order_id, number);
                     self.after(seconds(1), written);
                 }
+                self.after(seconds(1), Event::Loaded(process));
             }
             Event::Frame(process) if process == self.process => {
                 self.is_frame_due = false;
@@ -580,13 +620,13 @@ impl World {
     fn has_opened(&self) -> bool {
         self.machine
             .players
-            .get(&alice())
+            .get(&self.player())
             .is_some_and(Player::is_live)
     }
 
     fn hear(&mut self, connection: ConnectionId, order_id: OrderId, status: &str) {
         self.handle(Input::News {
-            user: alice(),
+            user: self.player(),
             connection,
             report: Report {
                 order_id,
@@ -600,12 +640,13 @@ impl World {
         if self.project == OTHER_PROJECT {
             // The other project has another order of the same id.
             for order_id in self.tracked.clone() {
-                for status in ["paid", "done"] {
-                    self.hear(connection, order_id, status);
+                self.hear(connection, order_id, "paid");
+                if order_id.0 % 2 == 0 {
+                    self.hear(connection, order_id, "done");
                 }
             }
             return self.handle(Input::Subscribed {
-                user: alice(),
+                user: self.player(),
                 connection,
                 recovered: true,
             });
@@ -615,7 +656,7 @@ impl World {
             self.is_token_refused = true;
             let reason = closed(3500);
             return self.handle(Input::Ended {
-                user: alice(),
+                user: self.player(),
                 connection,
                 reason,
             });
@@ -631,7 +672,7 @@ impl World {
         self.has_connected = true;
         self.sent = self.stream.len();
         self.handle(Input::Subscribed {
-            user: alice(),
+            user: self.player(),
             connection,
             recovered,
         });
@@ -645,7 +686,7 @@ impl World {
             return Ok(Report {
                 order_id,
                 items: Some(vec![OrderItem::new("shield", 1)]),
-                ..report("done")
+                ..report(if order_id.0 % 2 == 0 { "done" } else { "paid" })
             });
         }
         if self.hard_chance(10) {
@@ -710,13 +751,13 @@ impl World {
     }
 
     fn write(&mut self, order_id: OrderId, entry: LedgerEntry) {
-        let since = match self.ledger.get(&order_id) {
+        let (entry, since) = match self.ledger.get(&order_id) {
             // An entry is raised and never lowered.
-            Some((known, _)) if *known > entry => return,
-            Some((known, since)) if *known == entry => *since,
-            _ => self.now,
+            Some((_, known, since)) if *known >= entry => (*known, *since),
+            _ => (entry, self.now),
         };
-        self.ledger.insert(order_id, (entry, since));
+        // The entry of another player moves to this one.
+        self.ledger.insert(order_id, (self.player, entry, since));
     }
 
     /// Carries out the machine's outputs, and checks its promises.
@@ -758,26 +799,40 @@ impl World {
                     };
                     // Nothing is kept while another instance has the ledger, or in the other project.
                     if self.is_locked || self.project == OTHER_PROJECT {
-                        let lost = Event::Written(self.process, order_id, 9);
+                        let lost = match self.project {
+                            PROJECT => UNWRITTEN,
+                            _ => ELSEWHERE,
+                        };
+                        let lost = Event::Written(self.process, order_id, lost);
                         if number == 0 {
                             self.after(seconds(1), lost);
                         }
-                        if self.is_locked {
+                        if self.is_locked && self.project == PROJECT {
                             self.unwritten.push((order_id, number));
                         }
                         continue;
                     }
+                    let owner = self.ledger.get(&order_id).map(|(owner, ..)| *owner);
+                    let moves = owner.is_some_and(|owner| owner != self.player);
                     if self.hard_chance(3) {
                         let hangs = seconds(self.hard_number(60));
                         self.disk_hangs_until = self.disk_hangs_until.max(self.now + hangs);
                     }
                     // The disk takes its time, and keeps the sequence of the entries.
-                    let hangs = self.disk_hangs_until.saturating_sub(self.now);
+                    let hangs = match moves {
+                        // An order that moves while the disk hangs for long may be granted to both players.
+                        true => Duration::ZERO,
+                        false => self.disk_hangs_until.saturating_sub(self.now),
+                    };
                     let written = Event::Written(self.process, order_id, number);
                     self.after(hangs + seconds(1), written);
                 }
-                Output::Erase { order_id, .. } => {
-                    self.ledger.remove(&order_id);
+                Output::Erase { user, order_id } => {
+                    let owner = self.ledger.get(&order_id).map(|(owner, ..)| *owner);
+                    let is_own = owner.is_some_and(|owner| token(owner, 0).id() == &user);
+                    if is_own && self.project == PROJECT {
+                        self.ledger.remove(&order_id);
+                    }
                 }
                 Output::UseLedger(_)
                 | Output::Release(_)
@@ -785,6 +840,19 @@ impl World {
                 | Output::OpenPage { .. } => {}
                 Output::Notice(notice) if self.hard.is_none() => self.told(notice),
                 Output::Notice(notice) => {
+                    if let Notice::StatusChanged(changed) = &notice
+                        && matches!(changed.status, OrderStatus::Paid | OrderStatus::Done)
+                        && self.project == PROJECT
+                    {
+                        self.known_paid.insert(changed.order_id);
+                    }
+                    if let Notice::Failed(failed) = &notice {
+                        let (seed, order_id) = (self.seed, failed.order_id);
+                        assert!(
+                            !self.known_paid.contains(&order_id),
+                            "seed {seed}: {order_id} was paid and is given up"
+                        );
+                    }
                     self.outbox.push_back(notice);
                     if !std::mem::replace(&mut self.is_frame_due, true) {
                         let frame = Event::Frame(self.process);

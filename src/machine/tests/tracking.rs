@@ -443,3 +443,16 @@ fn an_empty_list_of_a_done_order_is_waited_out_for_ten_minutes_and_then_told_as_
     });
     assert_eq!(granted, Some(Vec::new()));
 }
+
+#[test]
+fn an_overdue_order_that_the_socket_tells_is_paid_is_not_given_up_by_the_next_answer() {
+    let mut sim = live_with(&[ORDER]);
+    // The machine sleeps for longer than an order is waited for.
+    sim.now += seconds(48 * 3600);
+    sim.tick();
+    sim.publish(ORDER, "paid");
+    sim.pass_answering(seconds(60), &Ok(report("paid")));
+    assert!(sim.failures().is_empty());
+    sim.publish(ORDER, "done");
+    assert_eq!(sim.grants(ORDER), 1);
+}
