@@ -327,6 +327,8 @@ impl World {
                 "alice" => "alice_on_steam",
                 _ => "alice",
             };
+            // The game also knows those that it was told to have given up.
+            self.tracked.extend(self.ledger.keys());
         }
         self.is_locked = self.hard_chance(20);
         if self.is_locked {
@@ -351,7 +353,8 @@ impl World {
         // An account that was linked just now tracks the orders of the one before.
         let is_eager = self.random.bool() || is_linked;
         for order_id in self.tracked.clone() {
-            if is_eager || !self.ledger.contains_key(&order_id) {
+            let owner = self.ledger.get(&order_id).map(|(owner, ..)| *owner);
+            if is_eager || owner != Some(self.player) {
                 self.after_some(seconds(5), Event::Track(order_id));
             }
         }
@@ -606,6 +609,7 @@ impl World {
         }
         if let Some(connection) = self.socket
             && self.has_opened()
+            && self.project == PROJECT
         {
             self.sent = self.stream.len();
             let delay = Duration::from_millis(self.random.u64(0..2_000));
