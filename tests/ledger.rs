@@ -94,6 +94,167 @@ fn a_refund_while_the_game_was_closed_is_told() {
     assert!(game.told().canceled[0].was_done);
 }
 
+/// A guest's open order is tracked again under the linked account, granted and acknowledged. Then the guest
+/// returns.
+fn link_and_return(emulator: &XsollaEmulator, config: &XsollaConfig) {
+    let mut config = config.clone();
+    config.poll_interval = Duration::from_millis(100);
+    let order = sword_order(emulator);
+    // Both have tokens of one account, and are different players: this one's token cannot be read.
+    let page = emulator.payment_url(order).unwrap();
+    let token = page.split_once("token=").unwrap().1;
+    let guest = XsollaUser::new(token).with_external_id("guest");
+    let linked = emulator.user("alice");
+    let mut first = Game::logged_in(config.clone(), &guest);
+    first.track(order);
+    first.wait_for_status(order, "new");
+    first.quit();
+
+    let mut second = Game::logged_in(config.clone(), &linked);
+    second.track(order);
+    second.wait_for_status(order, "new");
+    emulator.deliver(order);
+    second.wait_until_granted(order);
+    second.acknowledge(order);
+    second.wait_until_acknowledged(order);
+    second.quit();
+
+    // Also if the game tracks it again.
+    for tracks_it in [false, true] {
+        let mut third = Game::logged_in(config.clone(), &guest);
+        let other = sword_order(emulator);
+        third.track(other);
+        third.wait_for_status(other, "new");
+        if tracks_it {
+            third.track(order);
+            third.wait_until_acknowledged(order);
+        }
+        third.run_for(Duration::from_millis(500));
+        assert_eq!(third.grants(order), 0);
+        third.quit();
+    }
+}
+
+#[test]
+fn an_order_of_a_guest_that_the_linked_account_was_granted_is_not_granted_to_the_guest_again() {
+    let folder = Folder::new("linked");
+    let emulator = XsollaEmulator::start();
+    let mut config = emulator.config();
+    config.ledger = Ledger::at(folder.ledger());
+    link_and_return(&emulator, &config);
+}
+
+#[test]
+#[cfg_attr(
+    not(target_os = "linux"),
+    ignore = "the environment names the directory on Linux only"
+)]
+fn an_order_moves_from_a_guests_file_to_the_linked_accounts() {
+    if let Some(mut test) = own_process("an_order_moves_from_a_guests_file_to_the_linked_accounts")
+    {
+        let data = Folder::new("linked-files");
+        return run(test.env("XDG_DATA_HOME", &*data));
+    }
+    let emulator = XsollaEmulator::start();
+    let mut config = emulator.config();
+    config.ledger = Ledger::user_data();
+    link_and_return(&emulator, &config);
+}
+
+#[test]
+fn a_ledger_that_is_deleted_or_damaged_while_the_game_runs_is_told_and_written_anew() {
+    for way in ["file", "folder", "damaged"] {
+        let folder = Folder::new("deleted");
+        let emulator = XsollaEmulator::start();
+        let (open, acknowledged) = (sword_order(&emulator), sword_order(&emulator));
+        let path = folder.ledger();
+        let mut first = game(&emulator, &path);
+        first.track(open);
+        first.wait_for_status(open, "new");
+        emulator.deliver(acknowledged);
+        first.track(acknowledged);
+        first.wait_until_granted(acknowledged);
+        first.acknowledge(acknowledged);
+        first.wait_until_acknowledged(acknowledged);
+        match way {
+            "file" => fs::remove_file(&path).unwrap(),
+            "folder" => fs::remove_dir_all(path.parent().unwrap()).unwrap(),
+            _ => fs::write(&path, "damage").unwrap(),
+        }
+        first.wait_until("it is told", |world| {
+            matches!(
+                world.resource::<LedgerState>().trouble(),
+                Some(LedgerError::Lost { .. } | LedgerError::Damaged { .. })
+            )
+        });
+        first.wait_until("it is there again", |_| {
+            fs::metadata(&path).is_ok_and(|metadata| metadata.len() > 10)
+        });
+        // What comes after it is kept as well.
+        let after = sword_order(&emulator);
+        first.track(after);
+        first.wait_for_status(after, "new");
+        first.quit();
+
+        emulator.deliver(open);
+        emulator.deliver(after);
+        let mut second = game(&emulator, &path);
+        second.wait_until_granted(open);
+        second.wait_until_granted(after);
+        second.track(acknowledged);
+        second.wait_until_acknowledged(acknowledged);
+        assert_eq!(second.grants(acknowledged), 0, "{way}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it counts in /proc")]
+fn two_hundred_players_who_log_in_one_after_the_other_leave_few_files_open() {
+    let name = "two_hundred_players_who_log_in_one_after_the_other_leave_few_files_open";
+    if let Some(mut test) = own_process(name) {
+        let data = Folder::new("descriptors");
+        return run(test.env("XDG_DATA_HOME", &*data));
+    }
+    let data = std::env::var_os("XDG_DATA_HOME").unwrap();
+    let open_files = || {
+        let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let targets = descriptors.filter_map(|file| fs::read_link(file.path()).ok());
+        targets.filter(|target| target.starts_with(&data)).count()
+    };
+    let emulator = XsollaEmulator::start();
+    let mut config = emulator.config();
+    config.ledger = Ledger::user_data();
+    let mut game = Game::new(config);
+    for n in 0..200 {
+        let user = emulator.user(&format!("player{n}"));
+        game.log_in(&user);
+        let order = emulator.create_order(&user, &[("sword", 1)]);
+        game.track(order);
+        game.wait_for_status(order, "new");
+        // Each of them leaves an open order. One more file may be searched at this moment.
+        assert!(open_files() <= 20, "{} after {n} log-ins", open_files());
+    }
+    assert!(open_files() > 0);
+
+    // A player without an open order has no open file.
+    game.log_out();
+    let mut config = emulator.config();
+    config.ledger = Ledger::user_data();
+    game.quit();
+    let user = emulator.user("the last");
+    let mut game = Game::logged_in(config, &user);
+    let order = emulator.create_order(&user, &[("sword", 1)]);
+    game.track(order);
+    game.wait_for_status(order, "new");
+    assert!(open_files() > 0);
+    emulator.deliver(order);
+    game.wait_until_granted(order);
+    game.acknowledge(order);
+    game.wait_until_acknowledged(order);
+    game.log_out();
+    game.wait_until("the file is closed", |_| open_files() == 0);
+}
+
 #[test]
 fn two_players_on_one_machine_do_not_get_each_others_orders() {
     let folder = Folder::new("players");

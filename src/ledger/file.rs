@@ -51,6 +51,9 @@ struct Open {
     database: Database,
     /// Tells the open file from another one that has taken its place.
     identity: Option<Handle>,
+    /// The length after the last use. Nobody else writes into the file, so another length means that somebody has
+    /// cut it off.
+    length: Option<u64>,
 }
 
 impl File {
@@ -195,7 +198,7 @@ impl File {
                 let kept_as = put_aside(&self.path).map_err(|e| self.unavailable(e.to_string()))?;
                 self.trouble = Some(LedgerError::Damaged { kept_as });
                 self.is_damaged = true;
-                self.has_lost = self.was_there;
+                self.has_lost |= self.was_there;
                 self.attempt_once(true, &work)
                     .map_err(|failure| self.error(failure))
             }
@@ -231,7 +234,8 @@ impl File {
             Ok((open, done))
         }));
         match result {
-            Ok(Ok((open, done))) => {
+            Ok(Ok((mut open, done))) => {
+                open.length = open.identity.as_ref().and_then(length);
                 self.open = Some(open);
                 self.was_there = true;
                 self.rescued = Rows::new();
@@ -242,11 +246,11 @@ impl File {
         }
     }
 
-    /// Notices that the file was deleted or replaced. The database would go on writing into the file that has
+    /// Notices that the file was deleted, replaced or cut off. The database would go on writing into the file that has
     /// lost its name.
     fn look(&mut self) {
         let is_there = match &self.open {
-            Some(open) => open.is_at(&self.path),
+            Some(open) => open.is_intact(&self.path),
             // Nobody knows of a file whose existence cannot be found out that it is gone.
             None => !self.was_there || self.path.try_exists().unwrap_or(true),
         };
@@ -303,22 +307,28 @@ impl Open {
         Ok(Self {
             database,
             identity: Handle::from_path(path).ok(),
+            length: None,
         })
     }
 
-    /// Whether the file still has its name. It is taken to have it when that cannot be found out.
-    fn is_at(&self, path: &Path) -> bool {
+    /// Whether the file is whole and still has its name. It is taken to be when that cannot be found out.
+    fn is_intact(&self, path: &Path) -> bool {
         let Some(identity) = &self.identity else {
             return path.try_exists().unwrap_or(true);
         };
         match Handle::from_path(path) {
-            Ok(named) => named == *identity,
+            Ok(named) => named == *identity && length(&named) == self.length,
             Err(error) => !matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
             ),
         }
     }
+}
+
+fn length(file: &Handle) -> Option<u64> {
+    let metadata = file.as_file().metadata();
+    metadata.ok().map(|metadata| metadata.len())
 }
 
 /// Makes the tables that are missing. Files of earlier versions have no owners. If an earlier version has let two

@@ -1,4 +1,4 @@
-//! A ledger's store with the changes that it does not have yet.
+//! A ledger's store with what it does not have yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,19 +18,86 @@ type Part = Option<(u64, UserId)>;
 pub(super) struct Shelf {
     pub(super) ledger: Ledger,
     store: Box<dyn LedgerStore>,
-    /// The pending changes of each order of a project, in the order in which they are to be made. They are kept
-    /// until they are committed, however often that fails. One of them at most records an entry, because an order
-    /// has one owner.
-    changes: BTreeMap<(u64, OrderId), Vec<LedgerChange>>,
+    /// What is pending for each order of a project. It is kept until it is committed, however often that fails.
+    pending: BTreeMap<(u64, OrderId), Pending>,
     /// The errors of the last attempts.
     errors: BTreeMap<Part, LedgerError>,
     /// The reason why the store is lost when the game ends, if it is.
     not_kept: Option<LedgerError>,
 }
 
+/// What is to be done about an order, which has one owner.
+#[derive(Default)]
+struct Pending {
+    /// The players whose entries are erased first.
+    erased: BTreeSet<UserId>,
+    /// The entry to record for this player.
+    record: Option<(UserId, LedgerRecord)>,
+    /// The players whose entries are erased once the new owner's is recorded.
+    left: BTreeSet<UserId>,
+}
+
+impl Pending {
+    fn record(&mut self, user: UserId, mut record: LedgerRecord) {
+        // What was to be recorded for an earlier owner is recorded for this one.
+        if let Some((_, earlier)) = self.record.take() {
+            record = earlier.raised(record);
+        }
+        self.left.remove(&user);
+        self.record = Some((user, record));
+    }
+
+    fn erase(&mut self, user: UserId) {
+        if self
+            .record
+            .as_ref()
+            .is_some_and(|(owner, _)| *owner != user)
+        {
+            self.left.insert(user);
+            return;
+        }
+        self.record = None;
+        self.erased.append(&mut self.left);
+        self.erased.insert(user);
+    }
+
+    /// Returns the change to make next: the player, whether their entry is erased, and the record. A part of the
+    /// ledger that fails does not hold up the others, but no entry is erased before the one that takes its place
+    /// is written.
+    fn next(
+        &self,
+        has_failed: impl Fn(&UserId) -> bool,
+    ) -> Option<(&UserId, bool, Option<LedgerRecord>)> {
+        let owner = self.record.as_ref().map(|(owner, _)| owner);
+        let mut erased = self.erased.iter();
+        if let Some(user) = erased.find(|user| Some(*user) != owner && !has_failed(user)) {
+            return Some((user, true, None));
+        }
+        let (user, record) = self.record.as_ref()?;
+        (!has_failed(user)).then(|| (user, self.erased.contains(user), Some(*record)))
+    }
+
+    fn made(&mut self, change: &LedgerChange) {
+        self.erased.remove(&change.user);
+        if change.record.is_some() {
+            self.record = None;
+            self.erased.append(&mut self.left);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.erased.is_empty() && self.record.is_none()
+    }
+}
+
 impl Shelf {
     pub(super) fn open(ledger: Ledger) -> Self {
-        let (store, not_kept) = match open_store(&ledger) {
+        let opened = open_store(&ledger);
+        Self::new(ledger, opened)
+    }
+
+    pub(super) fn new(ledger: Ledger, opened: Result<Box<dyn LedgerStore>, LedgerError>) -> Self {
+        let (store, not_kept) = match opened {
             Ok(store) => (store, None),
             // A store in memory at least keeps the orders for a player who logs out and in again.
             Err(error) => (
@@ -41,7 +108,7 @@ impl Shelf {
         Self {
             ledger,
             store,
-            changes: BTreeMap::new(),
+            pending: BTreeMap::new(),
             errors: BTreeMap::new(),
             not_kept,
         }
@@ -53,17 +120,13 @@ impl Shelf {
     }
 
     pub(super) fn has_changes(&self) -> bool {
-        !self.changes.is_empty()
+        !self.pending.is_empty()
     }
 
     /// Whether an entry of the order is not written yet.
     pub(super) fn waits_for(&self, project_id: u64, order_id: OrderId) -> bool {
-        let mut changes = self
-            .changes
-            .get(&(project_id, order_id))
-            .into_iter()
-            .flatten();
-        changes.any(|change| change.record.is_some())
+        let pending = self.pending.get(&(project_id, order_id));
+        pending.is_some_and(|pending| pending.record.is_some())
     }
 
     pub(super) fn record(
@@ -71,60 +134,35 @@ impl Shelf {
         project_id: u64,
         user: UserId,
         order_id: OrderId,
-        mut record: LedgerRecord,
+        record: LedgerRecord,
     ) {
-        // What was to be recorded for an earlier owner is recorded for this one.
-        for change in self.changes.entry((project_id, order_id)).or_default() {
-            if let Some(earlier) = change.record.take() {
-                record = earlier.raised(record);
-            }
-        }
-        self.change(project_id, user, order_id, |change| {
-            change.record = Some(record);
-        });
-        if let Some(changes) = self.changes.get_mut(&(project_id, order_id)) {
-            changes.retain(|change| change.erases || change.record.is_some());
-        }
+        let pending = self.pending.entry((project_id, order_id));
+        pending.or_default().record(user, record);
     }
 
     pub(super) fn erase(&mut self, project_id: u64, user: UserId, order_id: OrderId) {
-        self.change(project_id, user, order_id, |change| {
-            (change.erases, change.record) = (true, None);
-        });
-    }
-
-    /// Alters the change that is to be made last of this order, or adds one if that is another player's.
-    fn change(
-        &mut self,
-        project_id: u64,
-        user: UserId,
-        order_id: OrderId,
-        alter: impl FnOnce(&mut LedgerChange),
-    ) {
-        let changes = self.changes.entry((project_id, order_id)).or_default();
-        let last = changes.pop_if(|last| last.user == user);
-        let mut change = last.unwrap_or(LedgerChange {
-            project_id,
-            user,
-            order_id,
-            erases: false,
-            record: None,
-        });
-        alter(&mut change);
-        changes.push(change);
+        let pending = self.pending.entry((project_id, order_id));
+        pending.or_default().erase(user);
     }
 
     /// Makes the pending changes, and returns what each order that was recorded had before.
     pub(super) fn commit(&mut self) -> BTreeMap<(u64, OrderId), Option<LedgerEntry>> {
         let mut recorded = BTreeMap::new();
         let mut failed = BTreeSet::new();
-        // Most often this takes one round: an order that was given to another player takes more.
+        // Most often this takes one round: an order that has moved takes more.
         loop {
             let mut batches: BTreeMap<Part, Vec<LedgerChange>> = BTreeMap::new();
-            for changes in self.changes.values() {
-                if let Some(change) = self.next(changes, &failed) {
-                    let part = self.part(change.project_id, &change.user);
-                    batches.entry(part).or_default().push(change.clone());
+            for ((project_id, order_id), pending) in &self.pending {
+                let has_failed = |user: &UserId| failed.contains(&self.part(*project_id, user));
+                if let Some((user, erases, record)) = pending.next(has_failed) {
+                    let batch = batches.entry(self.part(*project_id, user)).or_default();
+                    batch.push(LedgerChange {
+                        project_id: *project_id,
+                        user: user.clone(),
+                        order_id: *order_id,
+                        erases,
+                        record,
+                    });
                 }
             }
             if batches.is_empty() {
@@ -138,10 +176,10 @@ impl Shelf {
                 let before = before.into_iter().chain(std::iter::repeat(None));
                 for (change, before) in batch.into_iter().zip(before) {
                     let key = (change.project_id, change.order_id);
-                    if let Some(changes) = self.changes.get_mut(&key) {
-                        changes.retain(|waiting| *waiting != change);
-                        if changes.is_empty() {
-                            self.changes.remove(&key);
+                    if let Some(pending) = self.pending.get_mut(&key) {
+                        pending.made(&change);
+                        if pending.is_empty() {
+                            self.pending.remove(&key);
                         }
                     }
                     if change.record.is_some() {
@@ -150,24 +188,6 @@ impl Shelf {
                 }
             }
         }
-    }
-
-    /// Returns the change to make next. A file that fails does not hold up those of other players, but nobody's
-    /// entry is erased before the one that takes its place is written.
-    fn next<'a>(
-        &self,
-        changes: &'a [LedgerChange],
-        failed: &BTreeSet<Part>,
-    ) -> Option<&'a LedgerChange> {
-        for change in changes {
-            if !failed.contains(&self.part(change.project_id, &change.user)) {
-                return Some(change);
-            }
-            if change.record.is_some() {
-                return None;
-            }
-        }
-        None
     }
 
     fn part(&self, project_id: u64, user: &UserId) -> Part {

@@ -541,3 +541,114 @@ fn news_of_an_order_that_a_late_ledger_restores_is_told_after_its_phase() {
     let canceled = told(&|n| matches!(n, Notice::Canceled(_)));
     assert!(phase.is_some() && phase < canceled, "{:?}", sim.notices);
 }
+
+/// Tracks an order of which the ledger turns out to know what another player was told.
+fn taken_over(before: LedgerEntry) -> Sim {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    sim.track(ORDER);
+    sim.handle(Input::Ledger(LedgerReport::Recorded {
+        project_id: sim.project(),
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+        before: Some(before),
+    }));
+    sim
+}
+
+#[test]
+fn an_order_that_turns_out_to_be_acknowledged_when_it_is_recorded_is_not_granted() {
+    let mut sim = taken_over(LedgerEntry::Acknowledged);
+    let told = Notice::Phase {
+        order_id: ORDER,
+        user: alice(),
+        phase: OrderPhase::Acknowledged,
+    };
+    assert!(sim.notices.contains(&told));
+    sim.pass_answering(seconds(3600), &Ok(report("done")));
+    assert_eq!((sim.grants(ORDER), sim.requests_sent()), (0, 1));
+    assert!(sim.machine.is_idle());
+
+    let mut sim = taken_over(LedgerEntry::Acknowledged);
+    sim.pass_answering(seconds(60), &Ok(report("canceled")));
+    assert!(was_told_a_refund(&sim));
+}
+
+#[test]
+fn the_cancellation_of_an_order_that_another_player_was_granted_is_a_refund() {
+    let mut sim = taken_over(LedgerEntry::Granted);
+    sim.pass_answering(seconds(60), &Ok(report("canceled")));
+    assert!(was_told_a_refund(&sim));
+
+    let mut sim = taken_over(LedgerEntry::Granted);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1, "it was never acknowledged");
+}
+
+#[test]
+fn a_ledger_that_turns_out_late_to_have_an_order_as_acknowledged_is_believed() {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    sim.track(ORDER);
+    // The ledger is not waited for any longer.
+    sim.pass_answering(seconds(30), &Ok(report("new")));
+    sim.handle(Input::Ledger(LedgerReport::Recorded {
+        project_id: sim.project(),
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+        before: Some(LedgerEntry::Acknowledged),
+    }));
+    sim.pass_answering(seconds(3600), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+}
+
+#[test]
+fn a_ledger_that_has_lost_its_entries_is_told_all_of_them_again() {
+    let mut sim = Sim::new();
+    let [open, granted, acknowledged] = [1, 2, 3].map(OrderId);
+    for order_id in [granted, acknowledged] {
+        sim.track(order_id);
+        sim.answer_all(&Ok(report("done")));
+    }
+    sim.acknowledge(acknowledged);
+    sim.track(open);
+    sim.answer_all(&Ok(report("new")));
+    // What is known of players who have logged out is told as well.
+    sim.log_out();
+    let known = std::mem::take(&mut sim.ledger);
+    sim.handle(Input::Ledger(LedgerReport::Lost));
+    let entries = |ledger: &BTreeMap<OrderId, (LedgerEntry, Duration)>| -> Vec<LedgerEntry> {
+        ledger.values().map(|(entry, _)| *entry).collect()
+    };
+    let expected = [
+        LedgerEntry::Open,
+        LedgerEntry::Granted,
+        LedgerEntry::Acknowledged,
+    ];
+    assert_eq!(entries(&known), expected);
+    assert_eq!(entries(&sim.ledger), expected);
+}
+
+#[test]
+fn what_the_ledger_says_of_another_projects_order_of_the_same_id_does_not_count() {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    sim.track(ORDER);
+    let earlier = sim.project() + 1;
+    sim.handle(Input::Ledger(LedgerReport::Recorded {
+        project_id: earlier,
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+        before: Some(LedgerEntry::Acknowledged),
+    }));
+    sim.handle(Input::Ledger(LedgerReport::Loaded {
+        project_id: earlier,
+        user: alice(),
+        orders: known(LedgerEntry::Acknowledged),
+        is_locked: false,
+    }));
+    assert_eq!(sim.requests_sent(), 0, "it is not recorded yet");
+    sim.recorded(ORDER, LedgerEntry::Open);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}

@@ -2,7 +2,7 @@
 //! damaged.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -17,6 +17,11 @@ use crate::model::ledger::{
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
 
+mod losses;
+mod moves;
+
+/// A file that the first version wrote: orders 7, 8 and 9 of alice, in project 1.
+const FIRST_VERSION: &[u8] = include_bytes!("../fixtures/0.1.0.redb");
 const ORDER: OrderId = OrderId(7);
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -42,9 +47,13 @@ impl Folder {
 
     /// Opens the file as another instance would, once the earlier thread has released it.
     fn in_use(&self) -> ::redb::Database {
+        self.wait_for(&self.0.join("ledger.redb"))
+    }
+
+    fn wait_for(&self, path: &Path) -> ::redb::Database {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            match ::redb::Database::create(self.0.join("ledger.redb")) {
+            match ::redb::Database::create(path) {
                 Ok(database) => return database,
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
@@ -297,11 +306,7 @@ fn what_is_written_after_a_player_was_released_is_kept() {
 #[test]
 fn a_file_that_the_first_version_wrote_is_read_and_written() {
     let folder = Folder::new("first-version");
-    fs::write(
-        folder.0.join("ledger.redb"),
-        include_bytes!("fixtures/0.1.0.redb"),
-    )
-    .unwrap();
+    fs::write(folder.0.join("ledger.redb"), FIRST_VERSION).unwrap();
     let mut clerk = Clerk::new(folder.ledger());
     clerk.load();
     let kept = [

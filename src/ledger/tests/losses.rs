@@ -1,0 +1,129 @@
+//! Tests of files that are deleted, replaced or left behind, and of the number of files that are open.
+
+use super::moves::{entries, players, record, user_data};
+use super::*;
+
+fn is_lost(report: &LedgerReport) -> bool {
+    matches!(
+        report,
+        LedgerReport::State(LedgerState::Trouble(LedgerError::Lost { .. }))
+    )
+}
+
+#[test]
+fn a_file_that_is_deleted_or_replaced_while_it_is_open_is_told_and_written_anew() {
+    for way in ["file", "folder", "replaced", "cut off"] {
+        let folder = Folder::new("lost");
+        let inner = folder.0.join("inner");
+        let path = inner.join("ledger.redb");
+        let mut clerk = Clerk::new(Ledger::at(&path));
+        clerk.write(LedgerEntry::Granted);
+        clerk.flush();
+        match way {
+            "file" => fs::remove_file(&path).unwrap(),
+            "folder" => fs::remove_dir_all(&inner).unwrap(),
+            "replaced" => {
+                // It has the order as open, and two others.
+                let other = inner.join("other");
+                fs::write(&other, FIRST_VERSION).unwrap();
+                fs::rename(&other, &path).unwrap();
+            }
+            _ => {
+                let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+                file.set_len(1_000).unwrap();
+                // The damage shows when the file is used.
+                clerk.write(LedgerEntry::Granted);
+            }
+        }
+        clerk.wait_for(way, |report| matches!(report, LedgerReport::Lost));
+        if way != "cut off" {
+            clerk.wait_for(way, is_lost);
+        }
+        let user = UserId::new('s', "bob");
+        clerk.writer.give(Job::Record {
+            user: user.clone(),
+            order_id: OrderId(99),
+            entry: LedgerEntry::Open,
+        });
+        clerk.flush();
+        drop(clerk);
+        drop(folder.wait_for(&path));
+        let known = read_again(Ledger::at(&path));
+        assert_eq!(known.first(), Some(&LedgerEntry::Granted), "{way}");
+        assert_eq!(known.len(), if way == "replaced" { 3 } else { 1 }, "{way}");
+    }
+}
+
+#[test]
+fn a_file_that_is_deleted_while_it_is_closed_is_told_and_an_intact_one_is_not() {
+    let folder = Folder::new("closed");
+    let [guest, linked, ..] = players();
+    let mut shelf = user_data(&folder);
+    for user in [&guest, &linked] {
+        record(&mut shelf, 1, user, ORDER, LedgerEntry::Open);
+        shelf.commit();
+        shelf.release(1, user);
+    }
+    assert!(!shelf.has_lost());
+    assert_eq!(shelf.trouble(), None);
+    let path = folder.0.join("1/o_3aguest.redb");
+    fs::remove_file(&path).unwrap();
+    assert!(shelf.has_lost());
+    assert_eq!(shelf.trouble(), Some(LedgerError::Lost { path }));
+    assert!(!shelf.has_lost(), "once");
+    assert_eq!(entries(&mut shelf, 1, &guest), []);
+    assert!(!shelf.has_lost(), "it is there again");
+}
+
+#[test]
+fn what_a_full_disk_left_is_removed_at_the_next_start_and_not_what_another_instance_creates() {
+    let folder = Folder::new("unfinished");
+    let name = |n: u32| folder.0.join(format!("ledger.redb.new-{n}"));
+    fs::write(name(1), "").unwrap();
+    fs::write(name(2), "half").unwrap();
+    fs::write(name(3), FIRST_VERSION).unwrap();
+    let being_made = ::redb::Database::create(name(4)).unwrap();
+    fs::write(folder.0.join("other.redb.new-5"), "").unwrap();
+    let mut clerk = Clerk::new(folder.ledger());
+    clerk.write(LedgerEntry::Open);
+    clerk.flush();
+    assert!(clerk.has_written(LedgerEntry::Open));
+    let left = [1, 2, 3].map(name);
+    assert!(!left.iter().any(|path| path.exists()), "{left:?}");
+    assert!(name(4).exists());
+    assert!(folder.0.join("other.redb.new-5").exists());
+    drop(being_made);
+}
+
+/// The descriptors of this process that point into the folder.
+fn open_files(folder: &Folder) -> usize {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let targets = descriptors.filter_map(|file| fs::read_link(file.path()).ok());
+    targets
+        .filter(|target| target.starts_with(&folder.0))
+        .count()
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it counts in /proc")]
+fn the_files_of_players_that_are_open_at_a_time_are_few_and_none_after_their_release() {
+    let folder = Folder::new("descriptors");
+    let mut shelf = user_data(&folder);
+    let user = |n: u64| UserId::new('s', &n.to_string());
+    for n in 0..60 {
+        record(&mut shelf, 1, &user(n), OrderId(n), LedgerEntry::Open);
+        shelf.commit();
+        // Eight files, each with the handle that tells whether it was replaced.
+        assert!(open_files(&folder) <= 16, "{n}");
+    }
+    assert!(open_files(&folder) > 0);
+    assert_eq!(
+        entries(&mut shelf, 1, &user(0)),
+        [(OrderId(0), LedgerEntry::Open)]
+    );
+    for n in 0..60 {
+        shelf.release(1, &user(n));
+    }
+    assert_eq!(open_files(&folder), 0);
+    assert_eq!(shelf.trouble(), None);
+}

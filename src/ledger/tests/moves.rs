@@ -1,0 +1,334 @@
+//! Tests of orders that move from player to player, within a run and from run to run, in every kind of store.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use ::redb::{Database, ReadableDatabase, TableDefinition};
+
+use super::*;
+use crate::ledger::redb;
+use crate::ledger::shelf::Shelf;
+
+const OPEN: LedgerEntry = LedgerEntry::Open;
+const GRANTED: LedgerEntry = LedgerEntry::Granted;
+const ACKNOWLEDGED: LedgerEntry = LedgerEntry::Acknowledged;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Memory,
+    OneFile,
+    UserData,
+}
+
+impl Kind {
+    fn open(self, folder: &Folder) -> Shelf {
+        match self {
+            Self::Memory => Shelf::open(Ledger::disabled()),
+            Self::OneFile => Shelf::open(folder.ledger()),
+            Self::UserData => user_data(folder),
+        }
+    }
+}
+
+/// The ledger of the user's data directory, in this folder.
+pub(super) fn user_data(folder: &Folder) -> Shelf {
+    let store = redb::Folder::new(folder.0.clone());
+    Shelf::new(Ledger::user_data(), Ok(Box::new(store)))
+}
+
+/// The last two have ids that are cut off to the same name of a file.
+pub(super) fn players() -> [UserId; 4] {
+    let long = "x".repeat(80);
+    [
+        UserId::new('o', "guest"),
+        alice(),
+        UserId::new('s', &format!("{long}1")),
+        UserId::new('s', &format!("{long}2")),
+    ]
+}
+
+pub(super) fn entries(
+    shelf: &mut Shelf,
+    project: u64,
+    user: &UserId,
+) -> Vec<(OrderId, LedgerEntry)> {
+    let orders = shelf.load(project, user).unwrap();
+    orders.into_iter().map(|o| (o.order_id, o.entry)).collect()
+}
+
+pub(super) fn record(
+    shelf: &mut Shelf,
+    project: u64,
+    user: &UserId,
+    order_id: OrderId,
+    entry: LedgerEntry,
+) {
+    let record = LedgerRecord::new(entry, SystemTime::now());
+    shelf.record(project, user.clone(), order_id, record);
+}
+
+/// Records an entry, and returns what the order had before.
+fn commit(shelf: &mut Shelf, user: &UserId, entry: LedgerEntry) -> Option<LedgerEntry> {
+    record(shelf, 1, user, ORDER, entry);
+    let before = shelf.commit();
+    assert!(!shelf.has_changes(), "{:?}", shelf.trouble());
+    before.get(&(1, ORDER)).copied().flatten()
+}
+
+#[test]
+fn an_order_of_a_guest_that_the_linked_account_acknowledges_is_not_open_for_the_guest_again() {
+    for kind in [Kind::Memory, Kind::OneFile, Kind::UserData] {
+        let folder = Folder::new("guest");
+        let [guest, linked, ..] = players();
+        let mut shelf = kind.open(&folder);
+        assert_eq!(commit(&mut shelf, &guest, GRANTED), None, "{kind:?}");
+        assert_eq!(commit(&mut shelf, &linked, OPEN), Some(GRANTED), "{kind:?}");
+        assert_eq!(entries(&mut shelf, 1, &guest), [], "{kind:?}");
+        assert_eq!(commit(&mut shelf, &linked, ACKNOWLEDGED), Some(GRANTED));
+        // And back: the guest learns that it is acknowledged.
+        assert_eq!(commit(&mut shelf, &guest, OPEN), Some(ACKNOWLEDGED));
+        assert_eq!(entries(&mut shelf, 1, &linked), [], "{kind:?}");
+    }
+}
+
+#[test]
+fn an_order_has_one_owner_and_one_entry_whatever_happens() {
+    for kind in [Kind::Memory, Kind::OneFile, Kind::UserData] {
+        for seed in 0..if kind == Kind::Memory { 500 } else { 10 } {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let folder = Folder::new("owner");
+            let mut shelf = kind.open(&folder);
+            let mut model: BTreeMap<(u64, OrderId), (UserId, LedgerEntry)> = BTreeMap::new();
+            let players = players();
+            for step in 0..60 {
+                let context = format!("{kind:?}, seed {seed}, step {step}");
+                let user = random.choice(&players).unwrap().clone();
+                let project = random.u64(1..3);
+                let order_id = OrderId(random.u64(0..5));
+                let key = (project, order_id);
+                match random.u32(0..10) {
+                    0..5 => {
+                        let entry = *random.choice([OPEN, GRANTED, ACKNOWLEDGED].iter()).unwrap();
+                        record(&mut shelf, project, &user, order_id, entry);
+                        let known = model.remove(&key).map_or(entry, |(_, known)| known);
+                        model.insert(key, (user, known.max(entry)));
+                    }
+                    5 => {
+                        let is_own = |(owner, _): &(UserId, _)| *owner == user;
+                        if model.get(&key).is_some_and(is_own) {
+                            // What is erased before it was ever written has taken nothing over.
+                            shelf.commit();
+                            model.remove(&key);
+                        }
+                        shelf.erase(project, user, order_id);
+                    }
+                    6 => {
+                        shelf.commit();
+                        shelf.release(project, &user);
+                    }
+                    7 if kind != Kind::Memory => {
+                        shelf.commit();
+                        drop(shelf);
+                        shelf = kind.open(&folder);
+                    }
+                    _ => {
+                        shelf.commit();
+                        assert!(!shelf.has_changes(), "{context}: {:?}", shelf.trouble());
+                        for project in 1..3 {
+                            for user in &players {
+                                let theirs = model.iter().filter(|((of, _), (owner, _))| {
+                                    *of == project && owner == user
+                                });
+                                let expected: Vec<_> = theirs
+                                    .map(|((_, order_id), (_, entry))| (*order_id, *entry))
+                                    .collect();
+                                let entries = entries(&mut shelf, project, user);
+                                assert_eq!(entries, expected, "{context}, {user}");
+                            }
+                        }
+                    }
+                }
+            }
+            assert_eq!(shelf.trouble(), None);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_lost_or_open_again_while_other_instances_hold_the_files_of_players() {
+    for seed in 0..12 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let folder = Folder::new("held");
+        let players: Vec<UserId> = (0..4).map(|n| UserId::new('s', &n.to_string())).collect();
+        let file = |user: &UserId| folder.0.join(format!("1/s_3a{}.redb", &user.as_str()[2..]));
+        let mut shelf = user_data(&folder);
+        let mut held: BTreeMap<UserId, Database> = BTreeMap::new();
+        let mut highest: BTreeMap<OrderId, LedgerEntry> = BTreeMap::new();
+        for _ in 0..60 {
+            let user = random.choice(&players).unwrap().clone();
+            let order_id = OrderId(random.u64(0..4));
+            match random.u32(0..8) {
+                0..4 => {
+                    let entry = *random.choice([OPEN, GRANTED, ACKNOWLEDGED].iter()).unwrap();
+                    record(&mut shelf, 1, &user, order_id, entry);
+                    let known = highest.entry(order_id).or_insert(entry);
+                    *known = entry.max(*known);
+                    shelf.commit();
+                }
+                4 => shelf.release(1, &user),
+                5 => {
+                    if let Ok(database) = Database::open(file(&user)) {
+                        held.insert(user, database);
+                    }
+                }
+                6 => drop(held.remove(&user)),
+                _ => drop(shelf.load(1, &user)),
+            }
+        }
+        held.clear();
+        shelf.commit();
+        assert!(!shelf.has_changes(), "seed {seed}: {:?}", shelf.trouble());
+        drop(shelf);
+        let mut shelf = user_data(&folder);
+        let mut loaded: BTreeMap<OrderId, Vec<LedgerEntry>> = BTreeMap::new();
+        for user in &players {
+            for (order_id, entry) in entries(&mut shelf, 1, user) {
+                loaded.entry(order_id).or_default().push(entry);
+            }
+        }
+        for (order_id, highest) in highest {
+            let entries = loaded.remove(&order_id).unwrap_or_default();
+            assert_eq!(
+                entries.iter().max(),
+                Some(&highest),
+                "seed {seed}, {order_id}"
+            );
+            let is_open = |entry: &LedgerEntry| *entry != ACKNOWLEDGED;
+            assert!(
+                highest != ACKNOWLEDGED || !entries.iter().any(is_open),
+                "seed {seed}, {order_id}: {entries:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_order_that_two_players_have_is_acknowledged_for_both_once_it_is_for_one() {
+    let folder = Folder::new("crash");
+    let [guest, linked, ..] = players();
+    // A crash between the two commits leaves the order in both files.
+    let mut shelf = user_data(&folder);
+    commit(&mut shelf, &guest, OPEN);
+    drop(shelf);
+    let path = folder.0.join("1/o_3aguest.redb");
+    let before = fs::read(&path).unwrap();
+    let mut shelf = user_data(&folder);
+    commit(&mut shelf, &linked, ACKNOWLEDGED);
+    drop(shelf);
+    fs::write(&path, before).unwrap();
+
+    let mut shelf = user_data(&folder);
+    assert_eq!(entries(&mut shelf, 1, &guest), [(ORDER, ACKNOWLEDGED)]);
+    // It is the linked account's from then on.
+    assert_eq!(entries(&mut shelf, 1, &guest), []);
+    assert_eq!(entries(&mut shelf, 1, &linked), [(ORDER, ACKNOWLEDGED)]);
+}
+
+#[test]
+fn the_file_of_another_player_is_left_alone_whatever_is_in_it() {
+    let folder = Folder::new("siblings");
+    let [guest, ..] = players();
+    let project = folder.0.join("1");
+    fs::create_dir_all(project.join("folder.redb")).unwrap();
+    let mut contents = vec![
+        ("empty.redb", Vec::new()),
+        ("garbage.redb", vec![0x5a; 50_000]),
+        ("cut.redb", FIRST_VERSION[..9_000].to_vec()),
+    ];
+    let mut damaged = FIRST_VERSION.to_vec();
+    damaged[4_096..].fill(0xff);
+    contents.push(("damaged.redb", damaged));
+    for (name, bytes) in &contents {
+        fs::write(project.join(name), bytes).unwrap();
+    }
+    let mut shelf = user_data(&folder);
+    assert_eq!(commit(&mut shelf, &guest, OPEN), None);
+    assert_eq!(entries(&mut shelf, 1, &guest), [(ORDER, OPEN)]);
+    assert_eq!(shelf.trouble(), None);
+    for (name, _) in &contents {
+        assert!(project.join(name).exists(), "{name}");
+    }
+    let files = fs::read_dir(&project).unwrap().count();
+    assert_eq!(files, contents.len() + 2, "nothing is put aside");
+}
+
+#[test]
+fn an_order_is_found_among_hundreds_of_files_and_the_search_ends() {
+    let folder = Folder::new("many");
+    let [guest, linked, ..] = players();
+    let project = folder.0.join("1");
+    fs::create_dir_all(&project).unwrap();
+    for n in 0..300 {
+        fs::write(project.join(format!("o_3a{n}.redb")), FIRST_VERSION).unwrap();
+    }
+    let mut shelf = user_data(&folder);
+    commit(&mut shelf, &guest, GRANTED);
+    let start = Instant::now();
+    assert_eq!(commit(&mut shelf, &linked, OPEN), Some(GRANTED));
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// The table of the first version.
+const ORDERS: TableDefinition<(u64, &str, u64), &[u8]> = TableDefinition::new("orders.1");
+
+/// Writes into the file as the first version did.
+fn write_as_first_version(path: &Path, user: &UserId, entry: LedgerEntry) {
+    let database = Database::create(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut orders = transaction.open_table(ORDERS).unwrap();
+        let record = LedgerRecord::new(entry, SystemTime::now()).to_json();
+        let key = (1, user.as_str(), ORDER.0);
+        orders.insert(key, record.as_bytes()).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn an_order_moves_in_a_file_of_the_first_version_which_that_version_can_still_read() {
+    let folder = Folder::new("index");
+    let path = folder.0.join("ledger.redb");
+    fs::write(&path, FIRST_VERSION).unwrap();
+    let [guest, alice, ..] = players();
+    let mut shelf = Kind::OneFile.open(&folder);
+    assert_eq!(commit(&mut shelf, &guest, OPEN), Some(OPEN));
+    assert_eq!(entries(&mut shelf, 1, &alice).len(), 2);
+    drop(shelf);
+    let database = Database::open(&path).unwrap();
+    let orders = database.begin_read().unwrap().open_table(ORDERS).unwrap();
+    assert!(orders.get((1, guest.as_str(), ORDER.0)).unwrap().is_some());
+    assert!(orders.get((1, alice.as_str(), ORDER.0)).unwrap().is_none());
+}
+
+#[test]
+fn an_order_that_the_first_version_let_two_players_have_stays_with_the_higher_entry() {
+    let [guest, linked, ..] = players();
+    // The second time, the file has been used by this version before.
+    for uses_it_before in [false, true] {
+        let folder = Folder::new("twice");
+        let path = folder.0.join("ledger.redb");
+        if uses_it_before {
+            commit(&mut Kind::OneFile.open(&folder), &guest, OPEN);
+        } else {
+            write_as_first_version(&path, &guest, OPEN);
+        }
+        write_as_first_version(&path, &linked, ACKNOWLEDGED);
+        let mut shelf = Kind::OneFile.open(&folder);
+        assert_eq!(entries(&mut shelf, 1, &guest), []);
+        assert_eq!(entries(&mut shelf, 1, &linked), [(ORDER, ACKNOWLEDGED)]);
+    }
+}
