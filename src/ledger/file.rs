@@ -345,32 +345,32 @@ fn complete(database: &Database) -> Result<(), ::redb::Error> {
     transaction.delete_table(OWNERS)?;
     {
         let mut orders = transaction.open_table(ORDERS)?;
-        let mut owners = transaction.open_table(OWNERS)?;
+        // They are sorted here, because inserting them out of order takes many times as long.
+        let mut sorted: BTreeMap<(u64, u64), (String, Option<LedgerRecord>)> = BTreeMap::new();
         let mut surplus = Vec::new();
         for row in orders.iter()? {
             let (key, value) = row?;
             let (project, user, order) = key.value();
-            let known = owners
-                .get((project, order))?
-                .map(|known| known.value().to_owned());
-            let Some(known) = known else {
-                owners.insert((project, order), user)?;
+            let record = LedgerRecord::from_json(value.value());
+            let mut new = (user.to_owned(), record);
+            let Some(known) = sorted.get_mut(&(project, order)) else {
+                sorted.insert((project, order), new);
                 continue;
             };
-            let record = LedgerRecord::from_json(value.value());
-            let other = read_record(&orders, (project, &known, order))?;
             // An entry that cannot be read may come from a newer version, so it stays.
-            if let (Some(record), Some(other)) = (record, other) {
-                if other.raised(record) == other {
-                    surplus.push((project, user.to_owned(), order));
-                } else {
-                    owners.insert((project, order), user)?;
-                    surplus.push((project, known, order));
-                }
+            if record.map(|record| record.entry()) > known.1.map(|record| record.entry()) {
+                std::mem::swap(known, &mut new);
+            }
+            if let (user, Some(_)) = new {
+                surplus.push((project, user, order));
             }
         }
         for (project, user, order) in surplus {
             orders.remove((project, user.as_str(), order))?;
+        }
+        let mut owners = transaction.open_table(OWNERS)?;
+        for (key, (user, _)) in &sorted {
+            owners.insert(key, user.as_str())?;
         }
     }
     transaction.commit()?;
@@ -557,7 +557,8 @@ fn remove_unfinished(path: &Path) {
             .file_name()
             .as_encoded_bytes()
             .starts_with(prefix.as_encoded_bytes());
-        if begins && !is_locked(&file.path()) {
+        let is_file = file.file_type().is_ok_and(|kind| kind.is_file());
+        if begins && is_file && !is_locked(&file.path()) {
             let _ = fs::remove_file(file.path());
         }
     }

@@ -101,7 +101,9 @@ impl LedgerStore for Folder {
                 record: None,
             };
             let changes: Vec<LedgerChange> = gone.iter().map(erase).collect();
-            self.file(&path).commit(&changes, &Found::new())?;
+            if let Err(error) = self.file(&path).commit(&changes, &Found::new()) {
+                log::debug!("orders of another player stay in the ledger: {error}");
+            }
         }
         Ok(records)
     }
@@ -245,6 +247,7 @@ impl Folder {
             if is_ledger
                 && path != own
                 && let Ok(metadata) = file.metadata()
+                && metadata.is_file()
             {
                 let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
                 others.push((is_open(&path), written, path));

@@ -215,6 +215,11 @@ impl Shelf {
         self.call((), |store| store.release(project_id, user));
     }
 
+    /// Forgets the errors of players who are not asked for any more. Those of pending changes come again.
+    pub(super) fn forget_errors(&mut self) {
+        self.errors.clear();
+    }
+
     pub(super) fn has_lost(&mut self) -> bool {
         self.call(false, |store| store.has_lost())
     }

@@ -98,7 +98,8 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let next_try =
             (!self.pending_loads.is_empty() || self.has_changes()).then_some(self.next_try);
-        let next_look = (self.current.ledger != Ledger::disabled()).then_some(self.next_look);
+        let can_lose = self.current.is_kept() && self.current.ledger != Ledger::disabled();
+        let next_look = can_lose.then_some(self.next_look);
         next_try.into_iter().chain(next_look).min()
     }
 
@@ -179,6 +180,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         self.commit();
         self.waiting.clear();
         self.pending_loads.clear();
+        self.current.forget_errors();
         self.project_id = project_id;
         if ledger != self.current.ledger {
             let known = self.earlier.iter().position(|shelf| shelf.ledger == ledger);

@@ -94,36 +94,3 @@ fn what_a_full_disk_left_is_removed_at_the_next_start_and_not_what_another_insta
     assert!(folder.0.join("other.redb.new-5").exists());
     drop(being_made);
 }
-
-/// The descriptors of this process that point into the folder.
-fn open_files(folder: &Folder) -> usize {
-    let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let targets = descriptors.filter_map(|file| fs::read_link(file.path()).ok());
-    targets
-        .filter(|target| target.starts_with(&folder.0))
-        .count()
-}
-
-#[test]
-#[cfg_attr(not(target_os = "linux"), ignore = "it counts in /proc")]
-fn the_files_of_players_that_are_open_at_a_time_are_few_and_none_after_their_release() {
-    let folder = Folder::new("descriptors");
-    let mut shelf = user_data(&folder);
-    let user = |n: u64| UserId::new('s', &n.to_string());
-    for n in 0..60 {
-        record(&mut shelf, 1, &user(n), OrderId(n), LedgerEntry::Open);
-        shelf.commit();
-        // Eight files, each with the handle that tells whether it was replaced.
-        assert!(open_files(&folder) <= 16, "{n}");
-    }
-    assert!(open_files(&folder) > 0);
-    assert_eq!(
-        entries(&mut shelf, 1, &user(0)),
-        [(OrderId(0), LedgerEntry::Open)]
-    );
-    for n in 0..60 {
-        shelf.release(1, &user(n));
-    }
-    assert_eq!(open_files(&folder), 0);
-    assert_eq!(shelf.trouble(), None);
-}

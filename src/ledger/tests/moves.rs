@@ -213,6 +213,40 @@ fn nothing_is_lost_or_open_again_while_other_instances_hold_the_files_of_players
 }
 
 #[test]
+fn a_players_file_that_is_held_elsewhere_holds_up_no_other_and_no_entry_goes_before_its_successor()
+{
+    let folder = Folder::new("held-up");
+    let [guest, linked, ..] = players();
+    let mut shelf = user_data(&folder);
+    for user in [&guest, &linked] {
+        commit(&mut shelf, user, OPEN);
+        shelf.release(1, user);
+    }
+    // The order is the linked account's now, and its entry cannot be written.
+    let held = Database::open(folder.0.join("1/s_3aalice.redb")).unwrap();
+    record(&mut shelf, 1, &linked, OrderId(8), GRANTED);
+    record(&mut shelf, 1, &guest, OrderId(9), OPEN);
+    shelf.commit();
+    assert!(shelf.waits_for(1, OrderId(8)) && !shelf.waits_for(1, OrderId(9)));
+    assert!(matches!(shelf.trouble(), Some(LedgerError::Locked { .. })));
+    record(&mut shelf, 1, &linked, OrderId(9), ACKNOWLEDGED);
+    shelf.erase(1, guest.clone(), OrderId(9));
+    shelf.commit();
+    assert_eq!(entries(&mut shelf, 1, &guest), [(OrderId(9), OPEN)]);
+    drop(held);
+    shelf.commit();
+    assert!(!shelf.has_changes());
+    assert_eq!(entries(&mut shelf, 1, &guest), []);
+    let known = [
+        (ORDER, OPEN),
+        (OrderId(8), GRANTED),
+        (OrderId(9), ACKNOWLEDGED),
+    ];
+    assert_eq!(entries(&mut shelf, 1, &linked), known);
+    assert_eq!(shelf.trouble(), None);
+}
+
+#[test]
 fn an_order_that_two_players_have_is_acknowledged_for_both_once_it_is_for_one() {
     let folder = Folder::new("crash");
     let [guest, linked, ..] = players();
