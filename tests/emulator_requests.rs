@@ -575,6 +575,38 @@ fn a_page_of_any_origin_may_read_every_answer_of_the_store() {
 }
 
 #[test]
+fn pages_of_other_origins_reach_nothing_where_only_some_are_allowed() {
+    let emulator = XsollaEmulator::start();
+    let alice = emulator.user("alice");
+    let order_id = emulator.create_order(&alice, &[("sword", 1)]);
+    let token = emulator.token("alice");
+    let path = format!("/api/v2/project/{}/order/{order_id}", emulator.project_id());
+    let head = format!("Authorization: Bearer {token}\r\n");
+    let asked = "Access-Control-Request-Method: GET\r\n";
+    let fetch = || {
+        [("GET", head.as_str()), ("OPTIONS", asked)].map(|(method, head)| {
+            let answer = from_another_origin(&emulator, method, &path, head);
+            let origin = answer.header("access-control-allow-origin");
+            (answer.status, origin.map(str::to_owned))
+        })
+    };
+    let any = || Some("*".to_owned());
+    emulator.allow_origins(Some(&["http://127.0.0.1:8080", "https://game.example"]));
+    assert_eq!(fetch(), [(200, any()), (204, any())]);
+    emulator.allow_origins(Some(&["http://127.0.0.1:8080"]));
+    assert_eq!(fetch(), [(403, None), (403, None)]);
+    assert_eq!(emulator.order_requests(), 1);
+    let desktop = get(&emulator, &format!("order/{order_id}"), &token);
+    assert_eq!(desktop.status, 200, "it has no origin");
+    let page = emulator.payment_url(order_id).unwrap();
+    let page = format!("/paystation4{}", page.split_once("/paystation4").unwrap().1);
+    let page = from_another_origin(&emulator, "GET", &page, "");
+    assert_eq!(page.status, 200, "the payment page is open to all");
+    emulator.heal();
+    assert_eq!(fetch(), [(200, any()), (204, any())]);
+}
+
+#[test]
 fn a_preflight_meets_no_fault_and_uses_none_up() {
     let emulator = XsollaEmulator::start();
     let (alice, token) = (emulator.user("alice"), emulator.token("alice"));

@@ -1,5 +1,5 @@
 //! What the emulator's order-status socket adds to the protocol: players and tokens, what a test can
-//! count, and every way to fail on purpose. `socket_protocol.rs` tests the protocol itself.
+//! count, and every way to fail on purpose. `socket_protocol` tests the protocol itself.
 
 #![allow(
     clippy::expect_used,
@@ -11,10 +11,12 @@
 
 mod emulator_client;
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use bevy_xsolla::emulator::XsollaEmulator;
-use emulator_client::{Said, Socket, closed, wait_for};
+use emulator_client::{Said, Socket, closed, frame, wait_for};
 use serde_json::{Value, json};
 
 #[test]
@@ -291,6 +293,77 @@ fn free_orders_are_done_before_their_id_is_known() {
     emulator_client::request(&emulator, "POST", route, Some(&token), "");
     assert_eq!(socket.publication().0["status"], "new");
     assert_eq!(socket.publication().0["status"], "done");
+}
+
+/// The last frame that the server sends before it ends the connection properly, that is without a reset.
+fn last_frame(mut stream: TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let mut rest = bytes.as_slice();
+    let mut last = rest;
+    while let [_, length, ..] = *rest {
+        let (header, length) = match length {
+            126 => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]]))),
+            length => (2, usize::from(length)),
+        };
+        (last, rest) = rest.split_at(header + length);
+    }
+    Ok(last.to_vec())
+}
+
+#[test]
+fn a_close_arrives_though_the_client_goes_on_sending() {
+    let emulator = XsollaEmulator::start();
+    let token = emulator.token("alice");
+    let streams: Vec<_> = (0..50)
+        .map(|_| Socket::connected(&emulator, &token).0.into_stream())
+        .collect();
+    let ping = frame(0x89, b"");
+    for mut stream in &streams {
+        stream.write_all(&ping.repeat(200)).expect("pings");
+    }
+    emulator.close_sockets(3503, "because");
+    for mut stream in &streams {
+        // The answer to the close, and what an unruly client still sends.
+        let close = frame(0x88, &3503_u16.to_be_bytes());
+        stream.write_all(&close).expect("the close");
+        stream.write_all(&ping.repeat(50_000)).expect("more pings");
+        stream.shutdown(Shutdown::Write).expect("the end");
+    }
+    for stream in streams {
+        let last = last_frame(stream).expect("no reset");
+        let expected = [&[0x88, 9], &3503_u16.to_be_bytes()[..], b"because"].concat();
+        assert_eq!(last, expected);
+    }
+}
+
+#[test]
+fn a_client_with_much_too_large_a_message_is_told_so() {
+    let emulator = XsollaEmulator::start();
+    let token = emulator.token("alice");
+    let large = frame(0x81, &vec![b' '; 4 << 20]);
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let mut stream = Socket::connected(&emulator, &token).0.into_stream();
+                stream.write_all(&large).expect("the message");
+                let last = last_frame(stream).expect("no reset");
+                assert_eq!(last, [0x88, 2, 0x03, 0xf1], "1009 and no text");
+            });
+        }
+    });
+    assert_eq!(emulator.closes(), [1009; 20]);
+}
+
+#[test]
+fn a_client_that_closes_is_answered_and_not_reset() {
+    let emulator = XsollaEmulator::start();
+    let token = emulator.token("alice");
+    let mut stream = Socket::connected(&emulator, &token).0.into_stream();
+    let close = frame(0x88, &1000_u16.to_be_bytes());
+    stream.write_all(&close.repeat(50_000)).expect("closes");
+    let last = last_frame(stream).expect("no reset");
+    assert_eq!(last, [0x88, 2, 0x03, 0xe8]);
 }
 
 #[test]

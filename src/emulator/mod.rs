@@ -82,9 +82,12 @@
 //! `Retry-After`.
 //!
 //! The socket keeps the rules of the servers that Xsolla runs, so a client that breaks them is found
-//! out: it wants a pong for each ping and none without (3012, 3501), closes on a malformed frame
-//! (3501), joins messages that are due at once in one frame, and recovers what a client has missed
-//! where epoch and history allow it.
+//! out: it wants a `connect` within ten seconds (3502) and a pong for each ping and none without (3012, 3501),
+//! closes on a malformed frame (3501) and on a message of more than 64 KiB (1009), joins messages that are due
+//! at once in one frame, and recovers what a client has missed where epoch and history allow it. Every other
+//! command is answered as a Centrifugo answers it that allows its clients to read the history of their own channel
+//! and nothing else. Pages of every origin may connect, unless the test
+//! [says otherwise](XsollaEmulator::allow_origins).
 //!
 //! # The payment page
 //!

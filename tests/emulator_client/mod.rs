@@ -117,6 +117,26 @@ pub enum Said {
     Cut,
 }
 
+/// A frame of a client, with a mask that changes nothing.
+pub fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len();
+    let mut frame = vec![first_byte];
+    match u16::try_from(length) {
+        Ok(_) if length < 126 => frame.push(0x80 | length as u8),
+        Ok(length) => {
+            frame.push(0x80 | 126);
+            frame.extend(length.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(0x80 | 127);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
 pub fn closed(code: u16, reason: &str) -> Said {
     Said::Closed(Some((code, reason.to_owned())))
 }
@@ -182,6 +202,17 @@ impl Socket {
 
     pub fn send_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).expect("sent");
+    }
+
+    /// Sends one frame: its first byte, which has the flags and the kind, and what is in it.
+    pub fn send_frame(&mut self, first_byte: u8, payload: &[u8]) {
+        let sent = self.socket.get_mut().write_all(&frame(first_byte, payload));
+        sent.expect("the frame is sent");
+    }
+
+    /// The connection, without what was read and not looked at.
+    pub fn into_stream(self) -> TcpStream {
+        self.socket.into_inner()
     }
 
     pub fn next(&mut self) -> Said {

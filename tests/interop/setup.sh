@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gets the software that we did not write and that tests/centrifugo.rs, tests/foreign_clients.rs,
-# tests/payment_page_browser.rs and tests/socket_protocol.rs run against: Centrifugo (needs Go), the
+# tests/payment_page_browser.rs and tests/socket_protocol run against: Centrifugo (needs Go), the
 # centrifuge client and playwright-core for Node, the centrifuge-client crate. (Not Chromium: that is
 # the system's.) Run it as often as you like: what is there and current is not built again.
 #

@@ -58,6 +58,8 @@ pub struct Centrifugo {
     folder: PathBuf,
     /// Whether clients may be slow.
     is_patient: bool,
+    /// The origins of pages that may connect. What has no origin may always.
+    origins: Vec<String>,
     backend: Backend,
     process: Option<Process>,
 }
@@ -65,15 +67,20 @@ pub struct Centrifugo {
 impl Centrifugo {
     /// Starts a server that lets this player in.
     pub fn start(binary: &Path, player: &Player) -> Self {
-        Self::start_as(binary, player, false)
+        Self::start_as(binary, player, false, &[])
+    }
+
+    /// The same, for pages of these origins, too.
+    pub fn start_allowing(binary: &Path, player: &Player, origins: &[&str]) -> Self {
+        Self::start_as(binary, player, false, origins)
     }
 
     /// The same, for clients that may have much to read, and be slow at it.
     pub fn start_patient(binary: &Path, player: &Player) -> Self {
-        Self::start_as(binary, player, true)
+        Self::start_as(binary, player, true, &[])
     }
 
-    fn start_as(binary: &Path, player: &Player, is_patient: bool) -> Self {
+    fn start_as(binary: &Path, player: &Player, is_patient: bool, origins: &[&str]) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("centrifugo-{}-{number}", std::process::id());
@@ -86,6 +93,7 @@ impl Centrifugo {
             key: name,
             folder,
             is_patient,
+            origins: origins.iter().copied().map(str::to_owned).collect(),
             backend: Backend::start(player.clone()),
             process: None,
         };
@@ -122,6 +130,7 @@ impl Centrifugo {
             "client": {
                 "ping_interval": ping_interval,
                 "pong_timeout": pong_timeout,
+                "allowed_origins": self.origins,
                 "queue_max_size": queue_mib * 1024 * 1024,
                 "proxy": {"connect": {
                     "enabled": true,

@@ -45,6 +45,14 @@ impl XsollaEmulator {
         self.set_faults(|faults| faults.socket_refuse = refuse);
     }
 
+    /// Accepts sockets and requests from pages of these origins alone, such as `http://127.0.0.1:8080`; `None` ends
+    /// it. Others get HTTP status 403, and no permission to read it. Open sockets stay open. What no page sends has no
+    /// origin, and is accepted: a game on a desktop, for example. The payment page is open to all.
+    pub fn allow_origins(&self, origins: Option<&[&str]>) {
+        let origins = origins.map(|origins| origins.iter().copied().map(str::to_owned).collect());
+        self.set_faults(|faults| faults.allowed_origins = origins);
+    }
+
     /// Lets new sockets hang before they are open while it is on: the TCP connection is accepted, and the
     /// WebSocket handshake is answered when the fault ends.
     pub fn hang_handshakes(&self, hang: bool) {
@@ -60,8 +68,8 @@ impl XsollaEmulator {
     /// Refuses every `connect` with this code and text; `None` ends it.
     ///
     /// A code below 3000 is an error reply, such as `(101, "unauthorized")` or the temporary
-    /// `(100, "internal server error")`; from 3000 it is the code that the socket is closed with,
-    /// such as `(3500, "invalid token")`.
+    /// `(100, "internal server error")`, after which the client has five seconds to close the socket;
+    /// from 3000 it is the code that the socket is closed with, such as `(3500, "invalid token")`.
     pub fn refuse_connect(&self, refusal: Option<(u32, &str)>) {
         let refusal = refusal.map(|(code, message)| (code, message.to_owned()));
         self.set_faults(|faults| faults.connect_refusal = refusal);

@@ -1,11 +1,12 @@
 //! Leads a request to the part of the emulator that answers it.
 
 use hyper::body::Incoming;
-use hyper::{Method, Request};
+use hyper::{Request, StatusCode};
 
-use super::answer::{Answer, no_such_page, read_body};
+use super::answer::{Answer, no_such_page, read_body, text};
 use super::cors;
 use super::faults::{Cut, answer_with_faults};
+use super::origin;
 use super::page;
 use super::rest::{self, Call};
 use super::upgrade;
@@ -14,15 +15,21 @@ use crate::emulator::world::shared::Shared;
 pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result<Answer, Cut> {
     let path = request.uri().path().to_owned();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    match (request.method(), segments.as_slice()) {
-        (&Method::GET, ["connection", "websocket"]) => Ok(upgrade::answer(request, &shared).await),
-        (_, ["paystation4", page @ ..]) => Ok(payment_page(request, &shared, page, false).await),
-        (_, ["sandbox", "paystation4", page @ ..]) => {
+    match segments.as_slice() {
+        ["connection", "websocket"] => Ok(upgrade::answer(request, &shared).await),
+        ["paystation4", page @ ..] => Ok(payment_page(request, &shared, page, false).await),
+        ["sandbox", "paystation4", page @ ..] => {
             Ok(payment_page(request, &shared, page, true).await)
         }
         // Whatever else is asked for is asked of the store, so that a game in a browser can tell a wrong address
         // from a network that is down.
-        (_, path) => {
+        path => {
+            if !origin::is_allowed(&request, &shared) {
+                return Ok(text(
+                    StatusCode::FORBIDDEN,
+                    "pages of this origin are not allowed",
+                ));
+            }
             let mut answer = if cors::is_preflight(&request) {
                 cors::preflight()
             } else {

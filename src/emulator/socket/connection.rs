@@ -1,16 +1,20 @@
 //! The connection of a socket, from the upgrade to its end.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::frames::{TOO_LARGE, publication_lines, subscription_line};
+use super::frames::{BAD_REQUEST, PROTOCOL_ERROR, TOO_LARGE, publication_lines, subscription_line};
 use super::session::Session;
 use crate::emulator::world::shared::Shared;
 use crate::emulator::world::sockets::{Close, Outgoing, SocketId};
@@ -100,9 +104,22 @@ impl Drop for Place {
 enum End {
     /// The client is gone or going.
     Client,
-    /// The client was refused, and is expected to close.
-    Refused,
     Close(Close),
+}
+
+impl From<tungstenite::Error> for End {
+    fn from(error: tungstenite::Error) -> Self {
+        match error {
+            tungstenite::Error::Capacity(_) => Self::Close(TOO_LARGE),
+            // Centrifuge looks at the text only when it reads a command from it.
+            tungstenite::Error::Utf8(_) => Self::Close(BAD_REQUEST),
+            tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                Self::Client
+            }
+            tungstenite::Error::Protocol(_) => Self::Close(PROTOCOL_ERROR),
+            _ => Self::Client,
+        }
+    }
 }
 
 async fn converse(place: &Place, upgrade: OnUpgrade) -> Option<(WebSocket, End)> {
@@ -120,7 +137,7 @@ async fn converse(place: &Place, upgrade: OnUpgrade) -> Option<(WebSocket, End)>
 }
 
 async fn run(place: &Place, socket: &mut WebSocket) -> End {
-    let mut session = Session::new(place.id);
+    let mut session = Session::new(place.id, Instant::now());
     // Frames are kept here while the socket is silent.
     let mut unread: Vec<String> = Vec::new();
     loop {
@@ -130,7 +147,7 @@ async fn run(place: &Place, socket: &mut WebSocket) -> End {
                 session.read(&mut place.shared.lock(), &frame);
             }
         }
-        let deadline = session.deadline().filter(|_| !hangs);
+        let deadline = session.deadline();
         tokio::select! {
             biased;
             () = place.hang_changes(hangs) => {}
@@ -138,21 +155,18 @@ async fn run(place: &Place, socket: &mut WebSocket) -> End {
                 if let Err(end) = write(socket, outgoing).await {
                     return end;
                 }
-                if session.is_refused() {
-                    return End::Refused;
-                }
             }
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => unread.push(text.to_string()),
                 Some(Ok(Message::Binary(bytes))) => {
                     unread.push(String::from_utf8_lossy(&bytes).into_owned());
                 }
-                Some(Err(tungstenite::Error::Capacity(_))) => return End::Close(TOO_LARGE),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Client,
+                Some(Err(error)) => return error.into(),
+                Some(Ok(Message::Close(_))) | None => return End::Client,
                 Some(Ok(_)) => {}
             },
-            () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
-                session.tick(&mut place.shared.lock());
+            () = sleep_until(deadline.into()), if !hangs => {
+                session.tick(&mut place.shared.lock(), Instant::now());
             }
         }
     }
@@ -192,7 +206,7 @@ async fn write_lines(socket: &mut WebSocket, lines: Vec<String>) -> Result<(), E
     Ok(())
 }
 
-/// Closes the WebSocket, and waits for the client to do the same.
+/// Closes the WebSocket, waits for the client to do the same, and ends the connection.
 async fn finish(mut socket: WebSocket, end: End) {
     let closing = async {
         if let End::Close(Close { code, reason }) = end {
@@ -201,12 +215,31 @@ async fn finish(mut socket: WebSocket, end: End) {
                 code: code.into(),
                 reason: reason.get(..length).unwrap_or_default().into(),
             };
-            if socket.close(Some(frame)).await.is_err() {
+            // A pong that is due goes before it, because nothing may come after it.
+            if socket.flush().await.is_err() || socket.close(Some(frame)).await.is_err() {
                 return;
             }
         }
         while let Some(Ok(_)) = socket.next().await {}
+        linger(socket.get_mut()).await;
     };
     // A client that takes longer is cut off.
     let _ = timeout(CLOSE_GRACE, closing).await;
+}
+
+/// Ends our half of a connection, and waits for the end of the client's. What the client still sends is read: the
+/// system resets a connection that was given up before, and a reset takes from the client what it has not read yet,
+/// such as the close frame.
+async fn linger(io: &mut TokioIo<Upgraded>) {
+    let mut io = Pin::new(io);
+    let mut ended = poll_fn(|context| io.as_mut().poll_shutdown(context)).await;
+    // It is not in the task, where it would be part of every socket.
+    let mut buffer = vec![0; 16 * 1024];
+    while ended.is_ok() {
+        let mut read = ReadBuf::new(&mut buffer);
+        ended = poll_fn(|context| io.as_mut().poll_read(context, &mut read)).await;
+        if read.filled().is_empty() {
+            return;
+        }
+    }
 }

@@ -13,59 +13,46 @@ use crate::emulator::world::stream::{HistoryError, Position, Publication};
 use crate::emulator::world::tokens::Denied;
 
 pub(crate) const NO_PONG: Close = Close::new(3012, "no pong");
+pub(crate) const INVALID_TOKEN: Close = Close::new(3500, "invalid token");
 pub(crate) const BAD_REQUEST: Close = Close::new(3501, "bad request");
+pub(crate) const STALE: Close = Close::new(3502, "stale");
 pub(crate) const NOT_AVAILABLE: Close = Close::new(3508, "not available");
-pub(crate) const TOO_LARGE: Close = Close::new(1009, "message size limit");
+
+/// The WebSocket library of a Centrifuge server sends these, the first of them with a text that is its own.
+pub(crate) const PROTOCOL_ERROR: Close = Close::new(1002, "");
+pub(crate) const TOO_LARGE: Close = Close::new(1009, "");
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Command {
     pub(crate) id: u32,
     pub(crate) connect: Option<ConnectRequest>,
+    pub(crate) subscribe: Option<SubscribeRequest>,
+    pub(crate) unsubscribe: Option<ChannelRequest>,
+    pub(crate) publish: Option<PublishRequest>,
+    pub(crate) presence: Option<ChannelRequest>,
+    pub(crate) presence_stats: Option<ChannelRequest>,
     pub(crate) history: Option<HistoryRequest>,
-    #[serde(flatten)]
-    others: HashMap<String, Value>,
+    pub(crate) rpc: Option<Empty>,
+    pub(crate) send: Option<Empty>,
+    pub(crate) refresh: Option<RefreshRequest>,
+    pub(crate) sub_refresh: Option<ChannelRequest>,
 }
 
-/// Commands of the protocol that the emulator has no use for.
-const NOT_SERVED: [&str; 8] = [
-    "rpc",
-    "subscribe",
-    "unsubscribe",
-    "publish",
-    "presence",
-    "presence_stats",
-    "refresh",
-    "sub_refresh",
-];
-
 impl Command {
-    /// Reads one line of a frame; `None` if it is not a command.
+    /// Reads one line of a frame; `None` if it is not a command. Like a Centrifuge server it does not look at what
+    /// follows the command on the line.
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let mut command = serde_json::from_str(line).ok()?;
-        remove_nulls(&mut command);
-        // serde would read a struct from an array, too.
+        let mut values = serde_json::Deserializer::from_str(line).into_iter::<Value>();
+        let mut command = values.next()?.ok()?;
         command.is_object().then_some(())?;
+        read_like_go(&mut command)?;
         serde_json::from_value(command).ok()
     }
 
-    /// Whether it is a pong. A Centrifuge server takes every command without a number for one.
+    /// Whether it is a pong. A Centrifuge server takes every command without a number for one, except for a `send`.
     pub(crate) fn is_pong(&self) -> bool {
-        self.id == 0 && !self.is_send()
-    }
-
-    /// Whether it is a `send`, to which there is no reply.
-    pub(crate) fn is_send(&self) -> bool {
-        self.has("send")
-    }
-
-    /// Whether the protocol has this command, and the emulator has no use for it.
-    pub(crate) fn is_not_served(&self) -> bool {
-        NOT_SERVED.iter().any(|name| self.has(name))
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.others.get(name).is_some_and(Value::is_object)
+        self.id == 0 && self.send.is_none()
     }
 }
 
@@ -93,15 +80,48 @@ pub(crate) struct HistoryRequest {
     pub(crate) reverse: bool,
 }
 
-/// To a Centrifuge server a null is a missing value.
-fn remove_nulls(value: &mut Value) {
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SubscribeRequest {
+    pub(crate) channel: String,
+    pub(crate) delta: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PublishRequest {
+    pub(crate) channel: String,
+    pub(crate) data: Option<Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RefreshRequest {
+    pub(crate) token: String,
+}
+
+/// A request of which only the channel counts here.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChannelRequest {
+    pub(crate) channel: String,
+}
+
+/// A request or a result of which nothing counts but that it is there.
+#[derive(Default, Deserialize, Serialize)]
+pub(crate) struct Empty {}
+
+/// Prepares a value to be read as a Centrifuge server reads it: a null is a missing value, and an array is no struct.
+/// (serde reads a struct from an array, too.) `None` where there is an array outside of the data of clients.
+fn read_like_go(value: &mut Value) -> Option<()> {
     match value {
+        Value::Array(_) => None,
         Value::Object(fields) => {
             fields.retain(|_, value| !value.is_null());
-            fields.values_mut().for_each(remove_nulls);
+            let mut others = fields.iter_mut().filter(|(name, _)| *name != "data");
+            others.try_for_each(|(_, value)| read_like_go(value))
         }
-        Value::Array(values) => values.iter_mut().for_each(remove_nulls),
-        _ => {}
+        _ => Some(()),
     }
 }
 
@@ -114,6 +134,8 @@ pub(crate) struct Reply {
     pub(crate) connect: Option<ConnectResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) history: Option<HistoryResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unsubscribe: Option<Empty>,
 }
 
 impl Reply {
@@ -199,7 +221,9 @@ pub(crate) struct ServerError {
 
 impl ServerError {
     pub(crate) const UNAUTHORIZED: Self = Self::of_code(101);
+    pub(crate) const UNKNOWN_CHANNEL: Self = Self::of_code(102);
     pub(crate) const PERMISSION_DENIED: Self = Self::of_code(103);
+    pub(crate) const ALREADY_SUBSCRIBED: Self = Self::of_code(105);
     pub(crate) const BAD_REQUEST: Self = Self::of_code(107);
     pub(crate) const NOT_AVAILABLE: Self = Self::of_code(108);
     pub(crate) const TOKEN_EXPIRED: Self = Self::of_code(109);
@@ -221,6 +245,7 @@ impl ServerError {
             102 => "unknown channel",
             103 => "permission denied",
             104 => "method not found",
+            105 => "already subscribed",
             107 => "bad request",
             108 => "not available",
             109 => "token expired",

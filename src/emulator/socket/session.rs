@@ -1,13 +1,14 @@
 //! The commands of a client, and the replies to them.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::commands::serve;
 use super::frames::{
-    BAD_REQUEST, Command, ConnectRequest, ConnectResult, HistoryRequest, HistoryResult, NO_PONG,
-    NOT_AVAILABLE, RecoverRequest, Reply, ServerError, SubscribeResult, line,
+    BAD_REQUEST, Command, ConnectRequest, ConnectResult, NO_PONG, RecoverRequest, Reply, STALE,
+    ServerError, SubscribeResult, line,
 };
 use super::pings::{Pings, Tick};
 use crate::emulator::world::accounts::{Account, AccountId};
@@ -16,78 +17,82 @@ use crate::emulator::world::ids;
 use crate::emulator::world::sockets::{Close, Outgoing, SocketId};
 use crate::emulator::world::state::{PROJECT_ID, State};
 
+/// The time that Centrifugo gives a client to send its `connect`.
+const STALE_AFTER: Duration = Duration::from_secs(10);
+
+/// The time that Centrifuge gives a client whose `connect` was refused to close the connection.
+const REFUSED_FOR: Duration = Duration::from_secs(5);
+
 pub(crate) struct Session {
     socket: SocketId,
     phase: Phase,
 }
 
 enum Phase {
-    New,
-    Refused,
+    /// A `connect` is due by then.
+    New(Instant),
+    /// The client is expected to close. Nothing that it says is read any more, and then it is cut off.
+    Refused(Instant),
     Connected(Pings),
 }
 
 impl Session {
-    pub(crate) fn new(socket: SocketId) -> Self {
+    pub(crate) fn new(socket: SocketId, now: Instant) -> Self {
         Self {
             socket,
-            phase: Phase::New,
+            phase: Phase::New(now + STALE_AFTER),
         }
-    }
-
-    /// Whether the client was refused, so that it is expected to close the connection.
-    pub(crate) fn is_refused(&self) -> bool {
-        matches!(self.phase, Phase::Refused)
     }
 
     /// The next time at which [`tick`](Self::tick) has something to do.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Instant {
         match &self.phase {
-            Phase::Connected(pings) => Some(pings.deadline()),
-            Phase::New | Phase::Refused => None,
+            Phase::New(deadline) | Phase::Refused(deadline) => *deadline,
+            Phase::Connected(pings) => pings.deadline(),
         }
     }
 
-    /// Pings, or closes the socket of a client that has not answered the last ping.
-    pub(crate) fn tick(&mut self, state: &mut State) {
-        let Phase::Connected(pings) = &mut self.phase else {
-            return;
-        };
+    /// Pings, or ends the socket of a client that has not done what was due.
+    pub(crate) fn tick(&mut self, state: &mut State, now: Instant) {
         let Some(socket) = state.sockets.get_mut(self.socket) else {
             return;
         };
-        match pings.tick(Instant::now()) {
-            Tick::Nothing => {}
-            Tick::Ping => socket.send(Outgoing::Reply("{}".to_owned())),
-            Tick::NoPong => socket.close(NO_PONG),
+        match &mut self.phase {
+            Phase::New(deadline) if *deadline <= now => socket.close(STALE),
+            Phase::Refused(deadline) if *deadline <= now => state.sockets.remove(self.socket),
+            Phase::New(_) | Phase::Refused(_) => {}
+            Phase::Connected(pings) => match pings.tick(now) {
+                Tick::Nothing => {}
+                Tick::Ping => socket.send(Outgoing::Reply("{}".to_owned())),
+                Tick::NoPong => socket.close(NO_PONG),
+            },
         }
     }
 
-    /// Reads a frame, which holds one command or several.
+    /// Reads a frame, which holds one command or several. An empty line is not a command.
     pub(crate) fn read(&mut self, state: &mut State, frame: &str) {
-        let lines = frame.lines().map(str::trim);
-        let mut lines = lines.filter(|line| !line.is_empty()).peekable();
-        let mut outcome = lines.peek().map(drop).ok_or(BAD_REQUEST);
-        while outcome.is_ok()
-            && let Some(text) = lines.next()
-        {
-            outcome = self.execute(state, text);
-        }
-        if let Err(close) = outcome
-            && let Some(socket) = state.sockets.get_mut(self.socket)
-        {
-            socket.close(close);
+        let lines = frame.strip_suffix('\n').unwrap_or(frame).split('\n');
+        for text in lines {
+            if let Phase::Refused(_) = self.phase {
+                return;
+            }
+            if let Err(close) = self.execute(state, text) {
+                if let Some(socket) = state.sockets.get_mut(self.socket) {
+                    socket.close(close);
+                }
+                return;
+            }
         }
     }
 
     fn execute(&mut self, state: &mut State, text: &str) -> Result<(), Close> {
         let command = Command::parse(text).ok_or(BAD_REQUEST)?;
         let reply = match &mut self.phase {
-            Phase::New => match command.connect {
+            Phase::New(_) => match command.connect {
                 Some(request) if command.id != 0 => self.connect(state, command.id, request)?,
                 _ => return Err(BAD_REQUEST),
             },
-            Phase::Refused => return Err(BAD_REQUEST),
+            Phase::Refused(_) => return Ok(()),
             Phase::Connected(pings) if command.is_pong() => {
                 return if pings.pong() {
                     Ok(())
@@ -158,7 +163,7 @@ impl Session {
                 reason: error.message,
             }),
             _ => {
-                self.phase = Phase::Refused;
+                self.phase = Phase::Refused(Instant::now() + REFUSED_FOR);
                 Ok(Reply::error(id, error))
             }
         }
@@ -169,7 +174,7 @@ impl Session {
 fn admit(state: &State, data: &Value) -> (Result<AccountId, ServerError>, Connect) {
     let token = data.get("auth").and_then(Value::as_str).unwrap_or_default();
     let project_id = data.get("project_id").and_then(Value::as_u64);
-    let external_id = data.get("user_external_id");
+    let external_id = data.get("user_external_id").filter(|id| !id.is_null());
     let account = state.tokens.authorize(token);
     let user = account.ok().and_then(|id| state.accounts.get(id));
     let connect = Connect {
@@ -209,57 +214,43 @@ fn subscription(account: &Account, asked: Option<&RecoverRequest>) -> SubscribeR
     sub
 }
 
-/// Executes a command of a client that is connected.
-fn serve(state: &mut State, socket: SocketId, command: Command) -> Result<Reply, Close> {
-    let id = command.id;
-    if command.connect.is_some() {
-        return Err(BAD_REQUEST);
-    }
-    if let Some(request) = command.history {
-        state.counters.history_requests += 1;
-        if request.channel.is_empty() {
-            return Err(BAD_REQUEST);
-        }
-        return Ok(match history(state, socket, &request) {
-            Ok(history) => Reply {
-                id,
-                history: Some(history),
-                ..Reply::default()
-            },
-            Err(error) => Reply::error(id, error),
-        });
-    }
-    if command.is_not_served() {
-        return Ok(Reply::error(id, ServerError::NOT_AVAILABLE));
-    }
-    // A `send` has no reply, so Centrifuge closes the connection of a client that it cannot serve.
-    Err(if command.is_send() {
-        NOT_AVAILABLE
-    } else {
-        BAD_REQUEST
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn history(
-    state: &State,
-    socket: SocketId,
-    request: &HistoryRequest,
-) -> Result<HistoryResult, ServerError> {
-    if let Some(code) = state.faults().history_refusal {
-        return Err(ServerError::of_code(code));
+    /// A session, what its socket is to send after a tick at that time, and whether the socket is still there.
+    fn tick(session: &mut Session, state: &mut State, now: Instant) -> (Vec<Outgoing>, bool) {
+        session.tick(state, now);
+        let socket = state.sockets.get_mut(session.socket);
+        let is_there = socket.is_some();
+        let outgoing = socket.and_then(|socket| socket.take_outgoing());
+        (outgoing.unwrap_or_default(), is_there)
     }
-    // The answer does not tell whether there is a channel with another name.
-    let account = state
-        .subscribed_account(socket)
-        .filter(|account| account.channel == request.channel)
-        .ok_or(ServerError::PERMISSION_DENIED)?;
-    let since = request.since.as_ref();
-    let stream = &account.stream;
-    let publications = stream.history(request.limit, since, request.reverse)?;
-    let position = stream.position();
-    Ok(HistoryResult {
-        publications,
-        epoch: position.epoch,
-        offset: position.offset,
-    })
+
+    #[test]
+    fn a_client_that_does_not_connect_is_closed_after_ten_seconds() {
+        let mut state = State::default();
+        let begun = Instant::now();
+        let mut session = Session::new(state.sockets.open(), begun);
+        assert_eq!(session.deadline(), begun + STALE_AFTER);
+        let early = begun + Duration::from_millis(9_999);
+        assert_eq!(tick(&mut session, &mut state, early), (vec![], true));
+        let closed = tick(&mut session, &mut state, begun + STALE_AFTER);
+        assert_eq!(closed, (vec![Outgoing::Close(STALE)], true));
+    }
+
+    #[test]
+    fn a_client_that_was_refused_is_cut_off_after_five_seconds() {
+        let mut state = State::default();
+        let mut session = Session::new(state.sockets.open(), Instant::now());
+        session.read(&mut state, r#"{"id":1,"connect":{}}"#);
+        let refused = session.deadline();
+        let early = refused - Duration::from_millis(1);
+        let (outgoing, is_there) = tick(&mut session, &mut state, early);
+        assert!(is_there);
+        let error = Reply::error(1, ServerError::BAD_REQUEST);
+        assert_eq!(outgoing, [Outgoing::Reply(line(&error))]);
+        session.read(&mut state, "nonsense");
+        assert_eq!(tick(&mut session, &mut state, refused), (vec![], false));
+    }
 }

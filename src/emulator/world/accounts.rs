@@ -20,11 +20,11 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, namespace: &str) -> Self {
         Self {
             name: name.to_owned(),
             subject: ids::subject_of(name),
-            channel: ids::random_channel(),
+            channel: format!("{namespace}{}", ids::random_channel()),
             stream: Stream::new(),
             balances: HashMap::new(),
         }
@@ -43,31 +43,43 @@ impl Account {
     }
 }
 
-#[derive(Default)]
-pub(crate) struct Accounts(Vec<Account>);
+pub(crate) struct Accounts {
+    accounts: Vec<Account>,
+    /// The channels of all players are in one.
+    namespace: String,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            accounts: Vec::new(),
+            namespace: ids::random_namespace(),
+        }
+    }
+}
 
 impl Accounts {
     pub(crate) fn get(&self, id: AccountId) -> Option<&Account> {
-        self.0.get(id.0)
+        self.accounts.get(id.0)
     }
 
     pub(crate) fn get_mut(&mut self, id: AccountId) -> Option<&mut Account> {
-        self.0.get_mut(id.0)
+        self.accounts.get_mut(id.0)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
-        self.0.iter_mut()
+        self.accounts.iter_mut()
     }
 
     pub(crate) fn find(&self, is_it: impl FnMut(&Account) -> bool) -> Option<AccountId> {
-        self.0.iter().position(is_it).map(AccountId)
+        self.accounts.iter().position(is_it).map(AccountId)
     }
 
     pub(crate) fn find_or_create(&mut self, name: &str) -> AccountId {
         self.find(|account| account.name == name)
             .unwrap_or_else(|| {
-                self.0.push(Account::new(name));
-                AccountId(self.0.len() - 1)
+                self.accounts.push(Account::new(name, &self.namespace));
+                AccountId(self.accounts.len() - 1)
             })
     }
 }

@@ -83,6 +83,8 @@ pub(crate) struct Faults {
     pub(crate) request_garble: bool,
     pub(crate) request_drop: bool,
     pub(crate) lag: Lag,
+    /// The origins whose pages may reach the servers; `None` stands for any.
+    pub(crate) allowed_origins: Option<Vec<String>>,
     pub(crate) socket_refuse: bool,
     pub(crate) socket_hang: bool,
     pub(crate) handshake_hang: bool,

@@ -30,8 +30,15 @@ pub(crate) fn subject_of(name: &str) -> String {
     }))
 }
 
-/// The name of a channel. No documented rule says how Xsolla names them, so this follows none that a client
-/// could rely on.
+/// The namespace of all channels, with its colon.
+pub(crate) fn random_namespace() -> String {
+    let length = fastrand::usize(3..9);
+    let name = std::iter::repeat_with(fastrand::alphanumeric).take(length);
+    name.chain([':']).collect()
+}
+
+/// The name of a channel within the namespace. No documented rule says how Xsolla names them, so this follows none
+/// that a client could rely on.
 pub(crate) fn random_channel() -> String {
     let length = fastrand::usize(14..26);
     let mut name: String = std::iter::repeat_with(fastrand::alphanumeric)
@@ -39,7 +46,7 @@ pub(crate) fn random_channel() -> String {
         .collect();
     name.insert(
         fastrand::usize(1..length),
-        fastrand::choice(['#', ':', '-', '$', '.', '_']).unwrap_or(':'),
+        fastrand::choice(['#', '-', '$', '.', '_']).unwrap_or('-'),
     );
     name
 }

@@ -40,6 +40,8 @@ pub(crate) enum Channel {
         account: AccountId,
         epoch: String,
     },
+    /// The client has unsubscribed.
+    Unsubscribed(AccountId),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -141,7 +143,7 @@ impl Sockets {
                     });
                 }
                 Channel::Subscribed { .. } => socket.close(INSUFFICIENT_STATE),
-                Channel::None | Channel::Withheld(_) => {}
+                Channel::None | Channel::Withheld(_) | Channel::Unsubscribed(_) => {}
             }
         }
     }

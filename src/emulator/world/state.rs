@@ -104,7 +104,26 @@ impl State {
     pub(crate) fn subscribed_account(&self, socket: SocketId) -> Option<&Account> {
         match self.sockets.get(socket)?.channel {
             Channel::Subscribed { account, .. } => self.accounts.get(account),
-            Channel::None | Channel::Withheld(_) => None,
+            Channel::None | Channel::Withheld(_) | Channel::Unsubscribed(_) => None,
+        }
+    }
+
+    /// The account that a socket is connected for, subscribed or not.
+    pub(crate) fn account_of(&self, socket: SocketId) -> Option<&Account> {
+        match self.sockets.get(socket)?.channel {
+            Channel::Subscribed { account, .. }
+            | Channel::Withheld(account)
+            | Channel::Unsubscribed(account) => self.accounts.get(account),
+            Channel::None => None,
+        }
+    }
+
+    /// Ends the subscription of a socket at its client's wish.
+    pub(crate) fn unsubscribe(&mut self, socket: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(socket)
+            && let Channel::Subscribed { account, .. } = socket.channel
+        {
+            socket.channel = Channel::Unsubscribed(account);
         }
     }
 }
