@@ -60,6 +60,7 @@ pub use model::message::{
     OrderTrackingFailed,
 };
 pub use model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Price};
+pub use model::page::{PaymentPage, PaymentPageChanged, PaymentPageStatus};
 pub use model::purchase::{
     Payment, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
     PurchaseId, PurchaseStarted,
@@ -73,7 +74,8 @@ pub mod prelude {
     pub use crate::{
         AuthorizationRequired, Catalog, CatalogState, Decimal, Ledger, LedgerState, Order,
         OrderCanceled, OrderCommands, OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase,
-        OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPageFailed, Price,
+        OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPage,
+        PaymentPageChanged, PaymentPageError, PaymentPageFailed, PaymentPageStatus, Price,
         Purchase, PurchaseError, PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands,
         TrackerState, UserId, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
         order_is, tracker_is_live,

@@ -9,8 +9,10 @@ use crate::machine::input::Input;
 use crate::machine::output::Notice;
 use crate::model::catalog::{Catalog, CatalogRequest, CatalogState};
 use crate::model::order::{OrderId, OrderPhase};
-use crate::model::purchase::{Purchase, PurchaseError, PurchaseFailed, PurchaseId};
+use crate::model::page::PaymentPage;
+use crate::model::purchase::{Payment, Purchase, PurchaseError, PurchaseFailed, PurchaseId};
 use crate::model::user::XsollaUser;
+use crate::platform::browser;
 
 /// Commands to track orders, which extend [`Commands`].
 pub trait OrderCommands {
@@ -127,7 +129,10 @@ impl StoreCommands for Commands<'_, '_> {
     }
 
     fn abandon_order(&mut self, order_id: OrderId) {
-        self.queue(move |world: &mut World| send(world, Input::Abandon(order_id)));
+        self.queue(move |world: &mut World| {
+            browser::close_page(Some(order_id));
+            send(world, Input::Abandon(order_id));
+        });
     }
 }
 
@@ -197,6 +202,7 @@ fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
 }
 
 fn untrack(world: &mut World, order_id: OrderId) {
+    browser::close_page(Some(order_id));
     with_tracking(world, |_, tracking, orders| {
         orders.remove(order_id);
         let is_waiting = orders.iter().any(|order| order.user.is_none());
@@ -216,7 +222,7 @@ fn fetch_catalog(world: &mut World, request: CatalogRequest) {
     });
 }
 
-fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, purchase: Purchase) {
+fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, mut purchase: Purchase) {
     with_tracking(world, |_, tracking, _| {
         let user = explicit.as_ref().or(tracking.settings.user.as_ref());
         let Some(user) = user.map(|user| user.id().clone()) else {
@@ -233,6 +239,21 @@ fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, purchase
             let notice = Notice::PurchaseFailed(Box::new(failed));
             return tracking.fence.release(notice);
         };
+        if let Some(config) = &tracking.settings.config
+            && config.open_payment_page
+            && purchase.payment == Payment::Money
+            && purchase.validate().is_ok()
+            && tracking.has_task()
+        {
+            match config.payment_page {
+                // A browser allows it in the player's click, and not after the store's answer.
+                PaymentPage::NewTab => browser::reserve_tab(id),
+                PaymentPage::SameTab if purchase.return_url.is_none() => {
+                    purchase.return_url = browser::address();
+                }
+                PaymentPage::SameTab | PaymentPage::Frame => {}
+            }
+        }
         tracking
             .purchases
             .insert(id, (user.clone(), purchase.clone()));

@@ -88,6 +88,7 @@ pub(super) fn deliver(world: &mut World, notice: Notice) {
             send(world, *failed);
         }
         Notice::PageFailed(failed) => send(world, failed),
+        Notice::PageChanged(changed) => send(world, changed),
     }
 }
 

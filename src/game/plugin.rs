@@ -13,6 +13,7 @@ use crate::model::message::{
     AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
 };
+use crate::model::page::PaymentPageChanged;
 use crate::model::purchase::{PaymentPageFailed, PurchaseFailed, PurchaseStarted};
 use crate::model::state::TrackerState;
 use crate::model::user::UserId;
@@ -63,6 +64,7 @@ pub(super) fn add_game_side(app: &mut App) {
         .add_message::<PurchaseStarted>()
         .add_message::<PurchaseFailed>()
         .add_message::<PaymentPageFailed>()
+        .add_message::<PaymentPageChanged>()
         // Tools that inspect a game read these types. `XsollaUser` is not among them, because it holds the
         // token.
         .register_type::<Orders>()

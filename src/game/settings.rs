@@ -12,6 +12,7 @@ use crate::machine::input::Input;
 use crate::model::config::{ConfigError, XsollaConfig};
 use crate::model::order::OrderId;
 use crate::model::user::XsollaUser;
+use crate::platform::browser;
 use crate::platform::time::calendar;
 use crate::tracker::handle::Handle;
 
@@ -103,6 +104,8 @@ impl Settings {
         if let Some(old) = self.user.take()
             && user.as_ref().is_none_or(|user| user.id() != old.id())
         {
+            // Whoever plays now must not see the page of another player.
+            browser::close_page(None);
             handle.send(Input::LogOut(old.id().clone()));
             fence.log_out(old.id().clone());
         }

@@ -65,6 +65,7 @@ use crate::model::message::{
     OrderTrackingFailed,
 };
 use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus};
+use crate::model::page::{PaymentPageChanged, PaymentPageStatus};
 use crate::model::purchase::{
     PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed, PurchaseId,
     PurchaseStarted,
@@ -312,6 +313,15 @@ pub fn payment_page_failed(order_id: OrderId, error: PaymentPageError) -> Paymen
     }
 }
 
+/// Makes the message for what a payment page in a frame has told.
+pub fn payment_page_changed(order_id: OrderId, status: PaymentPageStatus) -> PaymentPageChanged {
+    PaymentPageChanged {
+        order_id,
+        user: anybody().id().clone(),
+        status,
+    }
+}
+
 /// Makes an item of the catalogue without a price.
 pub fn catalog_item(sku: &str, name: &str) -> CatalogItem {
     CatalogItem {
@@ -392,6 +402,12 @@ impl From<PurchaseFailed> for News {
 impl From<PaymentPageFailed> for News {
     fn from(news: PaymentPageFailed) -> Self {
         Self(Notice::PageFailed(news))
+    }
+}
+
+impl From<PaymentPageChanged> for News {
+    fn from(news: PaymentPageChanged) -> Self {
+        Self(Notice::PageChanged(news))
     }
 }
 

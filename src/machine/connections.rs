@@ -175,6 +175,20 @@ impl Machine {
         }
     }
 
+    /// Handles the return of the player, who may have paid in the meantime, or of the network: every open order is
+    /// asked for, and a socket that waits for its next attempt is tried at once.
+    pub(super) fn returned(&mut self, now: Duration) {
+        for (user, player) in &self.players {
+            if player.socket == Socket::Waiting {
+                self.timers.set(Timer::Reopen(user.clone()), now);
+            }
+        }
+        let open = self.players.values().flat_map(|player| &player.open);
+        for order_id in open.copied().collect::<Vec<_>>() {
+            self.request_soon(order_id, now);
+        }
+    }
+
     /// Replaces a socket whose lifetime has passed without a final status, and asks for the orders.
     pub(super) fn renew(&mut self, user: &UserId, now: Duration) {
         let Some(player) = self.players.get(user) else {

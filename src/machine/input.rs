@@ -8,6 +8,7 @@ use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, SocketError};
 use crate::model::ledger::LedgerReport;
 use crate::model::order::{OrderId, Report};
+use crate::model::page::PaymentPageStatus;
 use crate::model::purchase::{CreatedOrder, PaymentPageError, Purchase, PurchaseId};
 use crate::model::user::{UserId, XsollaUser};
 
@@ -73,6 +74,13 @@ pub(crate) enum Input {
         order_id: OrderId,
         error: PaymentPageError,
     },
+    /// The payment page of an order has told something. It proves no payment.
+    PageChanged {
+        order_id: OrderId,
+        status: PaymentPageStatus,
+    },
+    /// The player or the network was away, and is back.
+    Returned,
     /// Fetch the catalogue with this player's token, or without one.
     FetchCatalog {
         user: Option<UserId>,

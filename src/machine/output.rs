@@ -12,7 +12,10 @@ use crate::model::message::{
     OrderTrackingFailed,
 };
 use crate::model::order::{OrderId, OrderItem, OrderPhase, Price};
-use crate::model::purchase::{PaymentPageFailed, Purchase, PurchaseFailed, PurchaseStarted};
+use crate::model::page::{PageRequest, PaymentPageChanged};
+use crate::model::purchase::{
+    PaymentPageFailed, Purchase, PurchaseFailed, PurchaseId, PurchaseStarted,
+};
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
 
@@ -49,8 +52,8 @@ pub(crate) enum Output {
     Erase { user: UserId, order_id: OrderId },
     /// Release what the ledger holds for this player, who has no open order any more.
     Release(UserId),
-    /// Open an order's payment page in the player's browser.
-    OpenPage { order_id: OrderId, url: PageUrl },
+    /// Open an order's payment page.
+    OpenPage(PageRequest),
     /// A notice for the game.
     Notice(Notice),
 }
@@ -61,16 +64,6 @@ pub(crate) enum Call {
     GetOrder(OrderId),
     CreateOrder(Box<Purchase>),
     FetchCatalog(CatalogRequest),
-}
-
-/// The address of a payment page. Anyone who has it can pay, so `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct PageUrl(pub(crate) String);
-
-impl std::fmt::Debug for PageUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[hidden]")
-    }
 }
 
 /// A message from the machine to the game.
@@ -103,6 +96,7 @@ pub(crate) enum Notice {
     PurchaseStarted(Box<PurchaseStarted>),
     PurchaseFailed(Box<PurchaseFailed>),
     PageFailed(PaymentPageFailed),
+    PageChanged(PaymentPageChanged),
 }
 
 impl Notice {
@@ -118,6 +112,7 @@ impl Notice {
             Self::PurchaseStarted(started) => Some(&started.user),
             Self::PurchaseFailed(failed) => failed.user.as_ref(),
             Self::PageFailed(failed) => failed.user.as_ref(),
+            Self::PageChanged(changed) => Some(&changed.user),
             // The game must hear that a new token is required even while the player is logging in again.
             Self::AuthorizationRequired(_)
             | Self::State(_)
@@ -140,11 +135,21 @@ impl Notice {
             Self::Failed(failed) => Some(failed.order_id),
             Self::PurchaseStarted(started) => Some(started.order_id),
             Self::PageFailed(failed) => Some(failed.order_id),
+            Self::PageChanged(changed) => Some(changed.order_id),
             Self::PurchaseFailed(_)
             | Self::AuthorizationRequired(_)
             | Self::State(_)
             | Self::Ledger(_)
             | Self::Catalog(_) => None,
+        }
+    }
+
+    /// The purchase that the notice answers.
+    pub(crate) fn answered_purchase(&self) -> Option<PurchaseId> {
+        match self {
+            Self::PurchaseStarted(started) => Some(started.purchase_id),
+            Self::PurchaseFailed(failed) => Some(failed.purchase_id),
+            _ => None,
         }
     }
 

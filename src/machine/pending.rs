@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::machine::input::RequestId;
-use crate::machine::output::PageUrl;
 use crate::model::config::XsollaConfig;
 use crate::model::order::OrderId;
+use crate::model::page::PageUrl;
 use crate::model::purchase::{Purchase, PurchaseId};
 use crate::model::user::UserId;
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use crate::machine::Machine;
 use crate::machine::input::RequestId;
 use crate::machine::order::Phase;
-use crate::machine::output::{Call, Notice, Output, PageUrl};
+use crate::machine::output::{Call, Notice, Output};
 use crate::machine::pending::Pending;
 use crate::machine::player::Player;
 use crate::machine::queue::Purpose;
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::error::RequestError;
 use crate::model::order::OrderId;
+use crate::model::page::{PageRequest, PageUrl, PaymentPageChanged, PaymentPageStatus};
 use crate::model::purchase::{
     CreatedOrder, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
     PurchaseId, PurchaseStarted,
@@ -77,7 +78,7 @@ impl Machine {
         let page = token.and_then(|token| {
             let url = pending
                 .config
-                .payment_page(&token, pending.purchase.sandbox)?;
+                .payment_page_url(&token, pending.purchase.sandbox)?;
             Some(PageUrl(url))
         });
         if let Some(page) = page {
@@ -136,7 +137,12 @@ impl Machine {
             && is_here
             && pending.config.open_payment_page
         {
-            self.outputs.push_back(Output::OpenPage { order_id, url });
+            self.outputs.push_back(Output::OpenPage(PageRequest {
+                order_id,
+                purchase: Some(pending.id),
+                url,
+                kind: pending.config.payment_page,
+            }));
         }
         self.tell(Notice::PurchaseStarted(Box::new(PurchaseStarted {
             purchase_id: pending.id,
@@ -181,12 +187,15 @@ impl Machine {
         let Some(url) = self.pending.page(order_id).cloned() else {
             return self.page_failed(order_id, PaymentPageError::NoPage);
         };
-        let opens_pages = self
-            .config
-            .as_ref()
-            .is_some_and(|config| config.open_payment_page);
-        if opens_pages {
-            self.outputs.push_back(Output::OpenPage { order_id, url });
+        if let Some(config) = &self.config
+            && config.open_payment_page
+        {
+            self.outputs.push_back(Output::OpenPage(PageRequest {
+                order_id,
+                purchase: None,
+                url,
+                kind: config.payment_page,
+            }));
         }
     }
 
@@ -198,6 +207,25 @@ impl Machine {
             user,
             error,
         }));
+    }
+
+    /// Handles what a payment page says: the game is told, and the order is asked for.
+    pub(super) fn page_changed(
+        &mut self,
+        order_id: OrderId,
+        status: PaymentPageStatus,
+        now: Duration,
+    ) {
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        let user = order.user.clone();
+        self.tell(Notice::PageChanged(PaymentPageChanged {
+            order_id,
+            user,
+            status,
+        }));
+        self.request_soon(order_id, now);
     }
 
     pub(super) fn fetch_catalog(

@@ -7,6 +7,7 @@ use thiserror::Error;
 use url::{Host, Url};
 
 use crate::model::ledger::Ledger;
+use crate::model::page::PaymentPage;
 
 const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 
@@ -48,6 +49,9 @@ pub struct XsollaConfig {
     /// the page in another way takes its address from [`PurchaseStarted`](crate::PurchaseStarted). The default is
     /// `true`.
     pub open_payment_page: bool,
+
+    /// How a game in a browser shows the payment page. The default is a new tab.
+    pub payment_page: PaymentPage,
 
     /// How long an order waits for its first socket before short-polling begins. The default is 4 s.
     pub socket_grace: Duration,
@@ -122,6 +126,7 @@ impl XsollaConfig {
             payment_url: "https://secure.xsolla.com/paystation4/".to_owned(),
             sandbox_payment_url: "https://sandbox-secure.xsolla.com/paystation4/".to_owned(),
             open_payment_page: true,
+            payment_page: PaymentPage::default(),
             socket_grace: Duration::from_secs(4),
             connect_timeout: Duration::from_secs(10),
             socket_lifetime: Duration::from_secs(5 * 60),
@@ -206,7 +211,7 @@ impl XsollaConfig {
     }
 
     /// The address of the payment page for an order's token.
-    pub(crate) fn payment_page(&self, token: &str, sandbox: bool) -> Option<String> {
+    pub(crate) fn payment_page_url(&self, token: &str, sandbox: bool) -> Option<String> {
         let base = match sandbox {
             true => &self.sandbox_payment_url,
             false => &self.payment_url,

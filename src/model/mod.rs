@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod message;
 pub(crate) mod order;
+pub(crate) mod page;
 pub(crate) mod purchase;
 pub(crate) mod state;
 pub(crate) mod user;

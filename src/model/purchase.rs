@@ -291,6 +291,10 @@ pub enum PaymentPageError {
     /// page in another way.
     #[error("no browser opens the payment page: {0}")]
     NoBrowser(String),
+    /// The browser in which the game runs has blocked the new tab, because the player had not clicked within the last
+    /// seconds. Let the player click, and call [`resume_payment`](crate::StoreCommands::resume_payment) then.
+    #[error("the browser has blocked the tab of the payment page")]
+    Blocked,
 }
 
 /// The reason that a purchase did not lead to an order that can be paid.

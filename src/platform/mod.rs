@@ -9,9 +9,9 @@ mod request;
 mod web;
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{browser, folder, http, runtime, thread, time, websocket};
+pub(crate) use native::{browser, folder, http, presence, runtime, thread, time, websocket};
 #[cfg(target_family = "wasm")]
-pub(crate) use web::{browser, folder, http, runtime, thread, time, websocket};
+pub(crate) use web::{browser, folder, http, presence, runtime, thread, time, websocket};
 
 #[cfg(all(target_family = "wasm", feature = "emulator"))]
 compile_error!("the feature `emulator` is for desktops: a browser listens on no socket");

@@ -16,11 +16,12 @@ use crate::model::ledger::{LedgerReport, LedgerState};
 use crate::model::user::UserId;
 use crate::platform::clock::Clock;
 use crate::platform::http::Network;
+use crate::platform::presence::Returns;
 use crate::platform::{browser, runtime};
 use crate::tracker::counters::Counters;
 use crate::tracker::handle::{Command, Ports};
 use crate::tracker::outbox::Outbox;
-use crate::tracker::source::{requests, socket};
+use crate::tracker::source::{page, requests, socket};
 
 /// The number of inputs that may wait for the machine. When the inbox is full the sockets are not read, so a
 /// flood waits at its sender.
@@ -43,6 +44,7 @@ pub(crate) async fn run(mut ports: Ports) {
     };
     let mut outbox = Outbox::new(ports.notices);
     let mut inputs = Vec::new();
+    let mut returns = Returns::new();
     loop {
         let deadline = driver.machine.deadline();
         tokio::select! {
@@ -58,6 +60,7 @@ pub(crate) async fn run(mut ports: Ports) {
                 }
             }
             () = driver.clock.sleep_until(deadline) => driver.machine.tick(driver.clock.now()),
+            () = returns.next() => driver.handle(Input::Returned),
             () = ports.room.notified(), if outbox.is_waiting() => {}
         }
         match driver.perform(&mut outbox) {
@@ -125,6 +128,10 @@ impl Driver {
             match output {
                 Output::Notice(notice) => {
                     is_news = true;
+                    if let Some(purchase) = notice.answered_purchase() {
+                        // A purchase that has failed, or that costs nothing, opens no page.
+                        browser::release_tab(purchase);
+                    }
                     outbox.push(notice)?;
                 }
                 Output::Connect {
@@ -177,14 +184,8 @@ impl Driver {
                 }),
                 Output::Erase { user, order_id } => self.give(Job::Erase { user, order_id }),
                 Output::Release(user) => self.give(Job::Release(user)),
-                Output::OpenPage { order_id, url } => {
-                    let inbox = self.inbox.clone();
-                    runtime::spawn(async move {
-                        if let Err(error) = browser::open(url.0).await {
-                            // The send fails only after the game has ended.
-                            let _ = inbox.send(Input::PageFailed { order_id, error }).await;
-                        }
-                    });
+                Output::OpenPage(request) => {
+                    runtime::spawn(page::open(request, self.inbox.clone()));
                 }
             }
         }

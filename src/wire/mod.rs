@@ -2,5 +2,6 @@
 
 mod lenient;
 pub(crate) mod order;
+pub(crate) mod page;
 pub(crate) mod rest;
 pub(crate) mod store;

@@ -38,7 +38,7 @@ pub(crate) fn create_order(
     purchase: &Purchase,
 ) -> Result<Request, RequestError> {
     let mut request = request(config, user, &creation_path(purchase))?;
-    request.body = Some(creation_body(purchase).to_string());
+    request.body = Some(creation_body(purchase, config.payment_page).to_string());
     Ok(request)
 }
 

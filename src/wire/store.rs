@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::model::catalog::{CatalogItem, ItemAttribute, VirtualPrice};
 use crate::model::order::OrderId;
+use crate::model::page::PaymentPage;
 use crate::model::purchase::{CreatedOrder, Payment, Purchase};
 use crate::wire::lenient::{self, object};
 use crate::wire::order::PriceBody;
@@ -177,7 +178,7 @@ pub(crate) fn creation_path(purchase: &Purchase) -> Vec<&str> {
 }
 
 /// The body of the request that creates an order.
-pub(crate) fn creation_body(purchase: &Purchase) -> Value {
+pub(crate) fn creation_body(purchase: &Purchase, page: PaymentPage) -> Value {
     #[derive(Serialize)]
     struct Body<'a> {
         sandbox: bool,
@@ -210,9 +211,16 @@ pub(crate) fn creation_body(purchase: &Purchase) -> Value {
             settings.insert(name.to_owned(), value.as_str().into());
         }
     }
+    let mut ui = Map::new();
     if let Some(theme) = &purchase.theme {
-        let ui = serde_json::json!({ "theme": theme });
-        settings.insert("ui".to_owned(), ui);
+        ui.insert("theme".to_owned(), theme.as_str().into());
+    }
+    if page == PaymentPage::Frame {
+        // A bank's page refuses to be shown in a frame.
+        ui.insert("is_three_ds_independent_windows".to_owned(), true.into());
+    }
+    if !ui.is_empty() {
+        settings.insert("ui".to_owned(), ui.into());
     }
     let items = purchase.items.iter();
     let body = Body {
@@ -258,7 +266,7 @@ mod tests {
             .custom_parameter("level", 7);
         assert_eq!(creation_path(&purchase), ["payment", "item", "sword"]);
         assert_eq!(
-            creation_body(&purchase),
+            creation_body(&purchase, PaymentPage::NewTab),
             json!({"sandbox":true,"quantity":2,"currency":"EUR","custom_parameters":{"level":7},
                    "settings":{"external_id":"mine","return_url":"https://example.com/back",
                                "ui":{"theme":"dark"}}})
@@ -266,9 +274,12 @@ mod tests {
         let cart = Purchase::cart([("a", 1), ("b", 2)]);
         assert_eq!(creation_path(&cart), ["payment", "cart"]);
         assert_eq!(
-            creation_body(&cart),
+            creation_body(&cart, PaymentPage::SameTab),
             json!({"sandbox":false,"items":[{"sku":"a","quantity":1},{"sku":"b","quantity":2}]})
         );
+        let framed = creation_body(&cart, PaymentPage::Frame);
+        let ui = json!({"is_three_ds_independent_windows": true});
+        assert_eq!(framed["settings"], json!({ "ui": ui }));
         let gems = Purchase::item("torch").with_virtual_currency("gem");
         let path = ["payment", "item", "torch", "virtual", "gem"];
         assert_eq!(creation_path(&gems), path);

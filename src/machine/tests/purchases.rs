@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::catalog::CatalogRequest;
 use crate::model::error::RequestError;
+use crate::model::page::PaymentPageStatus;
 use crate::model::purchase::{CreatedOrder, Purchase, PurchaseError, PurchaseId};
 
 impl Sim {
@@ -270,6 +271,37 @@ fn a_page_that_is_gone_is_said() {
     assert_eq!(sim.pages_opened(), 2);
     let is_told = |n: &Notice| matches!(n, Notice::PageFailed(failed) if failed.order_id == ORDER);
     assert!(sim.notices.iter().any(is_told));
+}
+
+#[test]
+fn what_a_page_says_is_told_and_grants_nothing_and_the_order_is_asked_for() {
+    let mut sim = live_with(&[ORDER]);
+    sim.pass(seconds(20));
+    let asked = sim.requests_sent();
+    for status in [PaymentPageStatus::Done, PaymentPageStatus::Closed] {
+        let order_id = ORDER;
+        sim.handle(Input::PageChanged { order_id, status });
+    }
+    // Nothing is known of this order.
+    sim.handle(Input::PageChanged {
+        order_id: OrderId(2),
+        status: PaymentPageStatus::Done,
+    });
+    sim.tick();
+    let told = sim.notices.iter().filter_map(|notice| match notice {
+        Notice::PageChanged(changed) => Some((changed.order_id, changed.status)),
+        _ => None,
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            (ORDER, PaymentPageStatus::Done),
+            (ORDER, PaymentPageStatus::Closed)
+        ]
+    );
+    assert_eq!(sim.requests_sent(), asked + 1);
+    sim.answer(Ok(report("new")));
+    assert_eq!(sim.grants(ORDER), 0);
 }
 
 #[test]

@@ -45,6 +45,34 @@ fn a_gap_during_a_request_is_asked_about_once_more() {
 }
 
 #[test]
+fn when_the_player_returns_every_open_order_is_asked_for_and_a_lost_socket_is_tried() {
+    let second = OrderId(2);
+    let mut sim = live_with(&[ORDER, second]);
+    let asked = sim.requests_sent();
+    sim.pass(seconds(20));
+    assert_eq!(sim.requests_sent(), asked, "the socket tells the news");
+    sim.handle(Input::Returned);
+    sim.pass(seconds(1));
+    assert_eq!(sim.requests_sent(), asked + 2);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!((sim.grants(ORDER), sim.grants(second)), (1, 1));
+
+    let mut sim = live();
+    for _ in 0..20 {
+        sim.socket_ends(lost());
+        while sim.socket.is_none() {
+            sim.now = sim.machine.deadline().expect("the socket was given up");
+            sim.answer_all(&Ok(report("new")));
+        }
+    }
+    sim.socket_ends(lost());
+    let opened = sim.sockets_opened;
+    sim.handle(Input::Returned);
+    sim.tick();
+    assert_eq!(sim.sockets_opened, opened + 1);
+}
+
+#[test]
 fn delays_between_attempts_grow_and_stay_bounded() {
     let mut sim = Sim::new();
     sim.track(ORDER);

@@ -1,26 +1,50 @@
 //! Opens pages in the player's browser.
 
-use crate::model::purchase::PaymentPageError;
+use tokio::sync::mpsc;
 
-/// Opens a page. It uses a thread of its own, because finding the browser takes time.
+use crate::model::order::OrderId;
+use crate::model::page::PageRequest;
+use crate::model::purchase::{PaymentPageError, PurchaseId};
+
+/// The messages of a page, which end when the page is closed.
+type Messages = mpsc::Receiver<String>;
+
+/// The system needs no preparation to open a page.
+pub(crate) fn reserve_tab(_purchase: PurchaseId) {}
+
+pub(crate) fn release_tab(_purchase: PurchaseId) {}
+
+/// The game closes no page in the player's browser.
+pub(crate) fn close_page(_order_id: Option<OrderId>) {}
+
+pub(crate) fn send_to_page(_order_id: OrderId, _text: &str) {}
+
+/// The game runs at no address.
+pub(crate) fn address() -> Option<String> {
+    None
+}
+
+/// Opens a page, of which nothing is heard, because the browser is another program. It uses a thread of its own, because finding the browser takes time.
 #[cfg(feature = "browser")]
-pub(crate) async fn open(page: String) -> Result<(), PaymentPageError> {
+pub(crate) async fn open(request: PageRequest) -> Result<Option<Messages>, PaymentPageError> {
     use crate::platform::native::thread::run_on_thread;
 
+    let url = request.url.0;
     let opened = run_on_thread("xsolla-browser", move || {
-        webbrowser::open(&page).map_err(|error| {
+        webbrowser::open(&url).map_err(|error| {
             // Anybody who has the address can pay.
-            error.to_string().replace(&page, "the page")
+            error.to_string().replace(&url, "the page")
         })
     });
     match opened.await {
-        Ok(opened) => opened.map_err(PaymentPageError::NoBrowser),
+        Ok(Ok(())) => Ok(None),
+        Ok(Err(error)) => Err(PaymentPageError::NoBrowser(error)),
         Err(error) => Err(PaymentPageError::NoBrowser(error.to_string())),
     }
 }
 
 /// The feature `browser` is off, so the game opens the page.
 #[cfg(not(feature = "browser"))]
-pub(crate) async fn open(_page: String) -> Result<(), PaymentPageError> {
-    Ok(())
+pub(crate) async fn open(_request: PageRequest) -> Result<Option<Messages>, PaymentPageError> {
+    Ok(None)
 }

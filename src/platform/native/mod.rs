@@ -4,6 +4,7 @@ pub(crate) mod browser;
 mod dns;
 pub(crate) mod folder;
 pub(crate) mod http;
+pub(crate) mod presence;
 pub(crate) mod runtime;
 pub(crate) mod thread;
 pub(crate) mod time;

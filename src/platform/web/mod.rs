@@ -2,7 +2,10 @@
 
 pub(crate) mod browser;
 pub(crate) mod folder;
+mod frame;
 pub(crate) mod http;
+mod listener;
+pub(crate) mod presence;
 pub(crate) mod runtime;
 pub(crate) mod thread;
 pub(crate) mod time;

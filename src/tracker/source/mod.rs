@@ -1,4 +1,5 @@
 //! The sources of news. A source puts inputs into the driver's inbox until it is told to stop.
 
+pub(super) mod page;
 pub(super) mod requests;
 pub(super) mod socket;
