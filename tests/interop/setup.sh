@@ -1,8 +1,9 @@
 #!/bin/sh
 # Gets the software that we did not write and that tests/centrifugo.rs, tests/foreign_clients.rs,
-# tests/payment_page_browser.rs and tests/socket_protocol run against: Centrifugo (needs Go), the
-# centrifuge client and playwright-core for Node, the centrifuge-client crate. (Not Chromium: that is
-# the system's.) Run it as often as you like: what is there and current is not built again.
+# tests/payment_page_browser.rs, tests/socket_protocol and tests/web.rs run against: Centrifugo (needs
+# Go), the centrifuge client, playwright-core and puppeteer-core for Node, the centrifuge-client crate,
+# wasm-bindgen. (Not Chromium: that is the system's.) Run it as often as you like: what is there and
+# current is not built again.
 #
 #     tests/interop/setup.sh                     into target/interop, where the tests look by themselves
 #     INTEROP_CACHE=/a/folder tests/interop/setup.sh
@@ -38,6 +39,16 @@ if ! cmp -s "$here/npm/package-lock.json" "$modules/.built-from"; then
     (cd "$here/npm" && npm ci --no-audit --no-fund) >&2
     cp "$here/npm/package-lock.json" "$modules/.built-from"
 fi
+
+# Of the version that the game for browsers is built with.
+version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"$/\1/p;}' "$here/web/Cargo.lock")
+bindgen=$cache/wasm-bindgen
+if ! "$bindgen/bin/wasm-bindgen" --version 2>/dev/null | grep -qF "$version"; then
+    echo "setup.sh: building wasm-bindgen (two minutes or so)" >&2
+    cargo install --quiet wasm-bindgen-cli --version "$version" --root "$bindgen" --target-dir "$bindgen/build" >&2
+    rm -r "$bindgen/build"
+fi
+"$here/web.sh" >/dev/null
 
 # Cargo knows by itself what is current.
 cargo build --quiet --locked --manifest-path "$here/centrifuge-client/Cargo.toml" \

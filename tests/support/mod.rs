@@ -8,6 +8,7 @@
     reason = "a test that cannot go on is to stop"
 )]
 
+pub mod browser;
 pub mod centrifugo;
 pub mod folder;
 pub mod interop;

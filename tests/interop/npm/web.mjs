@@ -1,0 +1,161 @@
+// A game in a real browser, moved by tests/web.rs: a JSON command a line on standard input, and for each a JSON
+// answer a line on standard output. The first command launches; the end of the input closes.
+import { createReadStream } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { createInterface } from 'node:readline';
+import puppeteer from 'puppeteer-core';
+
+const TIMEOUT = 20_000;
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
+
+let browser;
+let server;
+// The tabs that the test opened, by the name that it gave them, and what the game in each has told.
+const pages = new Map();
+const told = new Map();
+
+function serve(folder) {
+  server = createServer((request, response) => {
+    const path = normalize(new URL(request.url, 'http://x').pathname);
+    const file = join(folder, path);
+    const stream = createReadStream(file);
+    stream.on('error', () => response.writeHead(404).end());
+    stream.on('open', () => {
+      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
+      stream.pipe(response);
+    });
+  });
+  return new Promise((done) => server.listen(0, '127.0.0.1', () => done(server.address().port)));
+}
+
+function listen(name, page) {
+  pages.set(name, page);
+  const lines = told.get(name) ?? [];
+  told.set(name, lines);
+  page.setDefaultTimeout(TIMEOUT);
+  page.on('console', (message) => {
+    try {
+      lines.push(JSON.parse(message.text()));
+    } catch {
+      lines.push({ told: 'console', value: message.text() });
+    }
+  });
+  page.on('pageerror', (error) => lines.push({ told: 'panic', value: String(error) }));
+}
+
+// The page whose address begins so, once it is there.
+async function tab(prefix) {
+  const target = await browser.waitForTarget(
+    (target) => target.type() === 'page' && target.url().startsWith(prefix),
+    { timeout: TIMEOUT },
+  );
+  return target.page();
+}
+
+// Runs code in a page without the player's hand, which puppeteer's own `evaluate` lends to it.
+async function run(page, expression) {
+  const session = await page.createCDPSession();
+  const options = { expression, awaitPromise: true, returnByValue: true, userGesture: false };
+  const { result, exceptionDetails } = await session.send('Runtime.evaluate', options);
+  await session.detach();
+  if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+  return result.value;
+}
+
+async function frameOf(page, prefix) {
+  return page.waitForFrame((frame) => frame.url().startsWith(prefix));
+}
+
+// Presses a button by its text. The element's own click would be without the player's hand.
+async function press(where, text) {
+  const button = await where.waitForSelector(`::-p-xpath(//button[normalize-space()="${text}"])`);
+  await button.click();
+}
+
+const commands = {
+  async launch({ executable, profile, root }) {
+    const port = server ? server.address().port : await serve(root);
+    browser = await puppeteer.launch({
+      executablePath: executable,
+      userDataDir: profile,
+      headless: true,
+      // A test that were easier than life would prove nothing.
+      ignoreDefaultArgs: [
+        '--disable-popup-blocking',
+        '--disable-background-timer-throttling',
+        '--disable-backgrounding-occluded-windows',
+        '--disable-renderer-backgrounding',
+        '--disable-ipc-flooding-protection',
+      ],
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-component-update'],
+      handleSIGINT: false,
+    });
+    return port;
+  },
+  async open({ name, url }) {
+    if (!pages.has(name)) {
+      const first = pages.size === 0 ? (await browser.pages())[0] : undefined;
+      listen(name, first ?? (await browser.newPage()));
+    }
+    await pages.get(name).goto(url, { waitUntil: 'domcontentloaded' });
+  },
+  told: ({ name }) => told.get(name) ?? [],
+  call: ({ name, json }) => run(pages.get(name), `window.command(${JSON.stringify(json)})`),
+  click: ({ name, selector }) => pages.get(name).click(selector),
+  key: ({ name, key }) => pages.get(name).keyboard.press(key),
+  show: ({ name }) => pages.get(name).bringToFront(),
+  evaluate: ({ name, code }) => run(pages.get(name), code),
+  reload: ({ name }) => pages.get(name).reload({ waitUntil: 'domcontentloaded' }).then(() => null),
+  back: ({ name }) => pages.get(name).goBack({ waitUntil: 'domcontentloaded' }).then(() => null),
+  address: ({ name }) => pages.get(name).url(),
+  tabs: () => browser.targets().filter((target) => target.type() === 'page').map((target) => target.url()),
+  pressInTab: async ({ prefix, text }) => press(await tab(prefix), text),
+  evaluateInTab: async ({ prefix, code }) => run(await tab(prefix), code),
+  closeTab: async ({ prefix }) => (await tab(prefix)).close(),
+  pressInFrame: async ({ name, prefix, text }) => press(await frameOf(pages.get(name), prefix), text),
+  evaluateInFrame: async ({ name, prefix, code }) =>
+    (await frameOf(pages.get(name), prefix)).evaluate(code),
+  async protocol({ name, method, params }) {
+    const session = await pages.get(name).createCDPSession();
+    return session.send(method, params);
+  },
+  // Answers the store's requests with this, in the store's place. `null` ends it.
+  async answer({ name, status, headers, body }) {
+    const page = pages.get(name);
+    page.removeAllListeners('request');
+    await page.setRequestInterception(status !== null);
+    if (status === null) return;
+    page.on('request', (request) => {
+      if (!request.url().includes('/order/')) return request.continue();
+      const isPreflight = request.method() === 'OPTIONS';
+      const allow = { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'Authorization' };
+      return request.respond({
+        status: isPreflight ? 204 : status,
+        headers: { ...allow, ...(isPreflight ? {} : headers) },
+        body: isPreflight ? '' : body,
+      });
+    });
+  },
+  // As a crash of the browser or of the machine.
+  async kill() {
+    const child = browser.process();
+    const ended = new Promise((done) => child.once('exit', done));
+    child.kill('SIGKILL');
+    await ended;
+    pages.clear();
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { command, ...rest } = JSON.parse(line);
+  let answer;
+  try {
+    answer = { value: (await commands[command](rest)) ?? null };
+  } catch (error) {
+    answer = { error: `${command}: ${error.message}` };
+  }
+  process.stdout.write(JSON.stringify(answer) + '\n');
+}
+await browser?.close();
+server?.close();
