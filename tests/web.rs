@@ -66,7 +66,7 @@ struct Web {
     browser: Script,
     /// Where the page with the game is.
     origin: String,
-    profile: Folder,
+    _profile: Folder,
     _only: MutexGuard<'static, ()>,
 }
 
@@ -91,7 +91,7 @@ impl Web {
             emulator: XsollaEmulator::start(),
             browser,
             origin: format!("http://127.0.0.1:{port}"),
-            profile,
+            _profile: profile,
             _only: only,
         })
     }
@@ -274,6 +274,17 @@ impl Web {
         self.evaluate("window.frames_drawn").as_u64().unwrap()
     }
 
+    /// Whether the game's tab shows the payment page.
+    #[track_caller]
+    fn is_at_page(&mut self) -> bool {
+        let at = self
+            .browser
+            .command(json!({"command": "address", "name": GAME}));
+        at.as_str()
+            .unwrap()
+            .starts_with(&self.emulator.payment_page_url())
+    }
+
     /// Sees that the payment page is in a tab, and that no empty tab was left behind.
     #[track_caller]
     fn assert_page_is_in_a_tab(&mut self) {
@@ -384,4 +395,313 @@ fn an_order_of_which_the_socket_tells_nothing_is_asked_for_when_the_player_retur
     let returned = Instant::now();
     web.wait_until_granted();
     assert!(returned.elapsed() < Duration::from_secs(10));
+}
+
+const FRAME: &str = "document.querySelector('iframe')";
+
+#[test]
+fn in_a_frame_the_player_pays_over_the_game_which_has_the_keyboard_again_afterwards() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame"}));
+    web.click("canvas");
+    web.click("#buy");
+    web.press_in_frame("Pay 30 USD");
+    web.wait_until_granted();
+    web.wait("the page says so", |web| {
+        web.told("page").contains(&json!("Done"))
+    });
+    let has_keyboard = "document.activeElement.tagName";
+    assert_eq!(web.evaluate(has_keyboard), "IFRAME");
+    web.press_in_frame("Back to the game");
+    web.wait("the frame is closed", |web| {
+        web.told("page").last() == Some(&json!("Closed"))
+    });
+    assert_eq!(web.evaluate(FRAME), Value::Null);
+    assert_eq!(web.evaluate(has_keyboard), "BUTTON");
+    assert_eq!(web.tabs().len(), 1);
+    assert_eq!(web.told("page_failed"), [json!(null); 0]);
+}
+
+#[test]
+fn the_player_closes_the_frame_and_opens_it_again() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame"}));
+    web.click("canvas");
+    web.call(json!({"buy": "sword"}));
+    web.wait_for("started_purchase", 1);
+    web.click("button[aria-label=Close]");
+    assert_eq!(web.wait_for("page", 1), "Closed");
+    assert_eq!(web.evaluate(FRAME), Value::Null);
+    web.browser
+        .command(json!({"command": "key", "name": GAME, "key": "w"}));
+    assert_eq!(web.evaluate("window.keys"), json!(["w"]));
+    web.call(json!({"resume": null}));
+    web.press_in_frame("Pay 30 USD");
+    web.wait_until_granted();
+    // Whoever plays next does not see it.
+    web.call(json!({"log_out": null}));
+    web.wait("the frame is closed", |web| web.evaluate(FRAME).is_null());
+}
+
+#[test]
+fn a_game_that_fills_the_screen_and_has_the_pointer_shows_the_frame() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame"}));
+    web.evaluate(
+        "document.querySelector('canvas').onclick = ({ target }) => {
+            target.requestPointerLock(); target.requestFullscreen();
+        }; null",
+    );
+    web.click("canvas");
+    let held = "[document.fullscreenElement, document.pointerLockElement].map((e) => e?.tagName)";
+    web.wait("the canvas has both", |web| {
+        web.evaluate(held) == json!(["CANVAS", "CANVAS"])
+    });
+    web.call(json!({"buy": "sword"}));
+    web.wait("it has neither", |web| {
+        web.evaluate(held) == json!([null, null])
+    });
+    web.press_in_frame("Pay 30 USD");
+    web.wait_until_granted();
+}
+
+#[test]
+fn what_the_page_in_a_frame_says_is_told_and_makes_the_order_be_asked_for_and_grants_nothing() {
+    let Some(mut web) = Web::start() else { return };
+    // The socket tells nothing.
+    web.emulator.withhold_channels(true);
+    web.open(json!({"page": "frame"}));
+    web.click("#buy");
+    web.wait_for("started_purchase", 1);
+    web.wait("the page is loaded", |web| {
+        web.evaluate(&format!("{FRAME}?.src ?? ''")) != ""
+    });
+    let order = web.order();
+    let say = |web: &mut Web, status: &str| {
+        let message = json!({"command": "status", "data": {"paymentInfo": {"status": status}}});
+        let prefix = web.emulator.payment_page_url();
+        let code = format!("parent.postMessage('{message}', '*')");
+        web.browser.command(
+            json!({"command": "evaluateInFrame", "name": GAME, "prefix": prefix, "code": code}),
+        );
+    };
+    let emulator = web.emulator.clone();
+    for (status, told) in [
+        ("done", "Done"),
+        ("troubled", "Troubled"),
+        ("invoice", "Invoice"),
+    ] {
+        let asked = emulator.order_requests_for(order);
+        say(&mut web, status);
+        web.wait("it is told", |web| {
+            web.told("page").last() == Some(&json!(told))
+        });
+        wait_until("the order is asked for", || {
+            emulator.order_requests_for(order) > asked
+        });
+    }
+    assert_eq!(web.told("granted"), [json!(null); 0]);
+    emulator.set_status_silently(order, "done");
+    say(&mut web, "delivering");
+    web.wait_until_granted();
+}
+
+#[test]
+fn a_message_that_another_page_forges_is_not_heard() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame"}));
+    web.click("#buy");
+    web.wait_for("started_purchase", 1);
+    web.wait("the frame is there", |web| {
+        web.evaluate(&format!("!!{FRAME}")) == true
+    });
+    let order = web.order();
+    let emulator = web.emulator.clone();
+    wait_until("the order was asked for", || {
+        emulator.order_requests_for(order) > 0
+    });
+    let asked = emulator.order_requests_for(order);
+    // The game's own page, another frame beside the payment page, and another page in the payment page's frame.
+    let forged = r#"{"command":"status","data":{"paymentInfo":{"status":"done"}}}"#;
+    web.evaluate(&format!("window.postMessage('{forged}', '*')"));
+    let origin = emulator.payment_page_url();
+    web.evaluate(&format!(
+        "window.dispatchEvent(new MessageEvent('message', {{
+            data: '{forged}', origin: new URL('{origin}').origin, source: window }}))"
+    ));
+    web.evaluate(
+        "const beside = document.createElement('iframe'); beside.src = 'forger.html';
+        document.body.append(beside); new Promise((done) => { beside.onload = () => done(null); })",
+    );
+    web.evaluate(&format!(
+        "{FRAME}.src = 'forger.html'; new Promise((done) => {{ {FRAME}.onload = () => done(null); }})"
+    ));
+    let seen = web.evaluate(
+        "new Promise((done) => { addEventListener('message', ({ data }) => done(data));
+            window.postMessage('last', '*'); })",
+    );
+    assert_eq!(seen, "last");
+    web.call(json!({"frames": null}));
+    web.wait_for("frames", 1);
+    assert_eq!(web.told("page"), [json!(null); 0]);
+    assert_eq!(web.evaluate(&format!("!!{FRAME}")), true);
+    assert_eq!(emulator.order_requests_for(order), asked);
+    assert_eq!(web.told("granted"), [json!(null); 0]);
+}
+
+#[test]
+fn a_purchase_leaves_the_game_for_the_page_in_its_tab_which_leads_back() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "same_tab"}));
+    web.click("#buy");
+    web.press_in_tab("Pay 30 USD");
+    assert_eq!(web.tabs().len(), 1);
+    // The game was told before it was left.
+    assert_eq!(web.told("started_purchase"), [json!(web.order().0)]);
+    web.press_in_tab("Back to the game");
+    web.wait_for_start(GAME, 1);
+    let search = web.evaluate("location.search");
+    assert!(search.as_str().unwrap().contains("&status="), "{search}");
+    assert_eq!(web.tabs().len(), 1);
+
+    web.click("#buy");
+    web.wait("the payment page is there", |web| web.is_at_page());
+    web.browser
+        .command(json!({"command": "back", "name": GAME}));
+    web.wait_for_start(GAME, 2);
+}
+
+#[test]
+fn a_dropped_socket_is_opened_again() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame", "is_hurried": true}));
+    web.click("#buy");
+    web.wait_until_live();
+    web.emulator.drop_sockets();
+    let emulator = web.emulator.clone();
+    wait_until("it is opened again", || emulator.sockets_opened() == 2);
+    let order = web.order();
+    emulator.pay(order);
+    emulator.deliver(order);
+    web.wait_until_granted();
+}
+
+#[test]
+fn what_was_paid_while_the_browser_was_offline_is_granted_soon_after_it_is_back() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame"}));
+    web.click("#buy");
+    web.wait_until_live();
+    let is = |offline: bool| json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+    web.emulator.refuse_sockets(true);
+    web.protocol("Network.emulateNetworkConditions", is(true));
+    web.emulator.drop_sockets();
+    web.wait("requests fail", |web| {
+        let states = web.told("tracker");
+        let last = states.last().and_then(Value::as_str).unwrap_or_default();
+        last.contains("requests: Some(Network")
+    });
+    let order = web.order();
+    web.emulator.pay(order);
+    web.emulator.deliver(order);
+    web.emulator.refuse_sockets(false);
+    web.protocol("Network.emulateNetworkConditions", is(false));
+    let back = Instant::now();
+    web.wait_until_granted();
+    assert!(back.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_refused_token_is_told_once_and_a_new_one_goes_on() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame", "is_hurried": true}));
+    web.click("#buy");
+    web.wait_until_live();
+    web.emulator.revoke_tokens("alice");
+    web.emulator.close_sockets(3500, "invalid token");
+    web.wait_for("authorization_required", 1);
+    let order = web.order();
+    web.emulator.pay(order);
+    web.emulator.deliver(order);
+    let token = web.emulator.token("alice");
+    web.call(json!({"log_in": token}));
+    web.wait_until_granted();
+    assert_eq!(web.told("authorization_required").len(), 1);
+}
+
+/// Lets the store answer each request for an order with 429 and `Retry-After`, and gives the requests of some
+/// seconds.
+fn requests_while_there_are_too_many(exposed: bool) -> Option<u64> {
+    let mut web = Web::start()?;
+    web.emulator.withhold_channels(true);
+    web.open(json!({"page": "frame", "is_hurried": true}));
+    web.evaluate(
+        "window.asked = 0; const real = window.fetch; window.fetch = (request, ...rest) => {
+            if ((request.url ?? request).includes('/order/')) window.asked += 1;
+            return real(request, ...rest);
+        }; null",
+    );
+    let mut headers = json!({"retry-after": "5"});
+    if exposed {
+        headers["access-control-expose-headers"] = json!("Retry-After");
+    }
+    let body = json!({"statusCode": 429, "errorCode": 0, "errorMessage": "too many"}).to_string();
+    web.browser.command(json!({
+        "command": "answer", "name": GAME, "status": 429, "headers": headers, "body": body,
+    }));
+    web.click("#buy");
+    web.wait("the order was asked for", |web| {
+        web.evaluate("window.asked") != 0
+    });
+    web.emulator.refuse_sockets(true);
+    web.emulator.drop_sockets();
+    std::thread::sleep(Duration::from_secs(4));
+    let asked = web.evaluate("window.asked").as_u64().unwrap();
+    web.browser
+        .command(json!({"command": "answer", "name": GAME, "status": null}));
+    let order = web.order();
+    web.emulator.pay(order);
+    web.emulator.deliver(order);
+    web.wait_until_granted();
+    Some(asked)
+}
+
+#[test]
+fn a_store_that_says_how_long_to_wait_is_left_alone_for_so_long() {
+    if let Some(asked) = requests_while_there_are_too_many(true) {
+        assert_eq!(asked, 1);
+    }
+}
+
+#[test]
+fn a_store_whose_browser_hides_how_long_to_wait_is_asked_ever_more_slowly() {
+    if let Some(asked) = requests_while_there_are_too_many(false) {
+        assert!((2..=20).contains(&asked), "{asked} requests");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_neither_loses_an_order_nor_stops_the_game() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame", "is_hurried": true}));
+    web.evaluate(
+        "const real = Date.now; window.hours = 0;
+        Date.now = () => real() + window.hours * 3600 * 1000; null",
+    );
+    web.click("#buy");
+    web.wait_until_live();
+    let emulator = web.emulator.clone();
+    for hours in [-30, -20, 2] {
+        web.evaluate(&format!("window.hours = {hours}"));
+        emulator.drop_sockets();
+        let opened = emulator.sockets_opened();
+        wait_until("the socket is opened again", || {
+            emulator.sockets_opened() > opened
+        });
+    }
+    assert_eq!(web.told("tracking_failed"), [json!(null); 0]);
+    let order = web.order();
+    emulator.pay(order);
+    emulator.deliver(order);
+    web.wait_until_granted();
 }

@@ -14,5 +14,5 @@ page=$cache/web/page
 if [ ! "$page/web-game.js" -nt "$built" ]; then
     "$cache/wasm-bindgen/bin/wasm-bindgen" --target web --no-typescript --out-dir "$page" "$built" >&2
 fi
-cp "$here/web/index.html" "$page"
+cp "$here/web/index.html" "$here/web/forger.html" "$page"
 echo "$page"

@@ -14,6 +14,7 @@ let server;
 // The tabs that the test opened, by the name that it gave them, and what the game in each has told.
 const pages = new Map();
 const told = new Map();
+const sessions = new WeakMap();
 
 function serve(folder) {
   server = createServer((request, response) => {
@@ -67,10 +68,18 @@ async function frameOf(page, prefix) {
   return page.waitForFrame((frame) => frame.url().startsWith(prefix));
 }
 
-// Presses a button by its text. The element's own click would be without the player's hand.
+// Presses a button or a link by its text. The element's own click would be without the player's hand.
 async function press(where, text) {
-  const button = await where.waitForSelector(`::-p-xpath(//button[normalize-space()="${text}"])`);
-  await button.click();
+  const path = `//*[self::button or self::a][normalize-space()="${text}"]`;
+  // The payment page may reload itself meanwhile.
+  for (const end = Date.now() + TIMEOUT; ; ) {
+    try {
+      const button = await where.waitForSelector(`::-p-xpath(${path})`);
+      return await button.click();
+    } catch (error) {
+      if (Date.now() > end || !/context|detached/.test(error.message)) throw error;
+    }
+  }
 }
 
 const commands = {
@@ -117,8 +126,10 @@ const commands = {
   evaluateInFrame: async ({ name, prefix, code }) =>
     (await frameOf(pages.get(name), prefix)).evaluate(code),
   async protocol({ name, method, params }) {
-    const session = await pages.get(name).createCDPSession();
-    return session.send(method, params);
+    const page = pages.get(name);
+    // What is set in a session ends with it.
+    if (!sessions.has(page)) sessions.set(page, await page.createCDPSession());
+    return sessions.get(page).send(method, params);
   },
   // Answers the store's requests with this, in the store's place. `null` ends it.
   async answer({ name, status, headers, body }) {
