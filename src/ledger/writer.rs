@@ -271,7 +271,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         };
         if self.state != state {
             if let LedgerState::Trouble(error) = &state {
-                log::warn!("{error}; tracking goes on without it");
+                log::warn!("{error}; tracking goes on");
             }
             self.state.clone_from(&state);
             (self.report)(LedgerReport::State(state));

@@ -239,6 +239,33 @@ fn what_is_tracked_while_the_file_is_in_use_does_not_replace_what_it_has() {
 }
 
 #[test]
+fn what_another_player_had_is_reported_also_if_it_could_not_be_read_at_first() {
+    let folder = Folder::new("before");
+    let mut clerk = Clerk::new(folder.ledger());
+    clerk.write(LedgerEntry::Acknowledged);
+    clerk.flush();
+    drop(clerk);
+    let other = folder.in_use();
+    let mut clerk = Clerk::new(folder.ledger());
+    clerk.writer.give(Job::Record {
+        user: UserId::new('s', "bob"),
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+    });
+    clerk.flush();
+    let reported = |report: &LedgerReport| match report {
+        LedgerReport::Recorded { before, .. } => Some(*before),
+        _ => None,
+    };
+    let at_first: Vec<_> = clerk.reports.iter().filter_map(reported).collect();
+    assert_eq!(at_first, [None], "it is not waited for longer");
+    drop(other);
+    clerk.wait_for("what alice had", |report| {
+        reported(report) == Some(Some(LedgerEntry::Acknowledged))
+    });
+}
+
+#[test]
 fn a_read_that_waits_outlives_other_settings_other_jobs_and_its_own_repetition() {
     let folder = Folder::new("waits");
     let other = folder.in_use();

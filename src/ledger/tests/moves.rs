@@ -177,6 +177,7 @@ fn nothing_is_lost_or_open_again_while_other_instances_hold_the_files_of_players
                 }
                 4 => shelf.release(1, &user),
                 5 => {
+                    shelf.release(1, &user);
                     if let Ok(database) = Database::open(file(&user)) {
                         held.insert(user, database);
                     }
