@@ -25,6 +25,10 @@ const MAX_LINES: usize = 16;
 /// The largest message that Centrifugo takes by default.
 const MAX_MESSAGE: usize = 64 * 1024;
 
+/// What is read from a socket at a time. Each socket has a buffer of this size, and allocators give large ones back
+/// late or never. Longer messages make it grow.
+const READ_BUFFER: usize = 1024;
+
 /// The longest reason that fits into a close frame, in bytes.
 const MAX_REASON: usize = 123;
 
@@ -125,6 +129,7 @@ impl From<tungstenite::Error> for End {
 async fn converse(place: &Place, upgrade: OnUpgrade) -> Option<(WebSocket, End)> {
     let upgraded = upgrade.await.ok()?;
     let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     let io = TokioIo::new(upgraded);

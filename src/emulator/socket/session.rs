@@ -12,7 +12,7 @@ use super::frames::{
 };
 use super::pings::{Pings, Tick};
 use crate::emulator::world::accounts::{Account, AccountId};
-use crate::emulator::world::counters::Connect;
+use crate::emulator::world::counters::{Connect, TokenHash};
 use crate::emulator::world::ids;
 use crate::emulator::world::sockets::{Close, Outgoing, SocketId};
 use crate::emulator::world::state::{PROJECT_ID, State};
@@ -183,7 +183,7 @@ fn admit(state: &State, data: &Value) -> (Result<AccountId, ServerError>, Connec
         project_id,
         is_accepted: false,
         is_recovering: false,
-        token: token.to_owned(),
+        token: TokenHash::of(token),
     };
     let admitted = match project_id {
         None => Err(ServerError::BAD_REQUEST),

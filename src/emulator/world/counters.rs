@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::order::OrderId;
 use crate::model::user::XsollaUser;
@@ -24,7 +25,19 @@ pub struct Connect {
     pub(crate) project_id: Option<u64>,
     pub(crate) is_accepted: bool,
     pub(crate) is_recovering: bool,
-    pub(crate) token: String,
+    pub(crate) token: TokenHash,
+}
+
+/// What remains of a token. Every `connect` is remembered, and tokens are long.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct TokenHash(u64);
+
+impl TokenHash {
+    pub(crate) fn of(token: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        token.hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 impl Connect {
@@ -55,7 +68,7 @@ impl Connect {
 
     /// Whether its token was the very one that this user carries, and not an earlier or a later one.
     pub fn has_token_of(&self, user: &XsollaUser) -> bool {
-        self.token == user.token()
+        self.token == TokenHash::of(user.token())
     }
 }
 
