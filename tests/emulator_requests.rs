@@ -76,7 +76,10 @@ fn an_order_costs_what_its_items_cost_together() {
 fn the_orders_of_another_run_have_other_ids() {
     let earlier = XsollaEmulator::start();
     let first = earlier.create_order(&earlier.user("alice"), &[("sword", 1)]);
-    std::thread::sleep(Duration::from_millis(5));
+    let started = Instant::now();
+    wait_for("the clock moves on", || {
+        started.elapsed() >= Duration::from_millis(2)
+    });
     let later = XsollaEmulator::start();
     let alice = later.user("alice");
     let other = later.create_order(&alice, &[("sword", 1)]);

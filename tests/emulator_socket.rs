@@ -241,7 +241,7 @@ fn sockets_and_connects_are_refused_as_told() {
     let token = emulator.token("alice");
     emulator.refuse_sockets(true);
     assert_eq!(Socket::try_open(&emulator).err(), Some(503));
-    assert_eq!(emulator.sockets_opened(), 0);
+    assert_eq!((emulator.handshakes(), emulator.sockets_opened()), (1, 0));
     emulator.refuse_sockets(false);
 
     emulator.refuse_connect(Some((100, "internal server error")));
@@ -372,8 +372,11 @@ fn a_handshake_that_hangs_is_answered_when_that_ends() {
     emulator.hang_handshakes(true);
     std::thread::scope(|scope| {
         let opening = scope.spawn(|| Socket::try_open(&emulator).is_ok());
-        std::thread::sleep(Duration::from_millis(50));
+        wait_for("the handshake comes", || emulator.handshakes() == 1);
+        // Whoever comes after it is answered after it, if it is answered.
+        emulator_client::request(&emulator, "GET", "items/virtual_items", None, "");
         assert_eq!(emulator.sockets_opened(), 0);
+        assert!(!opening.is_finished());
         emulator.heal();
         assert!(opening.join().expect("no panic"));
     });

@@ -13,6 +13,12 @@ impl XsollaEmulator {
         self.shared.lock().sockets.count_open()
     }
 
+    /// The number of requests for a socket that came, with whatever outcome. They count when they come in, so the
+    /// ones that hang count too.
+    pub fn handshakes(&self) -> usize {
+        self.shared.lock().counters.handshakes
+    }
+
     /// The number of sockets that were opened.
     pub fn sockets_opened(&self) -> usize {
         self.shared.lock().sockets.opened()

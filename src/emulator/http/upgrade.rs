@@ -26,6 +26,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 pub(crate) async fn answer(mut request: Request<Incoming>, shared: &Shared) -> Answer {
+    shared.lock().counters.handshakes += 1;
     shared.wait_while(|faults| faults.handshake_hang).await;
     if shared.lock().faults().socket_refuse {
         return text(StatusCode::SERVICE_UNAVAILABLE, "no sockets at the moment");

@@ -10,6 +10,7 @@ use crate::model::user::XsollaUser;
 #[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) connects: Vec<Connect>,
+    pub(crate) handshakes: usize,
     pub(crate) order_requests: HashMap<OrderId, usize>,
     pub(crate) history_requests: usize,
     pub(crate) recoveries: usize,
