@@ -1,13 +1,18 @@
 //! Tests that need another process.
 
 use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
 use std::ops::{Deref, DerefMut};
 use std::process::{Child, ChildStdout, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, channel};
 
+use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::prelude::*;
 use serde_json::Value;
 
+use super::folder::Folder;
 use super::wait::wait_until;
+use super::{Game, config_for, sword_order};
 
 /// The command that runs the test of this name in a process of its own. `None` in that process.
 pub fn own_process(test: &str) -> Option<Command> {
@@ -21,6 +26,52 @@ pub fn own_process(test: &str) -> Option<Command> {
     Some(command)
 }
 
+/// What a game in a process of its own needs to know.
+#[derive(Clone, Debug)]
+pub struct Task {
+    pub project_id: u64,
+    pub store_url: String,
+    pub socket_url: String,
+    pub token: String,
+    pub order: OrderId,
+}
+
+impl Task {
+    const NAME: &str = "BEVY_XSOLLA_TEST_TASK";
+
+    /// An order of alice's.
+    pub fn new(emulator: &XsollaEmulator) -> Self {
+        Self {
+            project_id: emulator.project_id(),
+            store_url: emulator.store_url(),
+            socket_url: emulator.socket_url(),
+            token: emulator.token("alice"),
+            order: sword_order(emulator),
+        }
+    }
+
+    pub fn give(&self, process: &mut Command) {
+        let Self {
+            project_id,
+            store_url,
+            socket_url,
+            token,
+            order,
+        } = self;
+        let words = format!("{project_id} {store_url} {socket_url} {token} {order}");
+        process.env(Self::NAME, words);
+    }
+
+    /// The game of the process that was given a task, and the order. It has no ledger.
+    pub fn game() -> (Game, OrderId) {
+        let words = std::env::var(Self::NAME).unwrap();
+        let words: Vec<&str> = words.split(' ').collect();
+        let config = config_for(words[0].parse().unwrap(), words[1], words[2]);
+        let game = Game::logged_in(config, &XsollaUser::new(words[3]));
+        (game, OrderId(words[4].parse().unwrap()))
+    }
+}
+
 /// Runs the command to its end, and fails with what it printed where it fails.
 #[track_caller]
 pub fn run(command: &mut Command) {
@@ -28,6 +79,46 @@ pub fn run(command: &mut Command) {
     let printed = [ended.stdout, ended.stderr].concat();
     let printed = String::from_utf8_lossy(&printed);
     assert!(ended.status.success(), "{}: {printed}", ended.status);
+}
+
+/// Does the same in a view of the file system in which the name server never answers. Where that is not to be had, it
+/// says so and runs nothing.
+#[track_caller]
+pub fn run_where_names_hang(command: &mut Command) {
+    // It takes in the questions and says nothing. Port 53 and a mount need privileges.
+    let Ok(_name_server) = UdpSocket::bind("127.0.0.77:53") else {
+        println!("SKIPPED: the name server's port cannot be had");
+        return;
+    };
+    let folder = Folder::new("dns");
+    let file = folder.join("resolv.conf");
+    // The look-up is to hang for longer than any test.
+    std::fs::write(
+        &file,
+        "nameserver 127.0.0.77\noptions timeout:30 attempts:5\n",
+    )
+    .unwrap();
+    let mount = r#"mount --bind "$1" /etc/resolv.conf"#;
+    let in_view = |script: &str| {
+        let mut view = Command::new("unshare");
+        view.args(["--mount", "sh", "-c", script, "sh"]).arg(&file);
+        view
+    };
+    if !in_view(mount)
+        .output()
+        .is_ok_and(|tried| tried.status.success())
+    {
+        println!("SKIPPED: the system's name server cannot be replaced");
+        return;
+    }
+    let set = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let script = format!(r#"{mount} && shift && exec "$@""#);
+    run(in_view(&script)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(set));
 }
 
 /// A process that is killed when this is dropped, also by a panic.
