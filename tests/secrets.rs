@@ -1,4 +1,7 @@
-//! The user's token is in no log line at any level, the libraries' own included, and in no `Debug`.
+//! The user's token and the address of a payment page are in no log line at any level, the libraries' own included, and
+//! in no `Debug`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
 
 mod support;
 
@@ -10,6 +13,8 @@ use bevy::log::tracing;
 use bevy::log::tracing::field::{Field, Visit};
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::prelude::*;
+use support::folder::Folder;
+use support::process::{own_process, run};
 use support::{Game, hurried, sword_order};
 
 /// Every line that was logged on the game's side. The emulator, which is in this process for the
@@ -72,12 +77,19 @@ impl tracing::Subscriber for Trace {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-#[test]
-fn the_token_is_in_no_log_and_in_no_debug() {
+fn log_everything() {
     log::set_logger(&Log).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     tracing::subscriber::set_global_default(Trace).unwrap();
+}
 
+#[test]
+fn the_token_is_in_no_log_and_in_no_debug() {
+    const NAME: &str = "the_token_is_in_no_log_and_in_no_debug";
+    if let Some(mut test) = own_process(NAME) {
+        return run(&mut test);
+    }
+    log_everything();
     let emulator = XsollaEmulator::start();
     let token = emulator.token("alice");
     let alice = XsollaUser::new(&token);
@@ -133,4 +145,108 @@ fn the_token_is_in_no_log_and_in_no_debug() {
         let line = lines.iter().find(|line| line.contains(&form));
         assert!(line.is_none(), "in a log line: {}", line.unwrap());
     }
+}
+
+/// A program that writes the address that it is to open into a file, or fails.
+#[cfg(unix)]
+fn browser(path: &std::path::Path, works: bool) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let script = match works {
+        true => {
+            "#!/bin/sh\necho \"$1\" >\"$TEST_OPENED.part\" && mv \"$TEST_OPENED.part\" \"$TEST_OPENED\"\n"
+        }
+        false => "#!/bin/sh\nexit 3\n",
+    };
+    std::fs::write(path, script).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// With the browser that the player has chosen, with the system's, with one that fails, and with none.
+#[cfg(unix)]
+#[test]
+fn the_payment_pages_address_is_in_no_log_however_it_is_opened() {
+    const NAME: &str = "the_payment_pages_address_is_in_no_log_however_it_is_opened";
+    let Some(_) = own_process(NAME) else {
+        return buy_with_logs();
+    };
+    let path = std::env::var("PATH").unwrap();
+    for (chosen, system) in [
+        (Some(true), None),
+        (None, Some(true)),
+        (None, Some(false)),
+        (None, None),
+    ] {
+        let folder = Folder::new("browser");
+        let opened = folder.join("opened");
+        let mut test = own_process(NAME).unwrap();
+        test.env("TEST_OPENED", &opened).env_remove("BROWSER");
+        if let Some(works) = chosen {
+            browser(&folder.join("browser"), works);
+            test.env("BROWSER", folder.join("browser"));
+        }
+        let programs = folder.join("programs");
+        std::fs::create_dir(&programs).unwrap();
+        for tool in ["sh", "mv"] {
+            let tools = path.split(':').map(|place| format!("{place}/{tool}"));
+            let found = tools
+                .into_iter()
+                .find(|tool| std::fs::exists(tool).unwrap());
+            std::os::unix::fs::symlink(found.unwrap(), programs.join(tool)).unwrap();
+        }
+        if let Some(works) = system {
+            browser(&programs.join("xdg-open"), works);
+        }
+        test.env("PATH", programs);
+        let is_opened = chosen == Some(true) || system == Some(true);
+        test.env("TEST_IS_OPENED", is_opened.to_string());
+        run(&mut test);
+    }
+}
+
+#[cfg(unix)]
+fn buy_with_logs() {
+    use bevy::prelude::*;
+
+    #[derive(Resource, Default)]
+    struct Page {
+        address: Option<String>,
+        failure: Option<String>,
+    }
+
+    log_everything();
+    let emulator = XsollaEmulator::start();
+    let mut config = emulator.config();
+    config.open_payment_page = true;
+    let mut game = Game::logged_in(config, &emulator.user("alice"));
+    game.app.init_resource::<Page>();
+    game.app
+        .add_observer(|started: On<PurchaseStarted>, mut page: ResMut<Page>| {
+            page.address = started.payment_url.clone();
+        });
+    game.app
+        .add_observer(|failed: On<PaymentPageFailed>, mut page: ResMut<Page>| {
+            page.failure = Some(format!("{} {:?}", failed.error, *failed));
+        });
+    game.commands(|commands| commands.purchase("sword"));
+    game.wait_until("the order is there", |world| {
+        world.resource::<Page>().address.is_some()
+    });
+    let address = game.app.world().resource::<Page>().address.clone().unwrap();
+    let (_, token) = address.split_once("token=").unwrap();
+    if std::env::var("TEST_IS_OPENED").unwrap() == "true" {
+        let opened = std::env::var("TEST_OPENED").unwrap();
+        game.wait_until("the page is opened", |_| std::fs::exists(&opened).unwrap());
+        assert_eq!(std::fs::read_to_string(&opened).unwrap().trim(), address);
+    } else {
+        game.wait_until("the failure is told", |world| {
+            world.resource::<Page>().failure.is_some()
+        });
+        let failure = game.app.world().resource::<Page>().failure.clone().unwrap();
+        assert!(!failure.contains(token), "{failure}");
+    }
+    let lines = std::mem::take(&mut *LINES.lock().unwrap());
+    assert!(!lines.is_empty(), "the logs were on");
+    let line = lines.iter().find(|line| line.contains(token));
+    assert!(line.is_none(), "in a log line: {}", line.unwrap());
 }

@@ -24,17 +24,17 @@ pub(crate) fn address() -> Option<String> {
     None
 }
 
-/// Opens a page, of which nothing is heard, because the browser is another program. It uses a thread of its own, because finding the browser takes time.
+/// Opens a page, of which nothing is heard, because the browser is another program. It uses a thread of its own,
+/// because finding the browser takes time.
 #[cfg(feature = "browser")]
 pub(crate) async fn open(request: PageRequest) -> Result<Option<Messages>, PaymentPageError> {
+    use crate::platform::launch;
     use crate::platform::native::thread::run_on_thread;
 
     let url = request.url.0;
     let opened = run_on_thread("xsolla-browser", move || {
-        webbrowser::open(&url).map_err(|error| {
-            // Anybody who has the address can pay.
-            error.to_string().replace(&url, "the page")
-        })
+        // The library's own text would repeat the address, and anybody who has the address can pay.
+        launch(&url).map_err(|error| error.kind().to_string())
     });
     match opened.await {
         Ok(Ok(())) => Ok(None),
