@@ -98,7 +98,6 @@ fn poll(duration: Duration) -> String {
         .unwrap();
     let start = Instant::now();
     runtime.block_on(async {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         loop {
             pay(&emulator, order, start, duration);

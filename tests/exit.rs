@@ -2,16 +2,15 @@
 
 mod support;
 
-use std::net::{TcpListener, UdpSocket};
-use std::process::Command;
+use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
-use support::folder::Folder;
-use support::process::own_process;
+use support::flood::{EndlessAnswers, FloodedSocket, frame};
+use support::process::{own_process, run_where_names_hang};
 use support::wait::{DEADLINE, wait_until};
 use support::{Game, config_for, runtime, shop, sword_order};
 
@@ -94,52 +93,49 @@ fn the_runtime_of_a_game_that_brought_its_own_is_left_alone() {
     quits_at_once(game);
 }
 
+#[test]
+fn a_game_whose_store_sends_informational_answers_without_end_quits_at_once() {
+    let flood = EndlessAnswers::start("/nothing", "");
+    let address = flood.address;
+    let config = config_for(
+        1,
+        &format!("http://{address}/api"),
+        &format!("ws://{address}/"),
+    );
+    let mut game = Game::logged_in(config, &XsollaUser::new("token"));
+    game.track(OrderId(1));
+    // The request, and the socket in the middle of its handshake.
+    game.wait_until("both are flooded", |_| flood.floods() > 1);
+    game.run_for(Duration::from_millis(500));
+    quits_at_once(game);
+}
+
+#[test]
+fn a_game_whose_socket_sends_frames_without_end_quits_at_once() {
+    let emulator = XsollaEmulator::start();
+    let socket = FloodedSocket::before(&emulator.socket_url());
+    let mut config = emulator.config();
+    config.socket_url = socket.url();
+    let mut game = Game::logged_in(config, &emulator.user("alice"));
+    game.track(sword_order(&emulator));
+    game.wait_until_live();
+    socket.flood(frame(0x89, "").repeat(8 * 1024));
+    game.run_for(Duration::from_millis(500));
+    quits_at_once(game);
+}
+
 /// In a process and a file system view of its own, where the name server never answers.
 #[test]
 fn a_game_with_a_hanging_dns_look_up_quits_at_once() {
-    let Some(test) = own_process("a_game_with_a_hanging_dns_look_up_quits_at_once") else {
+    const NAME: &str = "a_game_with_a_hanging_dns_look_up_quits_at_once";
+    let Some(mut test) = own_process(NAME) else {
         let store = "https://store.bevy-xsolla.test/api";
         let config = config_for(1, store, "wss://socket.bevy-xsolla.test/");
         let mut game = Game::logged_in(config, &XsollaUser::new("token"));
         game.track(OrderId(1));
         game.run_for(Duration::from_secs(1));
         assert_eq!(game.state(), TrackerState::Connecting, "the look-up hangs");
-        quits_at_once(game);
-        println!("quit at once");
-        return;
+        return quits_at_once(game);
     };
-
-    // It takes in the questions and says nothing. Port 53 and a mount need privileges.
-    let Ok(name_server) = UdpSocket::bind("127.0.0.77:53") else {
-        println!("SKIPPED: the name server's port cannot be had");
-        return;
-    };
-    let folder = Folder::new("dns");
-    let file = folder.join("resolv.conf");
-    std::fs::write(&file, "nameserver 127.0.0.77\n").unwrap();
-    let script = r#"mount --bind "$1" /etc/resolv.conf && shift && exec "$@""#;
-    let set = test
-        .get_envs()
-        .filter_map(|(name, value)| Some((name, value?)));
-    let child = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script, "sh"])
-        .arg(&file)
-        .arg(test.get_program())
-        .args(test.get_args())
-        .envs(set)
-        .output();
-    drop(name_server);
-    let Ok(child) = child else {
-        println!("SKIPPED: there is no unshare");
-        return;
-    };
-    let (output, errors) = (
-        String::from_utf8_lossy(&child.stdout),
-        String::from_utf8_lossy(&child.stderr),
-    );
-    if errors.contains("mount:") || errors.contains("unshare:") {
-        println!("SKIPPED: {errors}");
-        return;
-    }
-    assert!(output.contains("quit at once"), "{output}{errors}");
+    run_where_names_hang(&mut test);
 }

@@ -11,6 +11,7 @@ use bevy_tokio_tasks::TokioTasksPlugin;
 use bevy_xsolla::ConfigError;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
+use support::process::own_process;
 use support::{Game, runtime, runtime_without_io, shop, sword_order};
 
 #[test]
@@ -97,6 +98,46 @@ fn a_runtime_with_time_and_without_io_is_reported_and_so_is_each_order() {
     game.wait_until_failed(OrderId(1));
     game.track(OrderId(2));
     game.wait_until_failed(OrderId(2));
+}
+
+/// In a process of its own, of a user who may have no second thread. The limit does not hold for root, so the process
+/// is another user's. It reaches the program by its open file, because that user may not see the folder.
+#[test]
+fn a_system_that_starts_no_thread_is_reported_and_nothing_panics() {
+    const NAME: &str = "a_system_that_starts_no_thread_is_reported_and_nothing_panics";
+    let Some(test) = own_process(NAME) else {
+        let thread = std::thread::Builder::new().spawn(|| ());
+        assert!(thread.is_err(), "no thread can be started");
+        // The game's own plugins would need threads as well.
+        let mut app = App::new();
+        app.add_plugins(XsollaOrderPlugin);
+        let TrackerState::Failed { reason } = app.world().resource() else {
+            panic!("{:?}", app.world().resource::<TrackerState>());
+        };
+        println!("failed as it should: {reason}");
+        return;
+    };
+    let script = r#"exec 3<"$1" && shift && exec setpriv --reuid=54321 --regid=54321 --clear-groups \
+        prlimit --nproc=1 /proc/self/fd/3 "$@""#;
+    let set = test
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let ended = std::process::Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(test.get_program())
+        .args(test.get_args())
+        .arg("--test-threads=1")
+        .envs(set)
+        .output()
+        .unwrap();
+    let printed = [ended.stdout, ended.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    if printed.contains("setpriv:") || printed.contains("prlimit:") || printed.contains("sh:") {
+        println!("SKIPPED: {printed}");
+        return;
+    }
+    assert!(printed.contains("failed as it should"), "{printed}");
+    assert!(ended.status.success(), "{printed}");
 }
 
 fn has_failed(world: &World) -> bool {

@@ -4,7 +4,6 @@
 pub(crate) mod clock;
 #[cfg(not(target_family = "wasm"))]
 mod native;
-mod request;
 #[cfg(target_family = "wasm")]
 mod web;
 

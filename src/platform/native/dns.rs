@@ -1,37 +1,139 @@
 //! Look-ups of host names.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
-use crate::platform::native::thread::run_on_thread;
+use crate::platform::native::thread::spawn_thread;
 
-/// Limits the number of look-ups that run at a time, so that hanging ones do not accumulate threads.
-static LOOK_UPS: Semaphore = Semaphore::const_new(8);
+/// The result of a look-up, once there is one. All who wait for it get a copy.
+type Answer = Option<Result<Vec<IpAddr>, String>>;
+
+/// The look-ups that are under way, by host. A host that does not answer occupies one thread, whoever asks for it and
+/// however often, and holds up no other host.
+static RUNNING: Mutex<BTreeMap<String, watch::Receiver<Answer>>> = Mutex::new(BTreeMap::new());
 
 /// Returns the addresses of a host. It may take as long as the system's resolver, so the caller sets a deadline.
-pub(crate) async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let permit = LOOK_UPS.acquire().await.map_err(io::Error::other)?;
-    run_on_thread("xsolla-dns", move || {
-        // The permit is held until the look-up itself ends, even if the caller stops waiting for it.
-        let _permit = permit;
-        Ok((host.as_str(), port).to_socket_addrs()?.collect())
-    })
-    .await?
+pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let addresses = look_up(host, |host| {
+        let addresses = (host, 0).to_socket_addrs();
+        addresses.map(|addresses| addresses.map(|address| address.ip()).collect())
+    });
+    let addresses = addresses.await?.into_iter();
+    Ok(addresses.map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
-/// The resolver that reqwest uses.
-pub(crate) struct Resolver;
+/// Joins the look-up of this host that is under way, or starts one.
+async fn look_up(
+    host: &str,
+    system: fn(&str) -> io::Result<Vec<IpAddr>>,
+) -> io::Result<Vec<IpAddr>> {
+    let mut answer = join_or_start(host, system)?;
+    let answer = answer.wait_for(Option::is_some).await.map(|a| a.clone());
+    match answer {
+        Ok(Some(Ok(addresses))) => Ok(addresses),
+        Ok(Some(Err(reason))) => Err(io::Error::other(reason)),
+        Ok(None) | Err(_) => Err(io::Error::other("the look-up ended without a result")),
+    }
+}
 
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let host = name.as_str().to_owned();
-        Box::pin(async move {
-            // Port 0 stands for the default port of the scheme.
-            let addresses = resolve(host, 0).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+fn join_or_start(
+    host: &str,
+    system: fn(&str) -> io::Result<Vec<IpAddr>>,
+) -> io::Result<watch::Receiver<Answer>> {
+    let mut running = running();
+    // A look-up whose thread has ended without a result is started anew.
+    if let Some(answer) = running
+        .get(host)
+        .filter(|answer| answer.has_changed().is_ok())
+    {
+        return Ok(answer.clone());
+    }
+    let (done, answer) = watch::channel(None);
+    let name = host.to_owned();
+    spawn_thread("xsolla-dns", move || {
+        let result = system(&name).map_err(|error| error.to_string());
+        running_without(&name);
+        let _ = done.send(Some(result));
+    })?;
+    running.insert(host.to_owned(), answer.clone());
+    Ok(answer)
+}
+
+fn running() -> MutexGuard<'static, BTreeMap<String, watch::Receiver<Answer>>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn running_without(host: &str) {
+    running().remove(host);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Stands for a name server that never answers.
+    fn hang(_: &str) -> io::Result<Vec<IpAddr>> {
+        STARTED.fetch_add(1, SeqCst);
+        loop {
+            std::thread::park();
+        }
+    }
+
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+
+    fn runtime() -> tokio::runtime::Runtime {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn hosts_that_hang_hold_up_no_other_and_take_a_thread_each() {
+        runtime().block_on(async {
+            let hosts: Vec<String> = (0..50).map(|n| format!("hanging-{n}.test")).collect();
+            for _ in 0..10 {
+                for host in &hosts {
+                    let hanging = timeout(Duration::from_micros(1), look_up(host, hang));
+                    assert!(hanging.await.is_err(), "it hangs");
+                }
+            }
+            let other = look_up("other.test", |_| Ok(vec![IpAddr::from([127, 0, 0, 1])]));
+            let other = timeout(Duration::from_secs(10), other).await;
+            assert_eq!(other.unwrap().unwrap(), [IpAddr::from([127, 0, 0, 1])]);
+            assert!(STARTED.load(SeqCst) <= 50, "each was asked for ten times");
+        });
+    }
+
+    #[test]
+    fn a_look_up_is_made_anew_after_an_answer_and_after_an_error() {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        runtime().block_on(async {
+            for round in 1..=3 {
+                let failing = look_up("failing.test", |_| {
+                    ASKED.fetch_add(1, SeqCst);
+                    Err(io::Error::other("no such host"))
+                });
+                assert_eq!(failing.await.unwrap_err().to_string(), "no such host");
+                assert_eq!(ASKED.load(SeqCst), round);
+            }
+        });
+    }
+
+    #[test]
+    fn a_look_up_that_panics_is_an_error_and_is_made_anew() {
+        runtime().block_on(async {
+            let broken = look_up("broken.test", |_| panic!("in the system's resolver"));
+            assert!(broken.await.is_err());
+            let mended = look_up("broken.test", |_| Ok(Vec::new()));
+            assert!(mended.await.unwrap().is_empty());
+        });
     }
 }

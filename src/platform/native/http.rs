@@ -1,17 +1,25 @@
 //! HTTP requests, and the TLS configuration that sockets share with them.
 
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 use std::sync::Arc;
 
-use reqwest::{Client, ClientBuilder, redirect};
+use http_body_util::BodyExt;
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT,
+};
+use hyper_util::client::legacy::{Builder, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::model::error::RequestError;
 use crate::model::http::{MAX_BODY_BYTES, Request, Response};
-use crate::platform::native::dns::Resolver;
-use crate::platform::native::tls::{load_tls, no_roots};
-use crate::platform::request::{build, read_head, read_network_error, too_large};
+use crate::platform::native::connect::Connector;
+use crate::platform::native::tls::load_tls;
 
 /// The clients and the TLS configuration, which are created when they are first needed and shared by all players.
 #[derive(Debug, Default)]
@@ -23,10 +31,10 @@ pub(crate) struct Network {
 
 #[derive(Debug)]
 struct Clients {
-    reading: Client,
+    reading: Client<Connector, String>,
     /// This client reuses no connection. A connection that was lost meanwhile would make a purchase fail, which
     /// cannot be repeated like a request that only reads.
-    creating: Client,
+    creating: Client<Connector, String>,
 }
 
 impl Network {
@@ -40,57 +48,108 @@ impl Network {
     /// Sends a request and reads the answer, of any status.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, RequestError> {
         let clients = self.clients(&request.url).await?;
-        let client = match request.body {
-            Some(_) => &clients.creating,
-            None => &clients.reading,
-        };
-        let timeout = request.timeout;
-        let builder = build(client, request)?.timeout(timeout);
-        let mut answer = builder.send().await.map_err(read_network_error)?;
-        let mut response = read_head(&answer);
-        while let Some(chunk) = answer.chunk().await.map_err(read_network_error)? {
-            if response.body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(too_large());
-            }
-            response.body.extend_from_slice(&chunk);
-        }
-        Ok(response)
+        timeout(request.timeout, exchange(clients, request))
+            .await
+            .unwrap_or(Err(RequestError::TimedOut))
     }
 
     async fn clients(&self, url: &Url) -> Result<&Clients, RequestError> {
         if url.scheme() == "http" {
-            let made = || async {
-                // The library needs a TLS configuration even for unencrypted requests.
-                let tls = no_roots().map_err(|error| RequestError::Network(error.to_string()))?;
-                // No proxy is used, because it would receive the token in plain text on another machine.
-                build_clients(&|| Client::builder().no_proxy(), &tls)
-            };
-            return self.loopback.get_or_try_init(made).await;
+            let made = || async { Clients::new(Connector::for_loopback()) };
+            return Ok(self.loopback.get_or_init(made).await);
         }
         let made = || async {
             let tls = self.tls().await.map_err(RequestError::Network)?;
-            // The system's proxy is used, if there is one.
-            build_clients(&Client::builder, &tls)
+            Ok(Clients::new(Connector::encrypted(tls)))
         };
         self.encrypted.get_or_try_init(made).await
     }
 }
 
-fn build_clients(
-    builder: &dyn Fn() -> ClientBuilder,
-    tls: &ClientConfig,
-) -> Result<Clients, RequestError> {
-    let builder = || {
-        builder()
-            .tls_backend_preconfigured(tls.clone())
-            .dns_resolver(Arc::new(Resolver))
-            // The store's API has no redirects, and the token must not be sent to another address.
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("bevy_xsolla/", env!("CARGO_PKG_VERSION")))
+impl Clients {
+    fn new(connector: Connector) -> Self {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new());
+        let reading = builder.build(connector.clone());
+        let creating = Builder::pool_max_idle_per_host(&mut builder, 0).build(connector);
+        Self { reading, creating }
+    }
+}
+
+/// It follows no redirect: the store's API has none, and the token must not be sent to another address.
+async fn exchange(clients: &Clients, request: Request) -> Result<Response, RequestError> {
+    let client = match request.body {
+        Some(_) => &clients.creating,
+        None => &clients.reading,
     };
-    let creating = builder().pool_max_idle_per_host(0);
-    Ok(Clients {
-        reading: builder().build().map_err(read_network_error)?,
-        creating: creating.build().map_err(read_network_error)?,
+    let answer = client.request(build(request)?).await.map_err(network)?;
+    let retry_after = answer.headers().get(RETRY_AFTER);
+    let mut response = Response {
+        status: answer.status().as_u16(),
+        retry_after: retry_after.and_then(|text| text.to_str().ok().map(str::to_owned)),
+        body: Vec::new(),
+    };
+    let mut body = answer.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(network)?;
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        if response.body.len() + data.len() > MAX_BODY_BYTES {
+            return Err(RequestError::Malformed("it is too large".to_owned()));
+        }
+        response.body.extend_from_slice(data);
+    }
+    Ok(response)
+}
+
+/// Converts a request to the library's.
+fn build(request: Request) -> Result<hyper::Request<String>, RequestError> {
+    let mut builder = hyper::Request::builder()
+        .uri(request.url.as_str())
+        .header(ACCEPT, "*/*")
+        .header(
+            USER_AGENT,
+            concat!("bevy_xsolla/", env!("CARGO_PKG_VERSION")),
+        );
+    if let Some(user) = &request.user {
+        builder = builder.header(AUTHORIZATION, authorization(user.token())?);
+    }
+    let builder = match &request.body {
+        Some(_) => builder
+            .method("POST")
+            .header(CONTENT_TYPE, "application/json"),
+        None => builder,
+    };
+    // Errors of the address are the only ones that are left. The library does not repeat the address.
+    builder
+        .body(request.body.unwrap_or_default())
+        .map_err(|error| RequestError::Network(error.to_string()))
+}
+
+fn authorization(token: &str) -> Result<HeaderValue, RequestError> {
+    let value = HeaderValue::try_from(format!("Bearer {token}"));
+    let mut value = value.map_err(|_: InvalidHeaderValue| RequestError::BadToken)?;
+    // This keeps the value out of the libraries' logs and `Debug` output.
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Converts the libraries' error to text with its causes.
+fn network(error: impl Error + 'static) -> RequestError {
+    let is_timeout = |cause: &(dyn Error + 'static)| {
+        let cause = cause.downcast_ref::<io::Error>();
+        cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+    };
+    if causes(&error).any(is_timeout) {
+        return RequestError::TimedOut;
+    }
+    let texts: Vec<String> = causes(&error).map(ToString::to_string).collect();
+    RequestError::Network(texts.join(": "))
+}
+
+/// The error and its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let error: &'a (dyn Error + 'static) = *error;
+        error.source()
     })
 }

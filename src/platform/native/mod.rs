@@ -1,12 +1,14 @@
 //! The platform of desktops, phones and servers, with Tokio, threads and files.
 
 pub(crate) mod browser;
+mod connect;
 mod dns;
 pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod presence;
 pub(crate) mod runtime;
 pub(crate) mod thread;
+mod throttle;
 pub(crate) mod time;
 mod tls;
 pub(crate) mod websocket;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use bevy::app::MainScheduleOrder;
@@ -76,9 +77,14 @@ fn a_schedule_beside_update(app: &mut App) -> InternedScheduleLabel {
 
 /// Builds a runtime with one thread, which is enough for a few sockets and leaves the cores to the game.
 fn small_runtime() -> io::Result<Runtime> {
+    // Tokio panics if it cannot start its thread. So another is started first, whose failure is an error.
+    thread::Builder::new().spawn(|| ())?.join().ok();
     Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("xsolla")
+        // The thread looks after each step of a task whether the game has ended. By default it looks after 61
+        // steps, for which the end of the game waits.
+        .event_interval(1)
         .enable_all()
         .build()
 }

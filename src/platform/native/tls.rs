@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::timeout;
 
@@ -23,19 +23,11 @@ pub(crate) async fn load_tls() -> Result<ClientConfig, String> {
     }
 }
 
-/// Builds a configuration without certificates, for connections that are not encrypted.
-pub(crate) fn no_roots() -> Result<ClientConfig, rustls::Error> {
-    Ok(builder()?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth())
-}
-
 fn build() -> Result<ClientConfig, rustls::Error> {
-    Ok(builder()?.with_platform_verifier()?.with_no_client_auth())
-}
-
-/// Names the crypto provider, because the process-wide default is for the game to choose.
-fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    // The crypto provider is named, because the process-wide default is for the game to choose.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth())
 }

@@ -19,6 +19,7 @@ use crate::model::error::{ConnectStep, SocketError, shorten};
 use crate::model::http::MAX_MESSAGE_BYTES;
 use crate::platform::native::dns::resolve;
 use crate::platform::native::http::Network;
+use crate::platform::native::throttle::Throttled;
 
 /// The size of the read buffer. The library's default of 128 KiB for each connection is for bulk data, but
 /// messages here have about 100 bytes.
@@ -29,7 +30,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<MaybeTlsStream<Throttled<TcpStream>>>,
     /// How long the peer may take to read what is sent.
     patience: Duration,
 }
@@ -53,8 +54,12 @@ impl WebSocket {
             .max_frame_size(Some(MAX_MESSAGE_BYTES))
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0);
-        let handshake =
-            client_async_tls_with_config(url.as_str(), stream, Some(config), Some(connector));
+        let handshake = client_async_tls_with_config(
+            url.as_str(),
+            Throttled::new(stream),
+            Some(config),
+            Some(connector),
+        );
         match timeout(step_timeout, handshake).await {
             Ok(Ok((stream, _))) => Ok(Self {
                 stream,
@@ -132,7 +137,7 @@ async fn connect_tcp(url: &Url, patience: Duration) -> Result<TcpStream, SocketE
     let addresses = match url.host() {
         Some(Host::Ipv4(ip)) => vec![(ip, port).into()],
         Some(Host::Ipv6(ip)) => vec![(ip, port).into()],
-        Some(Host::Domain(name)) => resolve(name.to_owned(), port)
+        Some(Host::Domain(name)) => resolve(name, port)
             .await
             .map_err(|error| SocketError::Resolve(error.to_string()))?,
         None => Vec::new(),

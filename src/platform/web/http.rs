@@ -4,7 +4,7 @@ use reqwest::Client;
 
 use crate::model::error::RequestError;
 use crate::model::http::{MAX_BODY_BYTES, Request, Response};
-use crate::platform::request::{build, read_head, read_network_error, too_large};
+use crate::platform::web::request::{build, read_head, read_network_error, too_large};
 use crate::platform::web::runtime::timeout;
 
 /// The HTTP client, which all players share.

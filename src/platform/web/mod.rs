@@ -6,6 +6,7 @@ mod frame;
 pub(crate) mod http;
 mod listener;
 pub(crate) mod presence;
+mod request;
 pub(crate) mod runtime;
 pub(crate) mod thread;
 pub(crate) mod time;

@@ -1,4 +1,4 @@
-//! The parts of HTTP requests that both platforms share.
+//! The conversion of requests and answers to and from reqwest.
 
 use std::error::Error as _;
 
