@@ -64,9 +64,14 @@ fn page() -> Result<PathBuf, &'static str> {
 struct Web {
     emulator: XsollaEmulator,
     browser: Script,
-    /// Where the page with the game is.
+    chromium: PathBuf,
+    /// The page with the game.
+    page: PathBuf,
+    /// Where the page is.
     origin: String,
-    _profile: Folder,
+    profile: Folder,
+    /// Alice's token.
+    token: String,
     _only: MutexGuard<'static, ()>,
 }
 
@@ -79,21 +84,19 @@ impl Web {
         });
         let (chromium, driver, page) = interop::found(found)?;
         let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut browser = Script::start(&driver);
-        let profile = Folder::new("web");
-        let port = browser.command(json!({
-            "command": "launch",
-            "executable": chromium,
-            "profile": *profile,
-            "root": page,
-        }));
-        Some(Self {
-            emulator: XsollaEmulator::start(),
-            browser,
-            origin: format!("http://127.0.0.1:{port}"),
-            _profile: profile,
+        let emulator = XsollaEmulator::start();
+        let mut web = Self {
+            token: emulator.token("alice"),
+            emulator,
+            browser: Script::start(&driver),
+            chromium,
+            page,
+            origin: String::new(),
+            profile: Folder::new("web"),
             _only: only,
-        })
+        };
+        web.launch();
+        Some(web)
     }
 
     fn address(&self, settings: &Value) -> String {
@@ -104,8 +107,7 @@ impl Web {
             "socket_url": config.socket_url,
             "payment_url": config.payment_url,
             "sandbox_payment_url": config.sandbox_payment_url,
-            "token": self.emulator.token("alice"),
-            "forgets": true,
+            "token": self.token,
         });
         let added = settings.as_object().unwrap().clone();
         all.as_object_mut().unwrap().extend(added);
@@ -114,19 +116,55 @@ impl Web {
         format!("{}/index.html#{encoded}", self.origin)
     }
 
-    /// Opens the game in a tab of this name.
+    /// Opens the game in a tab of this name, in place of an earlier one. `code` runs before the page's own.
     #[track_caller]
-    fn open_as(&mut self, name: &str, settings: Value) {
-        let url = self.address(&settings);
+    fn open_as(&mut self, name: &str, settings: &Value, code: &str) {
+        let url = self.address(settings);
         let starts = self.count_of(name, "started");
         self.browser
-            .command(json!({"command": "open", "name": name, "url": url}));
+            .command(json!({"command": "open", "name": name, "url": url, "code": code}));
         self.wait_for_start(name, starts);
     }
 
     #[track_caller]
     fn open(&mut self, settings: Value) {
-        self.open_as(GAME, settings);
+        self.open_as(GAME, &settings, "");
+    }
+
+    /// Starts the browser.
+    #[track_caller]
+    fn launch(&mut self) {
+        let port = self.browser.command(json!({
+            "command": "launch",
+            "executable": self.chromium,
+            "profile": *self.profile,
+            "root": self.page,
+        }));
+        self.origin = format!("http://127.0.0.1:{port}");
+    }
+
+    /// Kills the browser, and starts it again.
+    #[track_caller]
+    fn kill(&mut self) {
+        self.browser.command(json!({"command": "kill"}));
+        self.launch();
+    }
+
+    /// Waits until the ledger has the game's acknowledgement of an order.
+    #[track_caller]
+    fn wait_until_acknowledged(&mut self, order: OrderId) {
+        self.wait("the order is acknowledged", |web| {
+            web.call(json!({"phase": order.0}));
+            web.told("phase").last() == Some(&json!("Acknowledged"))
+        });
+    }
+
+    /// How many times the game has granted an order, in all its runs.
+    #[track_caller]
+    fn grants(&mut self, order: OrderId) -> usize {
+        let granted = self.told("granted");
+        let of_order = granted.iter().filter(|told| told["order"] == order.0);
+        of_order.count()
     }
 
     /// Waits until the game has started once more.
@@ -260,10 +298,7 @@ impl Web {
         let granted = self.wait_for("granted", 1);
         assert_eq!(granted["order"], json!(order.0));
         assert_eq!(granted["items"], json!([["sword", 1]]));
-        self.wait("the order is acknowledged", |web| {
-            web.call(json!({"phase": order.0}));
-            web.told("phase").last() == Some(&json!("Acknowledged"))
-        });
+        self.wait_until_acknowledged(order);
         assert_eq!(self.told("granted").len(), 1);
         granted
     }
@@ -560,6 +595,7 @@ fn a_purchase_leaves_the_game_for_the_page_in_its_tab_which_leads_back() {
     assert_eq!(web.told("started_purchase"), [json!(web.order().0)]);
     web.press_in_tab("Back to the game");
     web.wait_for_start(GAME, 1);
+    web.wait_until_granted();
     let search = web.evaluate("location.search");
     assert!(search.as_str().unwrap().contains("&status="), "{search}");
     assert_eq!(web.tabs().len(), 1);
@@ -703,5 +739,149 @@ fn a_clock_that_is_set_neither_loses_an_order_nor_stops_the_game() {
     let order = web.order();
     emulator.pay(order);
     emulator.deliver(order);
+    web.wait_until_granted();
+}
+
+#[test]
+fn a_purchase_survives_the_end_of_the_tab_between_each_two_steps_and_is_granted_once() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({}));
+    web.call(json!({"buy": "sword"}));
+    web.wait_for("started_purchase", 1);
+    let order = web.order();
+    web.open(json!({}));
+    web.emulator.set_status(order, "paid");
+    web.open(json!({}));
+    web.wait("it is paid", |web| {
+        web.told("status").contains(&json!([order.0, "paid"]))
+    });
+    web.open(json!({"keeps": true}));
+    web.emulator.deliver(order);
+    web.wait_for("granted", 1);
+    // The game ended before it could save what it had granted.
+    web.open(json!({}));
+    web.wait_for("granted", 2);
+    web.wait_until_acknowledged(order);
+    for _ in 0..2 {
+        web.open(json!({}));
+        web.call(json!({"track": order.0}));
+        web.wait_until_acknowledged(order);
+    }
+    assert_eq!(web.grants(order), 2);
+    assert_eq!(web.told("ledger").last(), Some(&json!("Kept")));
+}
+
+#[test]
+fn whenever_the_browser_is_killed_no_order_is_lost_and_none_granted_again() {
+    let Some(mut web) = Web::start() else { return };
+    for round in 0..10 {
+        web.open(json!({}));
+        web.call(json!({"buy": "sword"}));
+        web.wait_for("started_purchase", round + 1);
+        let order = *web.emulator.orders().last().unwrap();
+        let emulator = web.emulator.clone();
+        let pay = move || {
+            emulator.pay(order);
+            emulator.deliver(order);
+        };
+        if round % 2 == 0 {
+            pay();
+        }
+        std::thread::sleep(Duration::from_millis(fastrand::u64(..100)));
+        web.kill();
+        if round % 2 == 1 {
+            pay();
+        }
+        web.open(json!({}));
+        web.wait("the order is granted", |web| web.grants(order) > 0);
+        web.wait_until_acknowledged(order);
+        let grants = web.grants(order);
+        web.kill();
+        web.open(json!({}));
+        web.call(json!({"track": order.0}));
+        web.wait_until_acknowledged(order);
+        assert_eq!(web.grants(order), grants, "round {round}");
+    }
+}
+
+#[test]
+fn the_second_tab_waits_for_the_ledger_and_is_handed_it_when_the_first_closes() {
+    const SECOND: &str = "second";
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame"}));
+    web.click("#buy");
+    web.wait_for("started_purchase", 1);
+    let order = web.order();
+    web.open_as(SECOND, &json!({}), "");
+    web.wait("the second tab knows that it is second", |web| {
+        let ledger = web.told_to(SECOND, "ledger");
+        let last = ledger.last().and_then(Value::as_str).unwrap_or_default();
+        last.starts_with("Trouble(Locked")
+    });
+    web.browser
+        .command(json!({"command": "close", "name": GAME}));
+    web.wait("the second tab has the ledger", |web| {
+        web.told_to(SECOND, "ledger").last() == Some(&json!("Kept"))
+    });
+    web.emulator.pay(order);
+    web.emulator.deliver(order);
+    web.wait("the second tab has granted", |web| {
+        web.count_of(SECOND, "granted") == 1
+    });
+    assert_eq!(web.told("granted"), [json!(null); 0]);
+}
+
+/// Buys in a browser that keeps nothing, and gives the reason that the game is told.
+fn purchase_without_storage(code: &str) -> Option<String> {
+    let mut web = Web::start()?;
+    web.open_as(GAME, &json!({"page": "frame"}), code);
+    web.click("#buy");
+    web.press_in_frame("Pay 30 USD");
+    web.wait_for("granted", 1);
+    web.wait("the trouble is told", |web| {
+        let ledger = web.told("ledger");
+        let last = ledger.last().and_then(Value::as_str).unwrap_or_default();
+        last.starts_with("Trouble(Unavailable")
+    });
+    assert_eq!(web.told("granted").len(), 1);
+    let reason = web.told("ledger").last().unwrap().to_string();
+    Some(reason)
+}
+
+#[test]
+fn a_browser_that_refuses_storage_is_told_with_its_reason_and_tracking_goes_on() {
+    let none = "Object.defineProperty(window, 'indexedDB', { value: undefined })";
+    let Some(reason) = purchase_without_storage(none) else {
+        return;
+    };
+    assert!(reason.contains("no IndexedDB"), "{reason}");
+    let blocked =
+        "IDBFactory.prototype.open = () => { throw new DOMException('blocked', 'SecurityError'); }";
+    let reason = purchase_without_storage(blocked).unwrap();
+    assert!(reason.contains("SecurityError: blocked"), "{reason}");
+    let full = "IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); }";
+    let reason = purchase_without_storage(full).unwrap();
+    assert!(reason.contains("QuotaExceededError: full"), "{reason}");
+}
+
+#[test]
+fn a_ledger_that_is_deleted_while_the_game_runs_is_told_and_written_anew() {
+    let Some(mut web) = Web::start() else { return };
+    web.open(json!({"page": "frame"}));
+    web.click("#buy");
+    web.wait_for("started_purchase", 1);
+    let order = web.order();
+    let name = format!("bevy_xsolla.{}", web.emulator.project_id());
+    web.evaluate(&format!(
+        "new Promise((done) => {{ indexedDB.deleteDatabase('{name}').onsuccess = () => done(null); }})"
+    ));
+    web.wait("the loss is told", |web| {
+        let ledger = web.told("ledger");
+        let last = ledger.last().and_then(Value::as_str).unwrap_or_default();
+        last.starts_with("Trouble(Lost")
+    });
+    web.open(json!({}));
+    web.emulator.pay(order);
+    web.emulator.deliver(order);
     web.wait_until_granted();
 }

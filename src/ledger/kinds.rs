@@ -1,16 +1,17 @@
 //! The kinds of ledgers.
 
+use crate::ledger::embedded;
 use crate::ledger::memory::Memory;
-use crate::ledger::redb;
-use crate::model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, Place};
+use crate::ledger::store::{Blocking, Store};
+use crate::model::ledger::{Ledger, LedgerError, LedgerState, Place};
 
 /// Opens a store. Each kind of ledger has one line here.
-pub(super) fn open_store(ledger: &Ledger) -> Result<Box<dyn LedgerStore>, LedgerError> {
+pub(super) fn open_store(ledger: &Ledger) -> Result<Box<dyn Store>, LedgerError> {
     match &ledger.0 {
-        Place::Disabled => Ok(Box::new(Memory::default())),
-        Place::Custom(custom) => Ok(Box::new(custom.clone())),
-        Place::At(path) => redb::open(path.clone()),
-        Place::UserData => redb::open_user_data(),
+        Place::Disabled => Ok(Box::new(Blocking(Memory::default()))),
+        Place::Custom(custom) => Ok(Box::new(Blocking(custom.clone()))),
+        Place::At(path) => embedded::open(path.clone()),
+        Place::UserData => embedded::open_user_data(),
     }
 }
 

@@ -5,14 +5,14 @@
 
 #[cfg(not(target_family = "wasm"))]
 mod file;
+#[cfg(target_family = "wasm")]
+mod indexed_db;
 mod kinds;
 mod memory;
 #[cfg(not(target_family = "wasm"))]
 mod redb;
-#[cfg(target_family = "wasm")]
-#[path = "no_files.rs"]
-mod redb;
 mod shelf;
+mod store;
 #[cfg(target_family = "wasm")]
 mod task;
 #[cfg(test)]
@@ -21,6 +21,10 @@ mod tests;
 mod thread;
 pub(crate) mod writer;
 
+#[cfg(target_family = "wasm")]
+use self::indexed_db as embedded;
+#[cfg(not(target_family = "wasm"))]
+use self::redb as embedded;
 #[cfg(target_family = "wasm")]
 pub(crate) use self::task::Writer;
 #[cfg(not(target_family = "wasm"))]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::ledger::file::{File, Found};
+use crate::ledger::store::{Blocking, Store};
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
@@ -21,14 +22,14 @@ const MAX_SEARCHED: usize = 32;
 const SEARCH_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Makes a ledger in this file.
-pub(super) fn open(path: PathBuf) -> Result<Box<dyn LedgerStore>, LedgerError> {
-    Ok(Box::new(OneFile(File::new(path))))
+pub(super) fn open(path: PathBuf) -> Result<Box<dyn Store>, LedgerError> {
+    Ok(Box::new(Blocking(OneFile(File::new(path)))))
 }
 
 /// Makes a ledger in the user's data directory.
-pub(super) fn open_user_data() -> Result<Box<dyn LedgerStore>, LedgerError> {
+pub(super) fn open_user_data() -> Result<Box<dyn Store>, LedgerError> {
     let folder = data_dir().ok_or(LedgerError::NoPlace)?;
-    Ok(Box::new(Folder::new(folder.join("bevy_xsolla"))))
+    Ok(Box::new(Blocking(Folder::new(folder.join("bevy_xsolla")))))
 }
 
 /// One file for all projects and players.

@@ -1,12 +1,12 @@
 //! A ledger's store with what it does not have yet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;
+use crate::ledger::store::{Blocking, Store};
 use crate::model::ledger::{
-    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore, Restored,
+    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, Restored,
 };
 use crate::model::order::OrderId;
 use crate::model::user::UserId;
@@ -17,7 +17,7 @@ type Part = Option<(u64, UserId)>;
 
 pub(super) struct Shelf {
     pub(super) ledger: Ledger,
-    store: Box<dyn LedgerStore>,
+    store: Box<dyn Store>,
     /// What is pending for each order of a project. It is kept until it is committed, however often that fails.
     pending: BTreeMap<(u64, OrderId), Pending>,
     /// The errors of the last attempts.
@@ -96,12 +96,12 @@ impl Shelf {
         Self::new(ledger, opened)
     }
 
-    pub(super) fn new(ledger: Ledger, opened: Result<Box<dyn LedgerStore>, LedgerError>) -> Self {
+    pub(super) fn new(ledger: Ledger, opened: Result<Box<dyn Store>, LedgerError>) -> Self {
         let (store, not_kept) = match opened {
             Ok(store) => (store, None),
             // A store in memory at least keeps the orders for a player who logs out and in again.
             Err(error) => (
-                Box::<Memory>::default() as Box<dyn LedgerStore>,
+                Box::new(Blocking(Memory::default())) as Box<dyn Store>,
                 Some(error),
             ),
         };
@@ -146,7 +146,7 @@ impl Shelf {
     }
 
     /// Makes the pending changes, and returns what each order that was recorded had before.
-    pub(super) fn commit(&mut self) -> BTreeMap<(u64, OrderId), Option<LedgerEntry>> {
+    pub(super) async fn commit(&mut self) -> BTreeMap<(u64, OrderId), Option<LedgerEntry>> {
         let mut recorded = BTreeMap::new();
         let mut failed = BTreeSet::new();
         // Most often this takes one round: an order that has moved takes more.
@@ -169,7 +169,8 @@ impl Shelf {
                 return recorded;
             }
             for (part, batch) in batches {
-                let Ok(before) = self.attempt(&part, |store| store.commit(&batch)) else {
+                let result = self.store.commit(&batch).await;
+                let Ok(before) = self.keep_error(&part, result) else {
                     failed.insert(part);
                     continue;
                 };
@@ -194,14 +195,15 @@ impl Shelf {
         has_a_file_for_each_player(&self.ledger).then(|| (project_id, user.clone()))
     }
 
-    pub(super) fn load(
+    pub(super) async fn load(
         &mut self,
         project_id: u64,
         user: &UserId,
     ) -> Result<Vec<Restored>, LedgerError> {
         let now = calendar();
         let part = self.part(project_id, user);
-        let records = self.attempt(&part, |store| store.load(project_id, user))?;
+        let result = self.store.load(project_id, user).await;
+        let records = self.keep_error(&part, result)?;
         let restore = |(order_id, record): (OrderId, LedgerRecord)| record.restore(order_id, now);
         Ok(records.into_iter().map(restore).collect())
     }
@@ -212,7 +214,7 @@ impl Shelf {
         if part.is_some() {
             self.errors.remove(&part);
         }
-        self.call((), |store| store.release(project_id, user));
+        self.store.release(project_id, user);
     }
 
     /// Forgets the errors of players who are not asked for any more. Those of pending changes come again.
@@ -221,17 +223,14 @@ impl Shelf {
     }
 
     pub(super) fn has_lost(&mut self) -> bool {
-        self.call(false, |store| store.has_lost())
+        self.store.has_lost()
     }
 
-    /// Does the work, and keeps its error.
-    fn attempt<T>(
+    fn keep_error<T>(
         &mut self,
         part: &Part,
-        work: impl FnOnce(&mut dyn LedgerStore) -> Result<T, LedgerError>,
+        result: Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
-        let panicked = Err(LedgerError::Custom("it has panicked".to_owned()));
-        let result = self.call(panicked, work);
         match &result {
             Ok(_) => drop(self.errors.remove(part)),
             Err(error) => drop(self.errors.insert(part.clone(), error.clone())),
@@ -239,15 +238,8 @@ impl Shelf {
         result
     }
 
-    /// Calls the store. A panic in the game's own store must not lose the orders of others.
-    fn call<T>(&mut self, panicked: T, work: impl FnOnce(&mut dyn LedgerStore) -> T) -> T {
-        let store = self.store.as_mut();
-        catch_unwind(AssertUnwindSafe(|| work(store))).unwrap_or(panicked)
-    }
-
     pub(super) fn trouble(&self) -> Option<LedgerError> {
         let error = self.errors.values().next().or(self.not_kept.as_ref());
-        let of_store = || catch_unwind(AssertUnwindSafe(|| self.store.trouble()));
-        error.cloned().or_else(|| of_store().ok().flatten())
+        error.cloned().or_else(|| self.store.trouble())
     }
 }

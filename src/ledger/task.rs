@@ -44,15 +44,15 @@ async fn work<R: From<LedgerReport>>(
         tokio::select! {
             count = inbox.recv_many(&mut jobs, BATCH) => {
                 if count == 0 {
-                    return shelves.commit();
+                    return shelves.commit().await;
                 }
                 for job in jobs.drain(..) {
-                    shelves.take(job);
+                    shelves.take(job).await;
                 }
             }
             () = sleep_until(deadline) => {}
         }
-        shelves.settle();
+        shelves.settle().await;
         while let Ok(done) = reported.try_recv() {
             // After the game's end nobody reads the reports, and the jobs are still done.
             let _ = reports.send(R::from(done)).await;

@@ -108,14 +108,14 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
     }
 
     /// Writes the changes of all jobs that were taken in one transaction, and retries what is due.
-    pub(super) fn settle(&mut self) {
+    pub(super) async fn settle(&mut self) {
         if Instant::now() >= self.next_try {
             for (user, pending) in std::mem::take(&mut self.pending_loads) {
-                self.load(user, pending);
+                self.load(user, pending).await;
             }
             self.next_try = Instant::now() + self.retry();
         }
-        self.commit();
+        self.commit().await;
         self.look();
         self.tell_state();
     }
@@ -136,18 +136,18 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
     }
 
-    pub(super) fn take(&mut self, job: Job) {
+    pub(super) async fn take(&mut self, job: Job) {
         match job {
-            Job::Configure { ledger, project_id } => self.configure(ledger, project_id),
+            Job::Configure { ledger, project_id } => self.configure(ledger, project_id).await,
             Job::Load(user) => {
                 let pending = PendingLoad {
                     since: Instant::now(),
                     is_given_up: false,
                 };
-                self.load(user, pending);
+                self.load(user, pending).await;
             }
             Job::Release(user) => {
-                self.commit();
+                self.commit().await;
                 self.pending_loads.remove(&user);
                 self.current.release(self.project_id, &user);
             }
@@ -172,12 +172,12 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
     }
 
-    fn configure(&mut self, ledger: Ledger, project_id: u64) {
+    async fn configure(&mut self, ledger: Ledger, project_id: u64) {
         if (&ledger, project_id) == (&self.current.ledger, self.project_id) {
             return;
         }
         // Earlier changes belong to the earlier ledger and project.
-        self.commit();
+        self.commit().await;
         self.waiting.clear();
         self.pending_loads.clear();
         self.current.forget_errors();
@@ -194,10 +194,10 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
     }
 
-    fn load(&mut self, user: UserId, mut pending: PendingLoad) {
+    async fn load(&mut self, user: UserId, mut pending: PendingLoad) {
         // Pending changes are written first, so that an erased order does not come back.
-        self.commit();
-        let loaded = self.current.load(self.project_id, &user);
+        self.commit().await;
+        let loaded = self.current.load(self.project_id, &user).await;
         let (orders, is_locked) = match loaded {
             Ok(orders) => (Some(orders), false),
             Err(error) => (None, matches!(error, LedgerError::Locked { .. })),
@@ -223,11 +223,11 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
     }
 
     /// Writes the pending changes, and reports them.
-    pub(super) fn commit(&mut self) {
+    pub(super) async fn commit(&mut self) {
         for shelf in &mut self.earlier {
-            shelf.commit();
+            shelf.commit().await;
         }
-        let written = self.current.commit();
+        let written = self.current.commit().await;
         if self.has_changes() {
             self.tell_state();
         }

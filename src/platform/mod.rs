@@ -10,7 +10,7 @@ mod web;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use native::{browser, folder, http, presence, runtime, thread, time, websocket};
 #[cfg(target_family = "wasm")]
-pub(crate) use web::{browser, folder, http, presence, runtime, thread, time, websocket};
+pub(crate) use web::{browser, http, presence, runtime, thread, time, websocket};
 
 #[cfg(all(feature = "browser", windows))]
 use open::that_detached as launch;

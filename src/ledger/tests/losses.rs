@@ -74,7 +74,7 @@ fn a_file_that_is_deleted_while_it_is_closed_is_told_and_an_intact_one_is_not() 
     let mut shelf = user_data(&folder);
     for user in [&guest, &linked] {
         record(&mut shelf, 1, user, ORDER, LedgerEntry::Open);
-        shelf.commit();
+        finish(shelf.commit());
         shelf.release(1, user);
     }
     assert!(!shelf.has_lost());

@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 
 use super::Writer;
 use super::memory::Memory;
+use super::store::Blocking;
+use super::thread::finish;
 use super::writer::Job;
 use crate::model::ledger::{
     Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerReport, LedgerState,

@@ -33,7 +33,7 @@ impl Kind {
 /// The ledger of the user's data directory, in this folder.
 pub(super) fn user_data(folder: &Folder) -> Shelf {
     let store = redb::Folder::new(folder.0.clone());
-    Shelf::new(Ledger::user_data(), Ok(Box::new(store)))
+    Shelf::new(Ledger::user_data(), Ok(Box::new(Blocking(store))))
 }
 
 /// The last two have ids that are cut off to the same name of a file.
@@ -52,7 +52,7 @@ pub(super) fn entries(
     project: u64,
     user: &UserId,
 ) -> Vec<(OrderId, LedgerEntry)> {
-    let orders = shelf.load(project, user).unwrap();
+    let orders = finish(shelf.load(project, user)).unwrap();
     orders.into_iter().map(|o| (o.order_id, o.entry)).collect()
 }
 
@@ -70,7 +70,7 @@ pub(super) fn record(
 /// Records an entry, and returns what the order had before.
 fn commit(shelf: &mut Shelf, user: &UserId, entry: LedgerEntry) -> Option<LedgerEntry> {
     record(shelf, 1, user, ORDER, entry);
-    let before = shelf.commit();
+    let before = finish(shelf.commit());
     assert!(!shelf.has_changes(), "{:?}", shelf.trouble());
     before.get(&(1, ORDER)).copied().flatten()
 }
@@ -117,22 +117,22 @@ fn an_order_has_one_owner_and_one_entry_whatever_happens() {
                         let is_own = |(owner, _): &(UserId, _)| *owner == user;
                         if model.get(&key).is_some_and(is_own) {
                             // What is erased before it was ever written has taken nothing over.
-                            shelf.commit();
+                            finish(shelf.commit());
                             model.remove(&key);
                         }
                         shelf.erase(project, user, order_id);
                     }
                     6 => {
-                        shelf.commit();
+                        finish(shelf.commit());
                         shelf.release(project, &user);
                     }
                     7 if kind != Kind::Memory => {
-                        shelf.commit();
+                        finish(shelf.commit());
                         drop(shelf);
                         shelf = kind.open(&folder);
                     }
                     _ => {
-                        shelf.commit();
+                        finish(shelf.commit());
                         assert!(!shelf.has_changes(), "{context}: {:?}", shelf.trouble());
                         for project in 1..3 {
                             for user in &players {
@@ -173,7 +173,7 @@ fn nothing_is_lost_or_open_again_while_other_instances_hold_the_files_of_players
                     record(&mut shelf, 1, &user, order_id, entry);
                     let known = highest.entry(order_id).or_insert(entry);
                     *known = entry.max(*known);
-                    shelf.commit();
+                    finish(shelf.commit());
                 }
                 4 => shelf.release(1, &user),
                 5 => {
@@ -183,11 +183,11 @@ fn nothing_is_lost_or_open_again_while_other_instances_hold_the_files_of_players
                     }
                 }
                 6 => drop(held.remove(&user)),
-                _ => drop(shelf.load(1, &user)),
+                _ => drop(finish(shelf.load(1, &user))),
             }
         }
         held.clear();
-        shelf.commit();
+        finish(shelf.commit());
         assert!(!shelf.has_changes(), "seed {seed}: {:?}", shelf.trouble());
         drop(shelf);
         let mut shelf = user_data(&folder);
@@ -227,15 +227,15 @@ fn a_players_file_that_is_held_elsewhere_holds_up_no_other_and_no_entry_goes_bef
     let held = Database::open(folder.0.join("1/s_3aalice.redb")).unwrap();
     record(&mut shelf, 1, &linked, OrderId(8), GRANTED);
     record(&mut shelf, 1, &guest, OrderId(9), OPEN);
-    shelf.commit();
+    finish(shelf.commit());
     assert!(shelf.waits_for(1, OrderId(8)) && !shelf.waits_for(1, OrderId(9)));
     assert!(matches!(shelf.trouble(), Some(LedgerError::Locked { .. })));
     record(&mut shelf, 1, &linked, OrderId(9), ACKNOWLEDGED);
     shelf.erase(1, guest.clone(), OrderId(9));
-    shelf.commit();
+    finish(shelf.commit());
     assert_eq!(entries(&mut shelf, 1, &guest), [(OrderId(9), OPEN)]);
     drop(held);
-    shelf.commit();
+    finish(shelf.commit());
     assert!(!shelf.has_changes());
     assert_eq!(entries(&mut shelf, 1, &guest), []);
     let known = [

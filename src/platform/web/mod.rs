@@ -1,7 +1,6 @@
 //! The platform of browsers, with one thread and the objects of the page.
 
 pub(crate) mod browser;
-pub(crate) mod folder;
 mod frame;
 pub(crate) mod http;
 mod listener;

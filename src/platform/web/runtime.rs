@@ -53,7 +53,7 @@ pub(crate) async fn sleep(duration: Duration) {
 }
 
 /// Returns the future's result, or `None` if it takes longer than `patience`. In that case the future is dropped.
-pub(super) async fn timeout<T>(patience: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn timeout<T>(patience: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         result = future => Some(result),

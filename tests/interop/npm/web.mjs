@@ -102,12 +102,18 @@ const commands = {
     });
     return port;
   },
-  async open({ name, url }) {
-    if (!pages.has(name)) {
-      const first = pages.size === 0 ? (await browser.pages())[0] : undefined;
-      listen(name, first ?? (await browser.newPage()));
-    }
+  // Opens a tab of this name. An earlier one is closed before the new one loads.
+  async open({ name, url, code }) {
+    const before = pages.get(name);
+    const first = pages.size === 0 ? (await browser.pages())[0] : undefined;
+    listen(name, first ?? (await browser.newPage()));
+    await before?.close();
+    if (code) await pages.get(name).evaluateOnNewDocument(code);
     await pages.get(name).goto(url, { waitUntil: 'domcontentloaded' });
+  },
+  async close({ name }) {
+    await pages.get(name).close();
+    pages.delete(name);
   },
   told: ({ name }) => told.get(name) ?? [],
   call: ({ name, json }) => run(pages.get(name), `window.command(${JSON.stringify(json)})`),

@@ -1,0 +1,476 @@
+//! The ledger in a browser: a database for each project, and a lock for each player, which tells the tabs of a browser
+//! apart.
+//!
+//! What the bindings do not have, or mark as unstable, is called by its name.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use tokio::sync::oneshot;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    IdbDatabase, IdbFactory, IdbObjectStore, IdbObjectStoreParameters, IdbOpenDbRequest,
+    IdbRequest, IdbTransaction,
+};
+
+use crate::ledger::store::{Later, Store};
+use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord};
+use crate::model::order::OrderId;
+use crate::model::user::UserId;
+use crate::platform::runtime::timeout;
+
+/// The version of the database. A later version adds to [`IndexedDb::upgrade`].
+const VERSION: u32 = 1;
+/// The orders, by their number. Each has its player and its record.
+const ORDERS: &str = "orders";
+const ORDER: &str = "order";
+/// The property with the player, and the index of it.
+const USER: &str = "user";
+const RECORD: &str = "record";
+/// How long one use of the database may take. Browsers have had faults by which it never ends.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A browser has no files.
+pub(super) fn open(path: PathBuf) -> Result<Box<dyn Store>, LedgerError> {
+    let message = "a browser has no files".to_owned();
+    Err(LedgerError::Unavailable { path, message })
+}
+
+/// Makes a ledger in the browser's storage for the page's origin.
+pub(super) fn open_user_data() -> Result<Box<dyn Store>, LedgerError> {
+    Ok(Box::new(IndexedDb::default()))
+}
+
+#[derive(Default)]
+struct IndexedDb {
+    databases: BTreeMap<u64, Database>,
+    /// The players whose orders no other tab uses meanwhile.
+    locks: BTreeMap<(u64, UserId), Lock>,
+    /// The projects whose databases were there in this run.
+    known: BTreeSet<u64>,
+    /// The database that was deleted while it was used. It is reported for as long as the game runs.
+    lost: Option<u64>,
+    has_lost: bool,
+    is_persistence_requested: bool,
+}
+
+/// An open database. It is closed when this is dropped.
+struct Database {
+    database: IdbDatabase,
+    /// Whether the browser has closed it, for example because the player has deleted it.
+    is_closed: Rc<Cell<bool>>,
+    _handlers: [Closure<dyn FnMut()>; 2],
+}
+
+/// The browser releases the lock when this is dropped, or with the page.
+struct Lock(Function);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.call0(&JsValue::UNDEFINED);
+    }
+}
+
+enum Failure {
+    /// Another tab has the lock.
+    Locked,
+    Other(String),
+}
+
+impl From<JsValue> for Failure {
+    /// Reads the browser's error. Its message says nothing of what is stored.
+    fn from(error: JsValue) -> Self {
+        let text = |name: &str| {
+            let value = Reflect::get(&error, &name.into()).ok()?;
+            value.as_string().filter(|text| !text.is_empty())
+        };
+        let parts: Vec<String> = ["name", "message"].into_iter().filter_map(text).collect();
+        Self::Other(match parts.is_empty() {
+            true => "the browser does not say why".to_owned(),
+            false => parts.join(": "),
+        })
+    }
+}
+
+impl Store for IndexedDb {
+    fn load<'a>(
+        &'a mut self,
+        project_id: u64,
+        user: &'a UserId,
+    ) -> Later<'a, Vec<(OrderId, LedgerRecord)>> {
+        Box::pin(async move {
+            let loaded = match self.lock(project_id, user).await {
+                Ok(()) => {
+                    self.attempt(project_id, async |database| database.load(user).await)
+                        .await
+                }
+                Err(failure) => Err(failure),
+            };
+            loaded.map_err(|failure| failure.describe(project_id))
+        })
+    }
+
+    fn commit<'a>(
+        &'a mut self,
+        changes: &'a [LedgerChange],
+    ) -> Later<'a, Vec<Option<LedgerEntry>>> {
+        Box::pin(async move {
+            let mut before = Vec::new();
+            // The changes of a player are made at once. Most often there is one player of one project.
+            for changes in changes.chunk_by(|a, b| a.project_id == b.project_id) {
+                let Some(project_id) = changes.first().map(|change| change.project_id) else {
+                    continue;
+                };
+                let committed = self.commit_to(project_id, changes).await;
+                before.extend(committed.map_err(|failure| failure.describe(project_id))?);
+            }
+            Ok(before)
+        })
+    }
+
+    fn release(&mut self, project_id: u64, user: &UserId) {
+        self.locks.remove(&(project_id, user.clone()));
+    }
+
+    fn trouble(&self) -> Option<LedgerError> {
+        let path = path(self.lost?);
+        Some(LedgerError::Lost { path })
+    }
+
+    fn has_lost(&mut self) -> bool {
+        let open = self.databases.len();
+        self.databases
+            .retain(|_, database| !database.is_closed.get());
+        let is_closed = self.databases.len() < open;
+        std::mem::take(&mut self.has_lost) || is_closed
+    }
+}
+
+impl IndexedDb {
+    async fn commit_to(
+        &mut self,
+        project_id: u64,
+        changes: &[LedgerChange],
+    ) -> Result<Vec<Option<LedgerEntry>>, Failure> {
+        for change in changes {
+            self.lock(project_id, &change.user).await?;
+        }
+        let is_open = |change: &LedgerChange| {
+            change
+                .record
+                .is_some_and(|record| record.entry() == LedgerEntry::Open)
+        };
+        if changes.iter().any(is_open)
+            && !std::mem::replace(&mut self.is_persistence_requested, true)
+        {
+            request_persistence();
+        }
+        self.attempt(project_id, async |database| database.commit(changes).await)
+            .await
+    }
+
+    /// Works with a project's database, which is opened if it is not open. A database that fails is opened anew,
+    /// because the browser may have closed it.
+    async fn attempt<T>(
+        &mut self,
+        project_id: u64,
+        work: impl AsyncFn(&Database) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let was_open = self.databases.contains_key(&project_id);
+        match self.attempt_once(project_id, &work).await {
+            Err(_) if was_open => self.attempt_once(project_id, &work).await,
+            result => result,
+        }
+    }
+
+    async fn attempt_once<T>(
+        &mut self,
+        project_id: u64,
+        work: &impl AsyncFn(&Database) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let no_answer = || Failure::Other("the browser does not answer".to_owned());
+        let open = self.databases.remove(&project_id);
+        let open = open.filter(|database| !database.is_closed.get());
+        let database = match open {
+            Some(database) => database,
+            None => {
+                let opened = timeout(PATIENCE, Database::open(&name(project_id))).await;
+                let (database, is_new) = opened.unwrap_or_else(|| Err(no_answer()))?;
+                if !self.known.insert(project_id) && is_new {
+                    log::error!("the ledger {} was deleted", name(project_id));
+                    self.lost = Some(project_id);
+                    self.has_lost = true;
+                }
+                database
+            }
+        };
+        let done = timeout(PATIENCE, work(&database)).await;
+        let done = done.unwrap_or_else(|| Err(no_answer()))?;
+        self.databases.insert(project_id, database);
+        Ok(done)
+    }
+
+    /// Takes the lock of a player's orders, unless this tab has it. A browser without locks, which is an old one or one
+    /// that shows a page without encryption, lets every tab use the ledger.
+    async fn lock(&mut self, project_id: u64, user: &UserId) -> Result<(), Failure> {
+        let key = (project_id, user.clone());
+        if self.locks.contains_key(&key) {
+            return Ok(());
+        }
+        let Some(locks) = of_navigator("locks") else {
+            return Ok(());
+        };
+        let name = format!("{} {}", name(project_id), user.as_str());
+        let answer = timeout(PATIENCE, take_lock(&locks, &name)).await;
+        match answer.ok_or_else(|| Failure::Other("the browser gives no lock".to_owned()))?? {
+            Some(lock) => drop(self.locks.insert(key, lock)),
+            None => return Err(Failure::Locked),
+        }
+        Ok(())
+    }
+}
+
+impl Database {
+    /// Opens a database, and returns whether it was made.
+    async fn open(name: &str) -> Result<(Self, bool), Failure> {
+        let factory = Reflect::get(&js_sys::global(), &"indexedDB".into())?;
+        let factory: IdbFactory = factory
+            .dyn_into()
+            .map_err(|_| Failure::Other("the browser has no IndexedDB".to_owned()))?;
+        let request: IdbOpenDbRequest = factory.open_with_u32(name, VERSION)?;
+        let is_new = Rc::new(Cell::new(false));
+        let (of, made) = (request.clone(), is_new.clone());
+        let upgrade = Closure::<dyn FnMut()>::new(move || {
+            made.set(true);
+            // A failure aborts the opening, which reports it.
+            let _ = upgrade(&of);
+        });
+        request.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
+        let database: IdbDatabase = result(&request).await?.unchecked_into();
+
+        let is_closed = Rc::new(Cell::new(false));
+        let closed = is_closed.clone();
+        let at_close = Closure::<dyn FnMut()>::new(move || closed.set(true));
+        database.set_onclose(Some(at_close.as_ref().unchecked_ref()));
+        // A tab with a later version of the game, or the deletion of the database, waits for this.
+        let (outdated, closed) = (database.clone(), is_closed.clone());
+        let at_change = Closure::<dyn FnMut()>::new(move || {
+            outdated.close();
+            closed.set(true);
+        });
+        database.set_onversionchange(Some(at_change.as_ref().unchecked_ref()));
+        let database = Self {
+            database,
+            is_closed,
+            _handlers: [at_close, at_change],
+        };
+        Ok((database, is_new.get()))
+    }
+
+    async fn load(&self, user: &UserId) -> Result<Vec<(OrderId, LedgerRecord)>, Failure> {
+        let (_, orders) = self.transaction("readonly")?;
+        let request = orders
+            .index(USER)?
+            .get_all_with_key(&user.as_str().into())?;
+        let rows: Array = result(&request).await?.unchecked_into();
+        let mut records = Vec::new();
+        for row in rows {
+            let order_id = text(&row, ORDER).and_then(|text| text.parse().ok().map(OrderId));
+            let record = text(&row, RECORD).and_then(LedgerRecord::from_json);
+            match (order_id, record) {
+                (Some(order_id), Some(record)) => records.push((order_id, record)),
+                // The entry may come from a newer version, so it stays in the database.
+                _ => log::warn!("an entry of the ledger cannot be read"),
+            }
+        }
+        Ok(records)
+    }
+
+    /// Makes all changes in one transaction. It has ended when they are on the disk.
+    async fn commit(&self, changes: &[LedgerChange]) -> Result<Vec<Option<LedgerEntry>>, Failure> {
+        let (transaction, orders) = self.transaction("readwrite")?;
+        let ended = ended(&transaction);
+        let mut requests = Vec::new();
+        for change in changes {
+            let request = orders.get(&key(change.order_id).into())?;
+            requests.push(result(&request));
+        }
+        let mut before = Vec::new();
+        // The transaction goes on for as long as there are requests, and the tasks run between two of them.
+        for (change, request) in changes.iter().zip(requests) {
+            let row = request.await?;
+            let owner = text(&row, USER);
+            let record = text(&row, RECORD).and_then(LedgerRecord::from_json);
+            let stored = owner.as_deref().zip(record);
+            before.push(change.before(stored));
+            match change.apply(stored) {
+                Some((owner, record)) => {
+                    let row = Object::new();
+                    for (name, value) in [
+                        (ORDER, key(change.order_id)),
+                        (USER, owner.to_owned()),
+                        (RECORD, record.to_json()),
+                    ] {
+                        Reflect::set(&row, &name.into(), &value.into())?;
+                    }
+                    orders.put(&row)?;
+                }
+                None => drop(orders.delete(&key(change.order_id).into())?),
+            }
+        }
+        ended.await?;
+        Ok(before)
+    }
+
+    /// Begins a transaction, whose changes are on the disk when it has ended.
+    fn transaction(&self, mode: &str) -> Result<(IdbTransaction, IdbObjectStore), Failure> {
+        let options = Object::new();
+        Reflect::set(&options, &"durability".into(), &"strict".into())?;
+        let begin: Function = Reflect::get(&self.database, &"transaction".into())?.unchecked_into();
+        let transaction = begin.call3(&self.database, &ORDERS.into(), &mode.into(), &options)?;
+        let transaction: IdbTransaction = transaction.unchecked_into();
+        let orders = transaction.object_store(ORDERS)?;
+        Ok((transaction, orders))
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.database.set_onclose(None);
+        self.database.set_onversionchange(None);
+        // A transaction that is under way still ends.
+        self.database.close();
+    }
+}
+
+impl Failure {
+    fn describe(self, project_id: u64) -> LedgerError {
+        let path = path(project_id);
+        match self {
+            Self::Locked => LedgerError::Locked { path },
+            Self::Other(message) => LedgerError::Unavailable { path, message },
+        }
+    }
+}
+
+fn upgrade(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
+    let database: IdbDatabase = request.result()?.unchecked_into();
+    let parameters = IdbObjectStoreParameters::new();
+    parameters.set_key_path(&ORDER.into());
+    let orders = database.create_object_store_with_optional_parameters(ORDERS, &parameters)?;
+    orders.create_index_with_str(USER, USER)?;
+    Ok(())
+}
+
+/// The name of a project's database.
+fn name(project_id: u64) -> String {
+    format!("bevy_xsolla.{project_id}")
+}
+
+/// The name of a project's database, for an error.
+fn path(project_id: u64) -> PathBuf {
+    PathBuf::from(name(project_id))
+}
+
+/// An order's key, which is text because a number of a browser has 53 bits.
+fn key(order_id: OrderId) -> String {
+    order_id.0.to_string()
+}
+
+/// A property with a text; `None` if there is none, or nothing that has properties.
+fn text(of: &JsValue, name: &str) -> Option<String> {
+    Reflect::get(of, &name.into()).ok()?.as_string()
+}
+
+/// Waits for the result of a request, from now on.
+fn result(request: &IdbRequest) -> impl Future<Output = Result<JsValue, Failure>> + use<> {
+    let request = request.clone();
+    let promise = Promise::new(&mut |resolve, reject| {
+        request.set_onsuccess(Some(&resolve));
+        request.set_onerror(Some(&reject));
+    });
+    async move {
+        match JsFuture::from(promise).await {
+            Ok(_) => Ok(request.result()?),
+            Err(_) => Err(match request.error()? {
+                Some(error) => Failure::from(JsValue::from(error)),
+                None => Failure::Other("the browser does not say why".to_owned()),
+            }),
+        }
+    }
+}
+
+/// Waits for the end of a transaction, from now on.
+fn ended(transaction: &IdbTransaction) -> impl Future<Output = Result<(), Failure>> + use<> {
+    let transaction = transaction.clone();
+    let promise = Promise::new(&mut |resolve, reject| {
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
+    });
+    async move {
+        match JsFuture::from(promise).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(match transaction.error() {
+                Some(error) => Failure::from(JsValue::from(error)),
+                None => Failure::Other("the browser has aborted a change".to_owned()),
+            }),
+        }
+    }
+}
+
+/// Takes a lock; `None` if another tab has it.
+async fn take_lock(locks: &JsValue, name: &str) -> Result<Option<Lock>, Failure> {
+    let (sender, answer) = oneshot::channel();
+    // The browser holds the lock until the promise that this returns is resolved.
+    let granted = Closure::once(move |lock: JsValue| -> JsValue {
+        if lock.is_null() {
+            let _ = sender.send(None);
+            return JsValue::UNDEFINED;
+        }
+        let mut release = None;
+        let held = Promise::new(&mut |resolve, _| release = Some(Lock(resolve)));
+        // If nobody waits for the lock any more, it is released at once.
+        let _ = sender.send(release);
+        held.into()
+    });
+    let options = Object::new();
+    Reflect::set(&options, &"ifAvailable".into(), &true.into())?;
+    let request: Function = Reflect::get(locks, &"request".into())?.unchecked_into();
+    let ended = request.call3(locks, &name.into(), &options, granted.as_ref())?;
+    let ended = JsFuture::from(ended.unchecked_into::<Promise>());
+    tokio::select! {
+        biased;
+        answer = answer => Ok(answer.unwrap_or(None)),
+        // The browser refuses locks to some pages.
+        refused = ended => refused.map(|_| None).map_err(Failure::from),
+    }
+}
+
+/// Asks the browser not to delete the ledger when space is short. Some ask the player.
+fn request_persistence() {
+    let requested = of_navigator("storage").and_then(|storage| {
+        let persist: Function = Reflect::get(&storage, &"persist".into())
+            .ok()?
+            .dyn_into()
+            .ok()?;
+        persist.call0(&storage).ok()?.dyn_into::<Promise>().ok()
+    });
+    if let Some(answer) = requested {
+        spawn_local(async move {
+            let _ = JsFuture::from(answer).await;
+        });
+    }
+}
+
+/// A property of the browser that it may lack.
+fn of_navigator(name: &str) -> Option<JsValue> {
+    let navigator = web_sys::window()?.navigator();
+    let value = Reflect::get(&navigator, &name.into()).ok()?;
+    value.is_object().then_some(value)
+}
