@@ -142,8 +142,11 @@ impl LedgerStore for Folder {
     }
 
     fn has_lost(&mut self) -> bool {
-        let files = self.files.values_mut();
-        files.fold(false, |has_lost, file| file.has_lost() || has_lost)
+        let mut has_lost = false;
+        for file in self.files.values_mut() {
+            has_lost |= file.has_lost();
+        }
+        has_lost
     }
 }
 

@@ -160,7 +160,10 @@ fn nothing_is_lost_or_open_again_while_other_instances_hold_the_files_of_players
         let mut random = fastrand::Rng::with_seed(seed);
         let folder = Folder::new("held");
         let players: Vec<UserId> = (0..4).map(|n| UserId::new('s', &n.to_string())).collect();
-        let file = |user: &UserId| folder.0.join(format!("1/s_3a{}.redb", &user.as_str()[2..]));
+        let file = |user: &UserId| {
+            let name = format!("1/s_3a{}.redb", user.subject().unwrap());
+            folder.0.join(name)
+        };
         let mut shelf = user_data(&folder);
         let mut held: BTreeMap<UserId, Database> = BTreeMap::new();
         let mut highest: BTreeMap<OrderId, LedgerEntry> = BTreeMap::new();
