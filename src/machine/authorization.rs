@@ -27,6 +27,16 @@ impl Machine {
             }
             return;
         }
+        if player.authorization == Authorization::Absent {
+            // Another instance of the game may have granted their orders meanwhile. So the ledger is read again, and
+            // nothing that this run knows stands against what it says.
+            player.reading = Reading::NotBegun;
+            for order_id in &player.open {
+                if let Some(order) = self.orders.get_mut(order_id) {
+                    order.is_vouched = false;
+                }
+            }
+        }
         // A server's pause was for the old token.
         let was_paused = std::mem::replace(&mut player.paused_until, now) > now;
         player.token += 1;

@@ -652,3 +652,15 @@ fn what_the_ledger_says_of_another_projects_order_of_the_same_id_does_not_count(
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 1);
 }
+
+#[test]
+fn what_another_instance_granted_while_the_player_was_away_is_not_granted_again() {
+    let mut sim = live_with(&[ORDER]);
+    sim.log_out();
+    // The other instance grants the order to the same player, who acknowledges it there.
+    sim.ledger
+        .insert(ORDER, (LedgerEntry::Acknowledged, sim.now));
+    sim.log_in();
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+}
