@@ -246,8 +246,14 @@ fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, mut purc
             && tracking.has_task()
         {
             match config.payment_page {
-                // A browser allows it in the player's click, and not after the store's answer.
-                PaymentPage::NewTab => browser::reserve_tab(id),
+                // A browser allows it in the player's click, and not after the store's answer. The second click of a
+                // double click opens none.
+                PaymentPage::NewTab => {
+                    let mut under_way = tracking.purchases.values();
+                    if !under_way.any(|(who, what)| *who == user && *what == purchase) {
+                        browser::reserve_tab(id);
+                    }
+                }
                 PaymentPage::SameTab if purchase.return_url.is_none() => {
                     purchase.return_url = browser::address();
                 }

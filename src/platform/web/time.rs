@@ -1,7 +1,7 @@
 //! The browser's clocks. The standard library's clocks panic in a browser.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 pub(crate) use web_time::Instant;
@@ -16,35 +16,39 @@ pub(crate) fn calendar() -> SystemTime {
     web_time::SystemTime::now().to_std()
 }
 
-/// A moment on a clock that also runs while the machine is suspended. Some browsers have no such clock, so this adds
-/// to the monotonic clock what the calendar has on it. A calendar that is set forward looks like a sleep.
+/// A moment on a clock that also runs while the machine is suspended. Some browsers have no such clock, so this takes
+/// the larger step of the monotonic clock and of the calendar, since it was last asked. A calendar that is set forward
+/// looks like a sleep. One that is set back changes nothing, and the next sleep is noticed all the same.
 #[derive(Clone, Debug)]
-pub(crate) struct BootInstant {
-    start: Instant,
-    calendar_start: SystemTime,
-    /// The time that the monotonic clock has missed, in milliseconds.
-    asleep: Arc<AtomicU64>,
+pub(crate) struct BootInstant(Rc<Cell<Reading>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    elapsed: Duration,
+    at: Instant,
+    calendar: SystemTime,
 }
 
 impl BootInstant {
     pub(crate) fn now() -> Self {
-        Self {
-            start: Instant::now(),
-            calendar_start: calendar(),
-            asleep: Arc::new(AtomicU64::new(0)),
-        }
+        Self(Rc::new(Cell::new(Reading {
+            elapsed: Duration::ZERO,
+            at: Instant::now(),
+            calendar: calendar(),
+        })))
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
-        let awake = self.start.elapsed();
-        let asleep = Duration::from_millis(self.asleep.load(Ordering::Relaxed));
-        let calendar = calendar().duration_since(self.calendar_start);
-        let missed = calendar.unwrap_or_default().saturating_sub(awake);
-        if missed <= asleep + SLEEP_MIN {
-            return awake + asleep;
-        }
-        let millis = u64::try_from(missed.as_millis()).unwrap_or(u64::MAX);
-        self.asleep.store(millis, Ordering::Relaxed);
-        awake + missed
+        let (at, calendar, last) = (Instant::now(), calendar(), self.0.get());
+        let awake = at.saturating_duration_since(last.at);
+        let step = calendar.duration_since(last.calendar).unwrap_or_default();
+        let has_slept = step > awake.saturating_add(SLEEP_MIN);
+        let elapsed = last.elapsed + if has_slept { step } else { awake };
+        self.0.set(Reading {
+            elapsed,
+            at,
+            calendar,
+        });
+        elapsed
     }
 }

@@ -77,7 +77,7 @@ async function press(where, text) {
       const button = await where.waitForSelector(`::-p-xpath(${path})`);
       return await button.click();
     } catch (error) {
-      if (Date.now() > end || !/context|detached/.test(error.message)) throw error;
+      if (Date.now() > end || error.name === 'TimeoutError') throw error;
     }
   }
 }
