@@ -22,6 +22,8 @@ pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("game/guide/index.md")]
 pub mod guide {
+    #[doc = include_str!("game/guide/browser.md")]
+    pub mod browser {}
     #[doc = include_str!("game/guide/features.md")]
     pub mod features {}
     #[doc = include_str!("game/guide/going_live.md")]
