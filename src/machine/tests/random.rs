@@ -645,7 +645,7 @@ impl World {
             // The other project has another order of the same id.
             for order_id in self.tracked.clone() {
                 self.hear(connection, order_id, "paid");
-                if order_id.0 % 2 == 0 {
+                if order_id.0.is_multiple_of(2) {
                     self.hear(connection, order_id, "done");
                 }
             }
@@ -690,7 +690,11 @@ impl World {
             return Ok(Report {
                 order_id,
                 items: Some(vec![OrderItem::new("shield", 1)]),
-                ..report(if order_id.0 % 2 == 0 { "done" } else { "paid" })
+                ..report(if order_id.0.is_multiple_of(2) {
+                    "done"
+                } else {
+                    "paid"
+                })
             });
         }
         if self.hard_chance(10) {
