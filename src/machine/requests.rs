@@ -374,11 +374,13 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        let Inquiry::Quiet { is_wanted } = order.inquiry else {
-            return;
-        };
-        order.inquiry = Inquiry::Queued { is_wanted };
         let (is_free, user) = (order.attempts.is_free, order.user.clone());
+        match order.inquiry {
+            Inquiry::Quiet { is_wanted } => order.inquiry = Inquiry::Queued { is_wanted },
+            // It waits for its turn, and news of it came meanwhile.
+            Inquiry::Queued { .. } if is_free => {}
+            Inquiry::Queued { .. } | Inquiry::UnderWay { .. } => return,
+        }
         if !is_free
             && let Some(player) = self.players.get_mut(&user)
             && (player.next_request > now || !player.paced.is_empty())

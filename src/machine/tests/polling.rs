@@ -422,6 +422,22 @@ fn whatever_a_server_sends_a_player_is_asked_for_at_most_twice_a_second() {
 }
 
 #[test]
+fn an_order_that_is_paid_does_not_wait_for_the_turn_of_requests_that_nobody_needs() {
+    let orders: Vec<OrderId> = (1..=100).map(OrderId).collect();
+    let mut sim = live_with(&orders);
+    sim.pass_answering(seconds(1), &Ok(report("new")));
+    // Something may be missing, so each order is asked for, two in a second.
+    sim.socket_is_live(false);
+    sim.pass_answering(seconds(2), &Ok(report("new")));
+    let last = OrderId(100);
+    assert!(sim.sent.iter().filter(|(_, order)| *order == last).count() <= 1);
+    sim.publish(last, "paid");
+    sim.pass_answering(seconds(1), &Ok(report("paid")));
+    sim.publish(last, "done");
+    assert_eq!(sim.grants(last), 1);
+}
+
+#[test]
 fn a_proxy_that_wants_a_password_says_nothing_about_the_order() {
     assert!(!http(407).is_refusal());
 }
