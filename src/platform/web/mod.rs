@@ -1,6 +1,11 @@
 //! The platform of browsers, with one thread and the objects of the page.
 
+#[cfg(feature = "browser")]
 pub(crate) mod browser;
+#[cfg(not(feature = "browser"))]
+#[path = "no_browser.rs"]
+pub(crate) mod browser;
+#[cfg(feature = "browser")]
 mod frame;
 pub(crate) mod http;
 mod listener;
