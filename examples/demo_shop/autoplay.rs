@@ -8,11 +8,11 @@ use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
 use bevy_xsolla::prelude::*;
 
+use crate::bag::Bag;
 use crate::checkout::{Buy, Purchases};
 use crate::game::{self, ItemState};
 use crate::payer::Payer;
 use crate::restart::Restart;
-use crate::save::Bag;
 
 /// How long all of it may take. It takes 10 s, and longer on a machine without a graphics card.
 const DEADLINE: Duration = Duration::from_secs(90);

@@ -3,14 +3,13 @@
 use bevy::prelude::*;
 use bevy::ui_widgets::Activate;
 use bevy_xsolla::CatalogItem;
-use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
+use crate::bag::Bag;
 use crate::buttons::{self, Label, Look};
 use crate::checkout::{Buy, Cancel, Purchases, Resume};
 use crate::game::ItemState;
 use crate::payer::Payer;
-use crate::save::Bag;
 use crate::theme::{BLUE, CARD, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, RED, TEXT};
 
 pub struct CardsPlugin;
@@ -204,13 +203,13 @@ fn click(
 fn note_states(
     mut cards: Query<(&Card, &mut Shows)>,
     (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
-    (payer, emulator): (Res<Payer>, Option<Res<XsollaEmulator>>),
+    payer: Res<Payer>,
 ) {
     for (card, mut shows) in &mut cards {
         let state = ItemState::of(&card.sku, &bag, &purchases, &orders);
         let order = purchases.newest(&card.sku, &orders);
         // Where the demo pays by itself, the order is paid before the player could use the page.
-        let is_open = |order_id| emulator.is_none() || payer.leaves_to_player(order_id);
+        let is_open = |order_id| payer.leaves_to_player(order_id);
         let page = state == ItemState::Waiting && order.is_some_and(|o| is_open(o.order_id));
         shows.set_if_neq(Shows { state, page });
     }

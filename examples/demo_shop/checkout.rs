@@ -1,11 +1,11 @@
 //! The checkout passes on to the plugin what the shop's buttons ask for.
 
 use bevy::prelude::*;
-use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
+use crate::bag::Bag;
 use crate::game::ItemState;
-use crate::save::Bag;
+use crate::payer::Payer;
 use crate::words;
 
 pub struct CheckoutPlugin;
@@ -136,20 +136,16 @@ fn resume(
 fn cancel(
     mut requests: MessageReader<Cancel>,
     (purchases, orders): (Res<Purchases>, Res<Orders>),
-    emulator: Option<Res<XsollaEmulator>>,
+    payer: Res<Payer>,
     mut commands: Commands,
 ) {
     for Cancel { sku } in requests.read() {
         let order_id = purchases.newest(sku, &orders).map(|order| order.order_id);
-        match (order_id, &emulator) {
-            (None, _) => {}
-            (Some(order_id), None) => commands.abandon_order(order_id),
-            // With the emulator the demo stands in for the payment page too, where an order can be canceled.
-            (Some(order_id), Some(emulator)) => {
-                if emulator.status(order_id) == OrderStatus::New {
-                    emulator.cancel(order_id);
-                }
-            }
+        // Where the demo stands in for the payment page, it can cancel an order there.
+        if let Some(order_id) = order_id
+            && !payer.cancel(order_id)
+        {
+            commands.abandon_order(order_id);
         }
     }
 }

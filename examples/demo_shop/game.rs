@@ -5,8 +5,8 @@ use bevy::prelude::*;
 use bevy_xsolla::CatalogItem;
 use bevy_xsolla::prelude::*;
 
+use crate::bag::Bag;
 use crate::checkout::Purchases;
-use crate::save::Bag;
 use crate::words;
 
 pub struct GamePlugin;

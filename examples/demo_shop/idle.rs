@@ -10,10 +10,10 @@ use bevy::window::WindowResized;
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_xsolla::prelude::*;
 
+use crate::bag::Bag;
 use crate::checkout::Purchases;
 use crate::last_time::LastTime;
 use crate::payer::Payer;
-use crate::save::Bag;
 use crate::toasts::Shown;
 
 /// How long the scene lives on after the last thing that happened, and how long it takes to come to

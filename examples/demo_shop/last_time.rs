@@ -1,13 +1,14 @@
 //! After a restart this panel shows the orders that were open when the game ended, and what becomes of them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bevy::platform::time::Instant;
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
 
+use crate::bag::Bag;
 use crate::checkout::Purchases;
 use crate::game::{self, ItemState};
-use crate::save::Bag;
 use crate::theme::{BLUE, CARD_EDGE, Fonts, GOLD, GREEN, MUTED, PANEL, RED, TEXT};
 use crate::toasts::Stack;
 

@@ -3,7 +3,8 @@
 //! `cargo run --example demo_shop` needs no set-up: an emulator stands in for Xsolla.
 //! `--help` lists the rest.
 //!
-//! - `game.rs` has what every shop needs: the system that grants. `save.rs` keeps what was granted.
+//! - `game.rs` has what every shop needs: the system that grants. `bag.rs` keeps what was granted, in the files of
+//!   `save.rs`.
 //! - `checkout.rs` buys; `payer.rs` plays the payments where the emulator stands in.
 //! - `scene.rs`, `shop_ui.rs`, `cards.rs`, `order_panel.rs`, `last_time.rs` and `toasts.rs` show it, with
 //!   the looks of `theme.rs` and `buttons.rs`; `words.rs` says what went wrong.
@@ -13,6 +14,7 @@
 
 mod args;
 mod autoplay;
+mod bag;
 mod buttons;
 mod cards;
 mod checkout;
@@ -42,10 +44,11 @@ use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
 use crate::args::{Args, Backend, Instead};
+use crate::bag::Bag;
 use crate::checkout::{CheckoutPlugin, TestPayments};
 use crate::game::GamePlugin;
 use crate::payer::{Payer, PayerPlugin};
-use crate::save::Bag;
+use crate::shop_ui::ShopNote;
 
 /// The items that the emulator sells.
 const ITEMS: &str = include_str!("../../assets/demo_shop/items.json");
@@ -134,7 +137,9 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
             let mut config = emulator.config();
             // The emulator's config has no ledger, because its orders end with it. `Payer` keeps them.
             config.ledger = Ledger::at(folder.join(save::LEDGER));
-            app.insert_resource(Payer::open(folder, &emulator, &user)?)
+            let note = "An emulator pays, no money moves. Keys: Tab, Enter.";
+            app.insert_resource(ShopNote(note.to_owned()))
+                .insert_resource(Payer::open(folder, &emulator, &user)?)
                 .insert_resource(config)
                 .insert_resource(user)
                 .insert_resource(emulator);
@@ -147,7 +152,10 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
         } => {
             let mut config = config.as_ref().clone();
             config.ledger = Ledger::at(folder.join(save::LEDGER));
-            app.insert_resource(config)
+            let kind = if *test_payments { "test" } else { "real" };
+            let note = format!("Xsolla project {}, {kind} payments.", config.project_id);
+            app.insert_resource(ShopNote(note))
+                .insert_resource(config)
                 .insert_resource(user.clone())
                 .insert_resource(TestPayments(*test_payments));
             for order_id in orders {

@@ -1,8 +1,7 @@
 //! This panel shows the newest order's way from created to delivered, and how and when the news of it came.
 
-use std::time::Instant;
-
 use bevy::ecs::hierarchy::ChildSpawnerCommands;
+use bevy::platform::time::Instant;
 use bevy::prelude::*;
 use bevy_xsolla::NewsSource;
 use bevy_xsolla::prelude::*;

@@ -39,6 +39,8 @@ impl Plugin for PayerPlugin {
 
 #[derive(Default, Resource)]
 pub struct Payer {
+    /// Where the demo pays; `None` where Xsolla's servers are.
+    emulator: Option<XsollaEmulator>,
     pub is_slow: bool,
     /// Whether the player pays in a browser, on the emulator's payment page.
     pub is_by_hand: bool,
@@ -73,6 +75,7 @@ impl Payer {
             emulator.set_status(order_id, &order.status);
         }
         Ok(Self {
+            emulator: Some(emulator.clone()),
             bought,
             file,
             ..default()
@@ -86,8 +89,21 @@ impl Payer {
 
     /// Whether this order waits for the player to pay it in the browser.
     pub fn leaves_to_player(&self, order_id: OrderId) -> bool {
+        if self.emulator.is_none() {
+            return true;
+        }
         let order = self.bought.iter().find(|o| o.order_id == order_id.0);
         order.is_some_and(|order| order.status == "new" && order.next.is_none())
+    }
+
+    /// Cancels an unpaid order on the payment page, and returns whether the demo stands in for it.
+    pub fn cancel(&self, order_id: OrderId) -> bool {
+        if let Some(emulator) = &self.emulator
+            && emulator.status(order_id) == OrderStatus::New
+        {
+            emulator.cancel(order_id);
+        }
+        self.emulator.is_some()
     }
 
     /// Pays now what would be paid slowly.

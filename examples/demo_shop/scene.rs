@@ -3,8 +3,8 @@
 use bevy::camera::ScalingMode;
 use bevy::prelude::*;
 
+use crate::bag::Bag;
 use crate::idle::Life;
-use crate::save::Bag;
 use crate::shop_ui::ShopPanel;
 
 /// The scene's height in world units. The window shows all of it, and as much of its width as fits.
@@ -119,9 +119,10 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
 fn keep_hero_beside_the_panel(
     window: Single<&Window>,
     panel: Single<&ComputedNode, With<ShopPanel>>,
+    scale: Res<UiScale>,
     mut camera: Single<&mut Transform, With<Camera2d>>,
 ) {
-    let panel_width = panel.size().x * panel.inverse_scale_factor();
+    let panel_width = panel.size().x * panel.inverse_scale_factor() * scale.0;
     let units_per_pixel = HEIGHT / window.height().max(1.0);
     let x = panel_width / 2.0 * units_per_pixel;
     if camera.translation.x != x {

@@ -3,11 +3,9 @@
 use bevy::input_focus::tab_navigation::TabGroup;
 use bevy::prelude::*;
 use bevy::ui_widgets::Activate;
-use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
 use crate::buttons::{self, Look};
-use crate::checkout::TestPayments;
 use crate::theme::{Fonts, MUTED, PANEL, TEXT};
 use crate::{cards, connection, game, order_panel, words};
 
@@ -25,6 +23,10 @@ impl Plugin for ShopUiPlugin {
             .add_observer(click);
     }
 }
+
+/// Who pays, for the player.
+#[derive(Resource)]
+pub struct ShopNote(pub String);
 
 /// The panel at the right of the window.
 #[derive(Component)]
@@ -45,17 +47,7 @@ enum ShelfButton {
     FetchAgain,
 }
 
-fn spawn_panel(
-    mut commands: Commands,
-    fonts: Res<Fonts>,
-    config: Res<XsollaConfig>,
-    (emulator, test): (Option<Res<XsollaEmulator>>, Res<TestPayments>),
-) {
-    let note = match (emulator, test.0) {
-        (Some(_), _) => "An emulator pays, no money moves. Keys: Tab, Enter.".to_owned(),
-        (None, true) => format!("Xsolla project {}, test payments.", config.project_id),
-        (None, false) => format!("Xsolla project {}, real payments.", config.project_id),
-    };
+fn spawn_panel(mut commands: Commands, fonts: Res<Fonts>, note: Res<ShopNote>) {
     commands
         .spawn((
             ShopPanel,
@@ -85,7 +77,7 @@ fn spawn_panel(
                     header.spawn(fonts.bold("Wanderer's Shop", 24.0, TEXT));
                     connection::spawn_light(header, &fonts);
                 });
-            panel.spawn(fonts.text(&note, 13.0, MUTED));
+            panel.spawn(fonts.text(&note.0, 13.0, MUTED));
             panel.spawn((
                 Shelf,
                 Node {

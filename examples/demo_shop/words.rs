@@ -30,6 +30,7 @@ pub fn purchase(error: &PurchaseError) -> String {
 pub fn page(error: &PaymentPageError) -> &'static str {
     match error {
         PaymentPageError::NoPage => "It is from an earlier run. Cancel it and buy again.",
+        PaymentPageError::Blocked => "Your browser has blocked it. Press \u{201c}Pay page\u{201d}.",
         _ => "No browser could be opened.",
     }
 }
