@@ -218,8 +218,8 @@ fn a_proxy_that_wants_a_password_is_told_as_the_reason() {
 }
 
 #[test]
-fn a_server_whose_certificate_is_anothers_is_not_talked_to() {
-    const NAME: &str = "a_server_whose_certificate_is_anothers_is_not_talked_to";
+fn a_server_whose_certificate_is_of_another_is_not_talked_to() {
+    const NAME: &str = "a_server_whose_certificate_is_of_another_is_not_talked_to";
     let Some(test) = own_process(NAME) else {
         let (mut game, order) = Task::game();
         game.track(order);
