@@ -74,7 +74,7 @@ fuzz target="publication" seconds="60":
 
 # Change the code in one place at a time, and see the unit tests fail. Needs cargo-mutants; `0/4` is a quarter of it.
 mutants shard="0/4":
-    BEVY_XSOLLA_PURCHASES=2000 cargo mutants --in-place --shard {{ shard }} --timeout 120
+    BEVY_XSOLLA_PURCHASES=2000 cargo mutants --in-place --shard {{ shard }} --sharding round-robin --timeout 150
 
 # Run the benchmarks, for example `just bench --bench frame`.
 bench *args:
