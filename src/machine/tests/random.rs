@@ -577,7 +577,8 @@ impl World {
             }
             Event::Told(process, order_id) if process == self.process => {
                 // The game has to track an order again that was given up and is not in the ledger.
-                if !self.given_up.contains(&order_id) || self.ledger.contains_key(&order_id) {
+                let owner = self.ledger.get(&order_id).map(|(owner, ..)| *owner);
+                if !self.given_up.contains(&order_id) || owner == Some(self.player) {
                     self.tracked.remove(&order_id);
                 }
                 self.handle(Input::Delivered(order_id));
