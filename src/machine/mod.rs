@@ -201,10 +201,7 @@ impl Machine {
                 Timer::Renew(user) => self.renew(&user, now),
                 Timer::Token(user) => self.token_expires(&user, now),
                 Timer::Read(user) => self.reading_is_late(&user, now),
-                Timer::Record(order_id) => {
-                    self.ledger_is_silent(true);
-                    self.begin(order_id, now);
-                }
+                Timer::Record(order_id) => self.recording_is_late(order_id, now),
                 Timer::Pace(user) => self.queue_paced_request(&user, now),
                 Timer::Answer(request) => self.answer_is_missing(request, now),
             }

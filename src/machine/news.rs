@@ -130,7 +130,8 @@ impl Machine {
     fn is_doubtful(&self, order_id: OrderId) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
             let player = self.players.get(&order.user);
-            !order.is_vouched && player.is_some_and(|player| !player.reading.is_done())
+            let is_unread = player.is_some_and(|player| !player.reading.is_done());
+            !order.is_vouched && (is_unread || order.unrecorded_until.is_some())
         })
     }
 

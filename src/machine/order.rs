@@ -31,6 +31,9 @@ pub(super) struct Order {
     /// unpaid in this run, or the ledger lists it. While another instance holds the ledger, no other order is
     /// granted.
     pub(super) is_vouched: bool,
+    /// The time until which it is not granted, because it is followed although the ledger has not answered yet what
+    /// it had of it.
+    pub(super) unrecorded_until: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -221,6 +224,7 @@ impl Order {
             },
             details: None,
             is_vouched: false,
+            unrecorded_until: None,
         }
     }
 

@@ -15,6 +15,11 @@ use crate::model::user::UserId;
 /// The time for which a silent ledger may turn out to be held by another instance.
 const SILENCE_PATIENCE: Duration = Duration::from_secs(20);
 
+/// Whether the machine slept when a timer was due, so that the time was not waited for.
+fn has_slept(due: Duration, now: Duration) -> bool {
+    now > due + LEDGER_PATIENCE
+}
+
 impl Machine {
     /// Records a player's orders in a ledger that does not have them.
     pub(super) fn record_anew(&mut self, user: &UserId) {
@@ -72,14 +77,17 @@ impl Machine {
     /// machine that slept and not from the disk.
     pub(super) fn reading_is_late(&mut self, user: &UserId, now: Duration) {
         let player = self.players.get(user);
-        if player.is_some_and(|player| player.reading == Reading::Locked) {
+        if let Some(player) = player.filter(|player| player.reading == Reading::Locked)
+            && !has_slept(player.reading_until, now)
+        {
             return self.take_loaded(user, Vec::new(), Reading::Done, now);
         }
         self.ledger_is_silent(true);
         self.take_loaded(user, Vec::new(), Reading::Locked, now);
-        if self.players.contains_key(user) {
-            let at = now + SILENCE_PATIENCE;
-            self.timers.set(Timer::Read(user.clone()), at);
+        if let Some(player) = self.players.get_mut(user) {
+            player.reading_until = now + SILENCE_PATIENCE;
+            self.timers
+                .set(Timer::Read(user.clone()), player.reading_until);
         }
     }
 
@@ -202,6 +210,25 @@ impl Machine {
         }
     }
 
+    /// Handles a ledger that has not recorded an order. The order is followed. It may be another player's that was
+    /// granted to them, so it waits a little longer to be granted, because the delay may come from a machine that
+    /// slept and not from the disk.
+    pub(super) fn recording_is_late(&mut self, order_id: OrderId, now: Duration) {
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        if let Some(until) = order.unrecorded_until.take()
+            && !has_slept(until, now)
+        {
+            return self.end_doubts(BTreeSet::from([order_id]), now);
+        }
+        let until = now + SILENCE_PATIENCE;
+        order.unrecorded_until = Some(until);
+        self.ledger_is_silent(true);
+        self.begin(order_id, now);
+        self.timers.set(Timer::Record(order_id), until);
+    }
+
     /// Handles the report that an order's entry is in the ledger, or that it could not be written. `before` is the
     /// entry that the ledger had, which may be another player's: the order has moved from them to this one.
     fn recorded(
@@ -212,9 +239,11 @@ impl Machine {
         now: Duration,
     ) {
         self.ledger_is_silent(false);
-        let Some(user) = self.orders.get(&order_id).map(|order| order.user.clone()) else {
+        let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        let was_unrecorded = order.unrecorded_until.take().is_some();
+        let user = order.user.clone();
         self.leave_earlier_owner(order_id);
         if let Some(entry) = before {
             let restored = Restored {
@@ -223,6 +252,10 @@ impl Machine {
                 age: Duration::ZERO,
             };
             self.restore(&user, &restored, now);
+        }
+        if was_unrecorded {
+            self.timers.clear(&Timer::Record(order_id));
+            self.end_doubts(BTreeSet::from([order_id]), now);
         }
         match (entry, self.orders.get(&order_id).map(|order| order.phase)) {
             (LedgerEntry::Open | LedgerEntry::Granted, Some(Phase::Recording)) => {

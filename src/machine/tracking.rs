@@ -10,7 +10,7 @@ use crate::machine::{Machine, Timer};
 use crate::model::error::TrackingError;
 use crate::model::ledger::LedgerEntry;
 use crate::model::message::{NewsSource, OrderStatusChanged, OrderTrackingFailed};
-use crate::model::order::{OrderId, OrderPhase};
+use crate::model::order::{OrderId, OrderPhase, OrderStatus};
 use crate::model::purchase::PurchaseError;
 use crate::model::user::UserId;
 
@@ -36,13 +36,14 @@ impl Machine {
         let (mut was_granted, mut was_vouched) = (false, false);
         if let Some(order) = self.orders.get(&order_id) {
             was_granted = order.was_granted;
+            let is_canceled = order.status() == Some(&OrderStatus::Canceled);
             was_vouched = order.is_vouched && order.user == *user;
             match order.phase {
                 Phase::Recording | Phase::Open if order.user == *user => return,
                 // The order is over, and a late `done` must not grant a refunded order a second time. The
                 // game is told its phase again.
                 Phase::Granted | Phase::Acknowledged { .. } => return self.tell_again(order_id),
-                Phase::Ended if was_granted => return self.tell_again(order_id),
+                Phase::Ended if was_granted || is_canceled => return self.tell_again(order_id),
                 // The order belongs to another player, or has ended or was given up, so it is followed from
                 // the start.
                 Phase::Recording

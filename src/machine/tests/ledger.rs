@@ -664,3 +664,31 @@ fn what_another_instance_granted_while_the_player_was_away_is_not_granted_again(
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 0);
 }
+
+#[test]
+fn an_order_that_was_acknowledged_elsewhere_is_not_granted_while_the_ledger_is_late() {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    sim.track(ORDER);
+    // The machine sleeps while the order is being written, and again while the ledger is waited for.
+    for _ in 0..2 {
+        sim.now += seconds(3600);
+        sim.answer_all(&Ok(report("done")));
+        assert_eq!(sim.grants(ORDER), 0);
+    }
+    sim.handle(Input::Ledger(LedgerReport::Recorded {
+        project_id: sim.project(),
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+        before: Some(LedgerEntry::Acknowledged),
+    }));
+    sim.pass_answering(seconds(120), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+
+    // A disk that stays silent is not waited for without end.
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    sim.track(ORDER);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}

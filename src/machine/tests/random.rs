@@ -114,6 +114,8 @@ struct World {
     /// Whether another instance holds the ledger.
     is_locked: bool,
     unwritten: Vec<(OrderId, u8)>,
+    /// The entries that the disk is writing.
+    writing: Vec<(OrderId, u8)>,
     outbox: VecDeque<Notice>,
     is_frame_due: bool,
     last_purchase: u64,
@@ -195,6 +197,7 @@ impl World {
             disk_hangs_until: Duration::ZERO,
             is_locked: false,
             unwritten: Vec::new(),
+            writing: Vec::new(),
             outbox: VecDeque::new(),
             is_frame_due: false,
             last_purchase: 0,
@@ -319,6 +322,7 @@ impl World {
         self.is_frame_due = false;
         self.unanswered.clear();
         self.unwritten.clear();
+        self.writing.clear();
         self.listed.clear();
         self.known_paid.clear();
         let is_linked = self.hard_chance(20);
@@ -458,20 +462,12 @@ impl World {
                     before: None,
                 }));
             }
-            Event::Written(process, order_id, entry) if process == self.process => {
-                let entry = [
-                    LedgerEntry::Open,
-                    LedgerEntry::Granted,
-                    LedgerEntry::Acknowledged,
-                ][usize::from(entry)];
-                let before = self.ledger.get(&order_id).map(|(_, entry, _)| *entry);
-                self.write(order_id, entry);
-                self.handle(Input::Ledger(LedgerReport::Recorded {
-                    project_id: PROJECT,
-                    order_id,
-                    entry,
-                    before,
-                }));
+            Event::Written(process, order_id, number) if process == self.process => {
+                let entry = (order_id, number);
+                if let Some(at) = self.writing.iter().position(|writing| *writing == entry) {
+                    self.writing.remove(at);
+                    self.record(order_id, number);
+                }
             }
             Event::Loaded(process) if process == self.process && self.is_locked => {
                 self.handle(Input::Ledger(LedgerReport::Loaded {
@@ -489,7 +485,17 @@ impl World {
                     is_locked: false,
                 }));
             }
+            Event::Loaded(process)
+                if process == self.process && self.now < self.disk_hangs_until =>
+            {
+                let left = self.disk_hangs_until - self.now;
+                self.after(left, Event::Loaded(process));
+            }
             Event::Loaded(process) if process == self.process => {
+                // What came before is written first.
+                for (order_id, number) in std::mem::take(&mut self.writing) {
+                    self.record(order_id, number);
+                }
                 // The calendar may be wrong by weeks.
                 let days = self.hard_number(20);
                 let own = self
@@ -563,10 +569,7 @@ impl World {
             Event::Unlock(process) if process == self.process => {
                 self.is_locked = false;
                 // The entries that waited are written before any are read.
-                for (order_id, number) in std::mem::take(&mut self.unwritten) {
-                    let written = Event::Written(process, order_id, number);
-                    self.after(seconds(1), written);
-                }
+                self.writing.append(&mut self.unwritten);
                 self.after(seconds(1), Event::Loaded(process));
             }
             Event::Frame(process) if process == self.process => {
@@ -587,6 +590,23 @@ impl World {
             // The event is for something that is gone.
             _ => {}
         }
+    }
+
+    /// The disk has written an entry.
+    fn record(&mut self, order_id: OrderId, number: u8) {
+        let entry = [
+            LedgerEntry::Open,
+            LedgerEntry::Granted,
+            LedgerEntry::Acknowledged,
+        ][usize::from(number)];
+        let before = self.ledger.get(&order_id).map(|(_, entry, _)| *entry);
+        self.write(order_id, entry);
+        self.handle(Input::Ledger(LedgerReport::Recorded {
+            project_id: PROJECT,
+            order_id,
+            entry,
+            before,
+        }));
     }
 
     fn move_on(&mut self, order_id: OrderId) {
@@ -821,18 +841,13 @@ impl World {
                         }
                         continue;
                     }
-                    let owner = self.ledger.get(&order_id).map(|(owner, ..)| *owner);
-                    let moves = owner.is_some_and(|owner| owner != self.player);
-                    if self.hard_chance(3) {
-                        let hangs = seconds(self.hard_number(60));
-                        self.disk_hangs_until = self.disk_hangs_until.max(self.now + hangs);
+                    // The machine waits for no disk longer than this one hangs.
+                    if self.hard_chance(3) && self.now > self.disk_hangs_until + seconds(30) {
+                        self.disk_hangs_until = self.now + seconds(self.hard_number(15));
                     }
                     // The disk takes its time, and keeps the sequence of the entries.
-                    let hangs = match moves {
-                        // An order that moves while the disk hangs for long may be granted to both players.
-                        true => Duration::ZERO,
-                        false => self.disk_hangs_until.saturating_sub(self.now),
-                    };
+                    let hangs = self.disk_hangs_until.saturating_sub(self.now);
+                    self.writing.push((order_id, number));
                     let written = Event::Written(self.process, order_id, number);
                     self.after(hangs + seconds(1), written);
                 }
