@@ -86,8 +86,8 @@ fn a_publication_before_a_close_arrives(kind: Kind) {
     let server = kind.start();
     let (mut socket, channel, _) = server.connect();
     server.announce("paid");
+    // (What is published after it may still come before the close frame: Centrifugo closes a little later.)
     server.throw_out(3001, "shutdown");
-    server.announce("done");
     assert_eq!(socket.line(), server.push(&channel, "paid", 2));
     assert_eq!(socket.next(), closed(3001, "shutdown"));
 }
