@@ -16,25 +16,19 @@
 mod emulator_client;
 mod support;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc::Receiver;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use serde_json::{Value, json};
+use support::browser::{PATIENCE, Script, chromium, script};
 use support::folder::Folder;
-use support::process::{Process, json_lines};
 use support::{Game, Told, interop, shop, sword_order};
 
 /// One browser at a time: each is a dozen processes.
 static ONE: Mutex<()> = Mutex::new(());
-
-/// Browsers start slowly on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Longer than any test takes.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -75,35 +69,10 @@ const DARK_PHONE: Screen = Screen {
 
 /// Chromium, moved by `browser.mjs`. It ends with the test.
 struct Browser {
-    driver: Process,
-    input: Option<ChildStdin>,
-    answers: Receiver<Value>,
+    driver: Script,
     profile: Folder,
     screen: Screen,
     _only: MutexGuard<'static, ()>,
-}
-
-/// The program, or what is missing.
-fn chromium() -> Result<PathBuf, &'static str> {
-    let named = std::env::var_os("CHROMIUM_BIN").filter(|name| !name.is_empty());
-    let named = named.map(PathBuf::from);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = std::env::split_paths(&path)
-        .flat_map(|folder| ["chromium", "chromium-browser"].map(|name| folder.join(name)));
-    let program = named.or_else(|| found.find(|file| file.is_file()));
-    program.ok_or("there is no Chromium")
-}
-
-fn driver() -> Result<PathBuf, &'static str> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/npm");
-    if !folder.join("node_modules/playwright-core").is_dir() {
-        return Err("the browser's Node packages are not installed");
-    }
-    let node = Command::new("node").arg("--version").output();
-    if node.is_err() {
-        return Err("there is no Node");
-    }
-    Ok(folder.join("browser.mjs"))
 }
 
 impl Browser {
@@ -118,18 +87,14 @@ impl Browser {
     }
 
     fn launch(emulator: &XsollaEmulator, screen: Screen, has_scripts: bool) -> Option<Self> {
-        let found = chromium().and_then(|chromium| Ok((chromium, driver()?)));
+        let found = chromium().and_then(|chromium| {
+            let driver = script("browser.mjs", "playwright-core")?;
+            Ok((chromium, driver))
+        });
         let (chromium, driver) = interop::found(found)?;
         let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut command = Command::new("node");
-        command.arg(driver);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = Process::start(&mut command);
-        let answers = json_lines(process.stdout.take().unwrap());
         let mut browser = Self {
-            input: process.stdin.take(),
-            driver: process,
-            answers,
+            driver: Script::start(&driver),
             profile: Folder::new("browser"),
             screen,
             _only: only,
@@ -150,12 +115,7 @@ impl Browser {
 
     #[track_caller]
     fn command(&mut self, command: Value) -> Value {
-        writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
-        match self.answers.recv_timeout(PATIENCE) {
-            Ok(answer) if answer.get("value").is_some() => answer["value"].clone(),
-            Ok(answer) => panic!("{answer}"),
-            Err(error) => panic!("no answer to {command}: {error}"),
-        }
+        self.driver.command(command)
     }
 
     /// Goes there; gives the HTTP status.
@@ -230,17 +190,6 @@ impl Browser {
         // WCAG's AA, and a finger's width.
         assert!(number("lowestContrast") >= 4.5, "{at}");
         assert!(number("smallestButton") >= 44.0, "{at}");
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // The end of its input is its sign to close the browser.
-        drop(self.input.take());
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while matches!(self.driver.try_wait(), Ok(None)) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 }
 

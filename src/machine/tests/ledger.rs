@@ -449,14 +449,8 @@ fn an_order_that_comes_back_to_its_first_player_stays_in_their_ledger() {
     sim.outputs();
     let (user, order_id) = (alice(), ORDER);
     sim.machine.handle(Input::Track { user, order_id }, sim.now);
-    let entry = LedgerEntry::Open;
-    let recorded = LedgerReport::Recorded {
-        project_id: sim.project(),
-        order_id,
-        entry,
-        before: None,
-    };
-    sim.machine.handle(Input::Ledger(recorded), sim.now);
+    sim.machine
+        .handle(sim.recording(LedgerEntry::Open, None), sim.now);
     let outputs = sim.outputs();
     assert!(
         outputs
@@ -486,14 +480,8 @@ fn an_order_that_moves_and_is_put_off_leaves_the_first_players_ledger() {
         };
         sim.machine.handle(Input::Ledger(loaded), sim.now);
         sim.machine.handle(puts_off, sim.now);
-        let (order_id, entry) = (ORDER, LedgerEntry::Open);
-        let recorded = LedgerReport::Recorded {
-            project_id: sim.project(),
-            order_id,
-            entry,
-            before: None,
-        };
-        sim.machine.handle(Input::Ledger(recorded), sim.now);
+        sim.machine
+            .handle(sim.recording(LedgerEntry::Open, None), sim.now);
         let outputs = sim.outputs();
         assert!(erases(&outputs, &alice()).is_some(), "{outputs:?}");
     }
@@ -592,12 +580,7 @@ fn a_ledger_that_turns_out_late_to_have_an_order_as_acknowledged_is_believed() {
     sim.track(ORDER);
     // The ledger is not waited for any longer.
     sim.pass_answering(seconds(30), &Ok(report("new")));
-    sim.handle(Input::Ledger(LedgerReport::Recorded {
-        project_id: sim.project(),
-        order_id: ORDER,
-        entry: LedgerEntry::Open,
-        before: Some(LedgerEntry::Acknowledged),
-    }));
+    sim.handle(sim.recording(LedgerEntry::Open, Some(LedgerEntry::Acknowledged)));
     sim.pass_answering(seconds(3600), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 0);
 }
@@ -676,12 +659,7 @@ fn an_order_that_was_acknowledged_elsewhere_is_not_granted_while_the_ledger_is_l
         sim.answer_all(&Ok(report("done")));
         assert_eq!(sim.grants(ORDER), 0);
     }
-    sim.handle(Input::Ledger(LedgerReport::Recorded {
-        project_id: sim.project(),
-        order_id: ORDER,
-        entry: LedgerEntry::Open,
-        before: Some(LedgerEntry::Acknowledged),
-    }));
+    sim.handle(sim.recording(LedgerEntry::Open, Some(LedgerEntry::Acknowledged)));
     sim.pass_answering(seconds(120), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 0);
 

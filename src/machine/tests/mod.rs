@@ -245,6 +245,16 @@ impl Sim {
         }));
     }
 
+    /// The ledger's report that it has an entry of the order, and what it had before.
+    fn recording(&self, entry: LedgerEntry, before: Option<LedgerEntry>) -> Input {
+        Input::Ledger(LedgerReport::Recorded {
+            project_id: self.project(),
+            order_id: ORDER,
+            entry,
+            before,
+        })
+    }
+
     fn loaded(&mut self, orders: Vec<Restored>) {
         self.handle(Input::Ledger(LedgerReport::Loaded {
             project_id: self.project(),

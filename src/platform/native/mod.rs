@@ -1,5 +1,6 @@
 //! The platform of desktops, phones and servers, with Tokio, threads and files.
 
+#[cfg(feature = "browser")]
 pub(crate) mod browser;
 mod connect;
 mod dns;
@@ -12,3 +13,6 @@ mod throttle;
 pub(crate) mod time;
 mod tls;
 pub(crate) mod websocket;
+
+#[cfg(not(feature = "browser"))]
+pub(crate) use crate::platform::no_pages as browser;

@@ -2,9 +2,6 @@
 
 #[cfg(feature = "browser")]
 pub(crate) mod browser;
-#[cfg(not(feature = "browser"))]
-#[path = "no_browser.rs"]
-pub(crate) mod browser;
 #[cfg(feature = "browser")]
 mod frame;
 pub(crate) mod http;
@@ -15,3 +12,6 @@ pub(crate) mod runtime;
 pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod websocket;
+
+#[cfg(not(feature = "browser"))]
+pub(crate) use crate::platform::no_pages as browser;

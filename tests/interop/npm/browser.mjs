@@ -1,8 +1,8 @@
 // A real browser, moved by tests/payment_page_browser.rs: a JSON command a line on standard input, and
 // for each a JSON answer a line on standard output. The first command launches; the end of the input
 // closes. Scripts are off, unless the launch turns them on: the page has to work without.
-import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { answerAll } from './commands.mjs';
 
 const TIMEOUT = 20_000;
 let context;
@@ -114,14 +114,5 @@ function look() {
   };
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...rest } = JSON.parse(line);
-  let answer;
-  try {
-    answer = { value: (await commands[command](rest)) ?? null };
-  } catch (error) {
-    answer = { error: `${command}: ${error.message}` };
-  }
-  process.stdout.write(JSON.stringify(answer) + '\n');
-}
+await answerAll(commands);
 await context?.close();

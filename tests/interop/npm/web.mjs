@@ -3,8 +3,8 @@
 import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
-import { createInterface } from 'node:readline';
 import puppeteer from 'puppeteer-core';
+import { answerAll } from './commands.mjs';
 
 const TIMEOUT = 20_000;
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
@@ -164,15 +164,6 @@ const commands = {
   },
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...rest } = JSON.parse(line);
-  let answer;
-  try {
-    answer = { value: (await commands[command](rest)) ?? null };
-  } catch (error) {
-    answer = { error: `${command}: ${error.message}` };
-  }
-  process.stdout.write(JSON.stringify(answer) + '\n');
-}
+await answerAll(commands);
 await browser?.close();
 server?.close();

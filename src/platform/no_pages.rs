@@ -1,12 +1,17 @@
-//! The feature `browser` is off, so the game opens payment pages itself.
+//! What is to be done for payment pages that are in no window of the game's own: nothing. They are in another program,
+//! or the feature `browser` is off and the game opens them.
 
 use tokio::sync::mpsc;
 
 use crate::model::order::OrderId;
+#[cfg(not(feature = "browser"))]
 use crate::model::page::PageRequest;
-use crate::model::purchase::{PaymentPageError, PurchaseId};
+#[cfg(not(feature = "browser"))]
+use crate::model::purchase::PaymentPageError;
+use crate::model::purchase::PurchaseId;
 
-type Messages = mpsc::Receiver<String>;
+/// The messages of a page, which end when the page is closed.
+pub(crate) type Messages = mpsc::Receiver<String>;
 
 pub(crate) fn reserve_tab(_purchase: PurchaseId) {}
 
@@ -20,6 +25,7 @@ pub(crate) fn address() -> Option<String> {
     None
 }
 
+#[cfg(not(feature = "browser"))]
 pub(crate) async fn open(_request: PageRequest) -> Result<Option<Messages>, PaymentPageError> {
     Ok(None)
 }
