@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::ledger::file::{File, Found};
+use crate::ledger::file::File;
+use crate::ledger::file::tables::Found;
 use crate::ledger::store::{Blocking, Store};
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;
