@@ -3,6 +3,7 @@
 
 mod authorization;
 mod ledger;
+mod owners;
 mod players;
 mod polling;
 mod purchases;
@@ -136,6 +137,19 @@ fn live_with(orders: &[OrderId]) -> Sim {
     }
     sim.socket_is_live(true);
     sim
+}
+
+fn known(entry: LedgerEntry) -> Vec<Restored> {
+    vec![Restored {
+        order_id: ORDER,
+        entry,
+        age: seconds(5),
+    }]
+}
+
+fn was_told_a_refund(sim: &Sim) -> bool {
+    let is_refund = |n: &Notice| matches!(n, Notice::Canceled(canceled) if canceled.was_done);
+    sim.notices.iter().any(is_refund)
 }
 
 impl Sim {
