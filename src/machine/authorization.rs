@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::machine::input::RequestId;
 use crate::machine::output::{Notice, Output};
-use crate::machine::player::{Authorization, Player, Reading, Socket};
+use crate::machine::player::{Authorization, Player, Socket};
 use crate::machine::{Machine, Timer};
 use crate::model::error::AuthorizationError;
 use crate::model::message::AuthorizationRequired;
@@ -27,27 +27,22 @@ impl Machine {
             }
             return;
         }
-        if player.authorization == Authorization::Absent {
-            // Another instance of the game may have granted their orders meanwhile. So the ledger is read again, and
-            // nothing that this run knows stands against what it says.
-            player.reading = Reading::NotBegun;
-            for order_id in &player.open {
-                if let Some(order) = self.orders.get_mut(order_id) {
-                    order.is_vouched = false;
-                }
-            }
-        }
         // A server's pause was for the old token.
         let was_paused = std::mem::replace(&mut player.paused_until, now) > now;
+        let returns = player.authorization == Authorization::Absent;
         player.token += 1;
         player.is_token_reported = false;
         player.token_expires = expires_in.map(|left| now.saturating_add(left));
         let is_stuck = player.authorized().is_none() || player.socket == Socket::Refused;
         player.authorization = Authorization::Valid(user);
+        let may_reopen = player.socket == Socket::Refused && player.refusals <= MAX_TOKEN_REPORTS;
+        if is_stuck && may_reopen {
+            player.socket = Socket::Closed;
+        }
+        if returns {
+            self.read_anew(&id);
+        }
         if is_stuck || was_paused {
-            if player.socket == Socket::Refused && player.refusals <= MAX_TOKEN_REPORTS {
-                player.socket = Socket::Closed;
-            }
             self.resume(&id, now);
         }
         self.watch_token(&id, now);
@@ -116,8 +111,7 @@ impl Machine {
             player.authorization = Authorization::Valid(credentials.clone());
         }
         if is_moved {
-            player.reading = Reading::NotBegun;
-            self.timers.clear(&Timer::Read(user.clone()));
+            self.read_anew(user);
         }
     }
 

@@ -6,6 +6,7 @@ use crate::machine::Machine;
 use crate::machine::input::ConnectionId;
 use crate::machine::order::{Details, Phase};
 use crate::machine::output::{Notice, Output};
+use crate::machine::player::Reading;
 use crate::model::ledger::LedgerEntry;
 use crate::model::message::{
     NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
@@ -126,7 +127,7 @@ impl Machine {
     }
 
     /// Whether an earlier run or another instance of the game may have granted an order, because the ledger
-    /// has not been read.
+    /// has not been read, or has not recorded the order.
     fn is_doubtful(&self, order_id: OrderId) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
             let player = self.players.get(&order.user);
@@ -140,7 +141,11 @@ impl Machine {
     pub(super) fn deliver_again(&mut self) {
         for (order_id, order) in &self.orders {
             let player = self.players.get(&order.user);
-            let is_here = player.is_some_and(|player| player.credentials().is_some());
+            // What the ledger says of an order comes first.
+            let is_here = player.is_some_and(|player| {
+                let is_read = !matches!(player.reading, Reading::NotBegun | Reading::UnderWay);
+                is_read && player.credentials().is_some()
+            });
             if order.phase == Phase::Granted
                 && is_here
                 && let Some(details) = order.final_details()

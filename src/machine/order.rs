@@ -31,8 +31,7 @@ pub(super) struct Order {
     /// unpaid in this run, or the ledger lists it. While another instance holds the ledger, no other order is
     /// granted.
     pub(super) is_vouched: bool,
-    /// The time until which it is not granted, because it is followed although the ledger has not answered yet what
-    /// it had of it.
+    /// Until this time it waits to be granted, because the ledger has not said whether it was granted before.
     pub(super) unrecorded_until: Option<Duration>,
 }
 

@@ -108,7 +108,11 @@ impl Machine {
         let waiting = player.open.clone();
         player.reading = reading;
         let queued = std::mem::take(&mut player.queued);
-        let untracked = std::mem::take(&mut player.untracked);
+        // A ledger that is read late still has what was untracked meanwhile.
+        let untracked = match reading.is_done() {
+            true => std::mem::take(&mut player.untracked),
+            false => player.untracked.clone(),
+        };
         for restored in orders {
             if !untracked.contains(&restored.order_id) {
                 self.restore(user, &restored, now);
@@ -130,7 +134,10 @@ impl Machine {
     fn end_doubts(&mut self, waiting: BTreeSet<OrderId>, now: Duration) {
         for order_id in waiting {
             self.grant_if_ready(order_id, now);
-            self.request_if_open(order_id, now);
+            let order = self.orders.get(&order_id);
+            if order.is_some_and(|order| !order.inquiry.is_wanted()) {
+                self.request_if_open(order_id, now);
+            }
         }
     }
 
@@ -303,6 +310,21 @@ impl Machine {
             self.timers
                 .set(Timer::Read(user.clone()), now + LEDGER_PATIENCE);
             self.outputs.push_back(Output::Load(user.clone()));
+        }
+    }
+
+    /// Has a player's ledger read anew, because it may be another one, or another instance of the game may have
+    /// changed it. Nothing that this run knows of their orders stands against what it says.
+    pub(super) fn read_anew(&mut self, user: &UserId) {
+        self.timers.clear(&Timer::Read(user.clone()));
+        let Some(player) = self.players.get_mut(user) else {
+            return;
+        };
+        player.reading = Reading::NotBegun;
+        for order_id in &player.open {
+            if let Some(order) = self.orders.get_mut(order_id) {
+                order.is_vouched = false;
+            }
         }
     }
 

@@ -200,6 +200,13 @@ impl Machine {
     pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
         self.pending.remove_page(order_id);
         self.leave_earlier_owner(order_id);
+        for player in self.players.values_mut() {
+            player.queued.remove(&order_id);
+            // A ledger that is being read, or is read late, may have the order.
+            if !player.reading.is_done() {
+                player.untracked.insert(order_id);
+            }
+        }
         match self.orders.get(&order_id).map(|order| order.user.clone()) {
             Some(user) => {
                 self.forget(order_id);
@@ -210,13 +217,8 @@ impl Machine {
                 self.settle_purchases(order_id, now);
                 self.forget_player_if_unused(&user);
             }
-            // A ledger that is being read, or is read late, may have the order.
             None => {
-                for (user, player) in &mut self.players {
-                    player.queued.remove(&order_id);
-                    if !player.reading.is_done() {
-                        player.untracked.insert(order_id);
-                    }
+                for user in self.players.keys() {
                     self.outputs.push_back(Output::Erase {
                         user: user.clone(),
                         order_id,
@@ -262,10 +264,12 @@ impl Machine {
         let orders: Vec<OrderId> = self.orders.keys().copied().collect();
         for order_id in orders {
             self.enlist(order_id);
+            let waits_for_ledger =
+                |order: &Order| order.phase.is_recording() || order.unrecorded_until.is_some();
             if self
                 .orders
                 .get(&order_id)
-                .is_some_and(|order| order.phase.is_recording())
+                .is_some_and(|order| waits_for_ledger(order))
             {
                 let at = now + LEDGER_PATIENCE;
                 self.timers.set(Timer::Record(order_id), at);

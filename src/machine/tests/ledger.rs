@@ -341,6 +341,64 @@ fn an_order_that_is_forgotten_while_the_ledger_is_read_does_not_come_back() {
 }
 
 #[test]
+fn an_order_that_is_forgotten_does_not_come_back_from_a_ledger_that_is_read_again_or_late() {
+    // The player returns, and untracks the order while the ledger is read again.
+    let mut sim = live_with(&[ORDER]);
+    sim.log_out();
+    let user = token("alice", 9);
+    let input = Input::LogIn {
+        user,
+        expires_in: None,
+    };
+    sim.machine.handle(input, sim.now);
+    sim.machine.handle(Input::Untrack(ORDER), sim.now);
+    sim.outputs();
+    sim.loaded(known(LedgerEntry::Open));
+    let asked = sim.requests_sent();
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!((sim.grants(ORDER), sim.requests_sent()), (0, asked));
+
+    // The ledger hangs, and has the order when it answers at last.
+    let mut sim = loading();
+    sim.untrack(ORDER);
+    sim.pass(seconds(10));
+    sim.loaded(known(LedgerEntry::Open));
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+}
+
+#[test]
+fn an_order_that_waits_for_a_silent_ledger_is_granted_after_a_change_of_the_project_and_back() {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    sim.track(ORDER);
+    sim.pass_answering(seconds(10), &Ok(report("paid")));
+    let config = sim.config.clone();
+    let mut other = sim.config.clone();
+    other.project_id += 1;
+    sim.configure(Some(other));
+    sim.pass(seconds(1));
+    sim.configure(Some(config));
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_ledger_that_moves_is_believed_before_what_the_earlier_one_said() {
+    let mut sim = live_with(&[ORDER]);
+    // The new ledger has the order as acknowledged, and answers after the news.
+    let mut config = sim.config.clone();
+    config.ledger = Ledger::at("elsewhere");
+    sim.machine
+        .handle(Input::Configure(Some(Arc::new(config))), sim.now);
+    sim.outputs();
+    sim.publish_purchase(ORDER);
+    sim.loaded(known(LedgerEntry::Acknowledged));
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+}
+
+#[test]
 fn a_ledger_that_is_read_late_still_knows_what_was_acknowledged_and_granted() {
     let mut sim = Sim::new();
     sim.track(ORDER);

@@ -340,10 +340,15 @@ fn the_catalogue_that_was_asked_for_last_is_the_one_that_is_told() {
         })
         .collect();
     assert_eq!(requests.len(), 2);
-    for request in requests.into_iter().rev() {
-        let answer = Answer::Catalog(Ok(Vec::new()));
+    // The two answers differ, so that they can be told apart.
+    let answers = [Err(http(500)), Ok(Vec::new())];
+    for (request, answer) in requests.into_iter().zip(answers).rev() {
+        let answer = Answer::Catalog(answer);
         sim.handle(Input::Answered { request, answer });
     }
-    let is_catalog = |notice: &&Notice| matches!(notice, Notice::Catalog(_));
-    assert_eq!(sim.notices.iter().filter(is_catalog).count(), 1);
+    let told = sim.notices.iter().filter_map(|notice| match notice {
+        Notice::Catalog(answer) => Some(answer.is_ok()),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [true]);
 }
