@@ -391,8 +391,10 @@ fn a_ledger_that_moves_is_believed_before_what_the_earlier_one_said() {
     config.ledger = Ledger::at("elsewhere");
     sim.machine
         .handle(Input::Configure(Some(Arc::new(config))), sim.now);
+    // The read is not answered yet.
     sim.outputs();
-    sim.publish_purchase(ORDER);
+    sim.publish(ORDER, "paid");
+    sim.pass_answering(seconds(2), &Ok(report("done")));
     sim.loaded(known(LedgerEntry::Acknowledged));
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 0);
