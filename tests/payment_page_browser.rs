@@ -23,7 +23,7 @@ use std::time::Duration;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use serde_json::{Value, json};
-use support::browser::{PATIENCE, Script, chromium, script};
+use support::browser::{Script, chromium, script};
 use support::folder::Folder;
 use support::{Game, Told, interop, shop, sword_order};
 
