@@ -11,7 +11,7 @@ mod desktop;
 #[cfg(not(target_family = "wasm"))]
 mod native;
 #[cfg(not(all(target_family = "wasm", feature = "browser")))]
-mod no_pages;
+pub(crate) mod no_pages;
 #[cfg(all(feature = "browser", any(target_os = "android", target_os = "ios")))]
 mod phone;
 #[cfg(target_family = "wasm")]
