@@ -20,6 +20,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use support::folder::Folder;
+use support::interop;
 use support::process::{Process, Task, own_process, run};
 use support::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -42,10 +43,7 @@ fn make_certificates(folder: &Path) -> bool {
         .current_dir(folder)
         .output();
     let is_made = made.is_ok_and(|made| made.status.success());
-    if !is_made {
-        println!("SKIPPED: openssl makes no certificates here");
-    }
-    is_made
+    interop::found(is_made.then_some(()).ok_or("openssl makes no certificates")).is_some()
 }
 
 /// Takes encrypted connections for a server, and passes them on to it. Returns the URL for them.

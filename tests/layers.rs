@@ -136,6 +136,8 @@ impl Sources {
             let line = token.span().start().line;
             let mut path = Vec::new();
             match token {
+                // `pub(in path)` says who may use something, and uses nothing.
+                TokenTree::Group(_) if before(1) == "pub" => {}
                 TokenTree::Group(group) => {
                     let mut place = at.clone();
                     if before(2) == "mod" {
@@ -293,6 +295,7 @@ pub use model::Order;
 == model/mod.rs
 pub use order::Order;
 == model/order.rs
+pub(in crate::model) struct Order;
 == wire/mod.rs
 == emulator/mod.rs
 use crate::Order;

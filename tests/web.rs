@@ -428,7 +428,7 @@ fn an_order_of_which_the_socket_tells_nothing_is_asked_for_when_the_player_retur
     let emulator = web.emulator.clone();
     wait_until("the socket is open", || emulator.open_sockets() == 1);
     let order = web.order();
-    wait_until("the order was asked for", || emulator.order_requests() == 1);
+    wait_until("the order was asked for", || emulator.order_requests() >= 1);
     emulator.set_status_silently(order, "done");
     web.show();
     let returned = Instant::now();
@@ -627,7 +627,7 @@ fn a_dropped_socket_is_opened_again() {
     web.wait_until_live();
     web.emulator.drop_sockets();
     let emulator = web.emulator.clone();
-    wait_until("it is opened again", || emulator.sockets_opened() == 2);
+    wait_until("it is opened again", || emulator.sockets_opened() >= 2);
     let order = web.order();
     emulator.pay(order);
     emulator.deliver(order);

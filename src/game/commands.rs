@@ -10,7 +10,9 @@ use crate::machine::output::Notice;
 use crate::model::catalog::{Catalog, CatalogRequest, CatalogState};
 use crate::model::order::{OrderId, OrderPhase};
 use crate::model::page::PaymentPage;
-use crate::model::purchase::{Payment, Purchase, PurchaseError, PurchaseFailed, PurchaseId};
+use crate::model::purchase::{
+    PageUrl, Payment, Purchase, PurchaseError, PurchaseFailed, PurchaseId,
+};
 use crate::model::user::XsollaUser;
 use crate::platform::browser;
 
@@ -225,7 +227,7 @@ fn fetch_catalog(world: &mut World, request: CatalogRequest) {
 fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, mut purchase: Purchase) {
     with_tracking(world, |_, tracking, _| {
         let user = explicit.as_ref().or(tracking.settings.user.as_ref());
-        let Some(user) = user.map(|user| user.id().clone()) else {
+        let Some(user) = user.cloned() else {
             let failed = PurchaseFailed {
                 purchase_id: id,
                 user: None,
@@ -250,23 +252,26 @@ fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, mut purc
                 // double click opens none.
                 PaymentPage::NewTab => {
                     let mut under_way = tracking.purchases.values();
-                    if !under_way.any(|(who, what)| *who == user && *what == purchase) {
+                    if !under_way.any(|(who, what)| who == user.id() && *what == purchase) {
                         browser::reserve_tab(id);
                     }
                 }
                 PaymentPage::SameTab if purchase.return_url.is_none() => {
-                    purchase.return_url = browser::address();
+                    // A portal may start a game with the player's token in its address, which goes nowhere else.
+                    let has_no_token = |address: &String| user.redact(address.clone()) == *address;
+                    let address = browser::address().filter(has_no_token);
+                    purchase.return_url = address.map(PageUrl);
                 }
                 PaymentPage::SameTab | PaymentPage::Frame => {}
             }
         }
         tracking
             .purchases
-            .insert(id, (user.clone(), purchase.clone()));
+            .insert(id, (user.id().clone(), purchase.clone()));
         let purchase = Box::new(purchase);
         tracking.handle.send(match explicit {
             Some(credentials) => {
-                tracking.fence.log_in(&user);
+                tracking.fence.log_in(user.id());
                 let expires_in = expires_in(&credentials);
                 Input::PurchaseAs {
                     id,
@@ -275,7 +280,11 @@ fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, mut purc
                     purchase,
                 }
             }
-            None => Input::Purchase { id, user, purchase },
+            None => Input::Purchase {
+                id,
+                user: user.id().clone(),
+                purchase,
+            },
         });
         tracking.fail_requests_if_dead();
     });

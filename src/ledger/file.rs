@@ -69,13 +69,18 @@ impl File {
         self.open = None;
     }
 
+    /// Whether something was lost of which the game is not told yet, or which is not written anew yet.
+    pub(super) fn has_trouble(&self) -> bool {
+        self.trouble.is_some() || self.has_lost || !self.rescued.is_empty()
+    }
+
     pub(super) fn trouble(&self) -> Option<&LedgerError> {
         self.trouble.as_ref()
     }
 
     /// Whether entries were lost since the last call.
     pub(super) fn has_lost(&mut self) -> bool {
-        self.look();
+        self.notice_loss();
         std::mem::take(&mut self.has_lost)
     }
 
@@ -92,11 +97,7 @@ impl File {
             for row in table.range(first..=last)? {
                 let (key, value) = row?;
                 let (_, _, order_id) = key.value();
-                match LedgerRecord::from_json(value.value()) {
-                    Some(record) => records.push((OrderId(order_id), record)),
-                    // The entry may come from a newer version, so it stays in the file.
-                    None => log::warn!("the ledger's entry of order {order_id} cannot be read"),
-                }
+                records.push((OrderId(order_id), LedgerRecord::of_stored(value.value())));
             }
             Ok(records)
         })
@@ -135,7 +136,7 @@ impl File {
         })
     }
 
-    /// Looks for orders in the file of other players, which stays as it is.
+    /// Looks for orders in the file of other players. It is not changed.
     pub(super) fn find(
         &mut self,
         project_id: u64,
@@ -182,7 +183,7 @@ impl File {
         &mut self,
         work: impl Fn(&Database) -> Result<T, ::redb::Error>,
     ) -> Result<T, LedgerError> {
-        self.look();
+        self.notice_loss();
         match self.attempt_once(true, &work) {
             // Damage for a second time in one run has another cause, so the file is not put aside again.
             Err(Failure::Damaged(message)) if !self.is_damaged => {
@@ -190,7 +191,7 @@ impl File {
                 let kept_as = put_aside(&self.path).map_err(|e| self.unavailable(e.to_string()))?;
                 self.trouble = Some(LedgerError::Damaged { kept_as });
                 self.is_damaged = true;
-                self.has_lost |= self.was_there;
+                self.has_lost |= std::mem::take(&mut self.was_there);
                 self.attempt_once(true, &work)
                     .map_err(|failure| self.error(failure))
             }
@@ -203,7 +204,7 @@ impl File {
         &mut self,
         work: impl Fn(&Database) -> Result<T, ::redb::Error>,
     ) -> Result<T, LedgerError> {
-        self.look();
+        self.notice_loss();
         self.attempt_once(false, &work)
             .map_err(|failure| self.error(failure))
     }
@@ -240,10 +241,10 @@ impl File {
 
     /// Notices that the file was deleted, replaced or cut off. The database would go on writing into the file that has
     /// lost its name.
-    fn look(&mut self) {
+    fn notice_loss(&mut self) {
         let is_there = match &self.open {
             Some(open) => open.is_intact(&self.path),
-            // Nobody knows of a file whose existence cannot be found out that it is gone.
+            // A file counts as there when the system cannot tell, for example because a disk is not ready.
             None => !self.was_there || self.path.try_exists().unwrap_or(true),
         };
         if !is_there {

@@ -282,11 +282,9 @@ impl Database {
         let mut records = Vec::new();
         for row in rows {
             let order_id = text(&row, ORDER).and_then(|text| text.parse().ok().map(OrderId));
-            let record = text(&row, RECORD).and_then(LedgerRecord::from_json);
-            match (order_id, record) {
-                (Some(order_id), Some(record)) => records.push((order_id, record)),
-                // The entry may come from a newer version, so it stays in the database.
-                _ => log::warn!("an entry of the ledger cannot be read"),
+            match order_id {
+                Some(order_id) => records.push((order_id, record(&row))),
+                None => log::warn!("an entry of the ledger cannot be read"),
             }
         }
         Ok(records)
@@ -306,10 +304,11 @@ impl Database {
         for (change, request) in changes.iter().zip(requests) {
             let row = request.await?;
             let owner = text(&row, USER);
-            let record = text(&row, RECORD).and_then(LedgerRecord::from_json);
-            let stored = owner.as_deref().zip(record);
+            let stored = owner.as_deref().map(|owner| (owner, record(&row)));
             before.push(change.before(stored));
             match change.apply(stored) {
+                // What stays as it is keeps its text, which may have more than this version reads.
+                after if after == stored => {}
                 Some((owner, record)) => {
                     let row = Object::new();
                     for (name, value) in [
@@ -386,6 +385,10 @@ fn key(order_id: OrderId) -> String {
 /// A property with a text; `None` if there is none, or nothing that has properties.
 fn text(of: &JsValue, name: &str) -> Option<String> {
     Reflect::get(of, &name.into()).ok()?.as_string()
+}
+
+fn record(row: &JsValue) -> LedgerRecord {
+    LedgerRecord::of_stored(text(row, RECORD).unwrap_or_default())
 }
 
 /// Waits for the result of a request, from now on.

@@ -64,7 +64,7 @@ impl LedgerStore for OneFile {
 /// A folder for each project, with a file for each player.
 pub(super) struct Folder {
     root: PathBuf,
-    /// The files that were used in this run.
+    /// The files of players with open orders, and those that were lost in this run.
     files: BTreeMap<PathBuf, File>,
     /// The files that may be open. The one that was used last is last.
     recent: Vec<PathBuf>,
@@ -135,6 +135,9 @@ impl LedgerStore for Folder {
         self.recent.retain(|recent| *recent != path);
         if let Some(file) = self.files.get_mut(&path) {
             file.close();
+            if !file.has_trouble() {
+                self.files.remove(&path);
+            }
         }
     }
 

@@ -20,6 +20,10 @@ pub(super) struct Shelf {
     store: Box<dyn Store>,
     /// What is pending for each order of a project. It is kept until it is committed, however often that fails.
     pending: BTreeMap<(u64, OrderId), Pending>,
+    /// The players of projects for whom the store may hold something.
+    held: BTreeSet<(u64, UserId)>,
+    /// Those of them for whom it is released once nothing is pending.
+    released: BTreeSet<(u64, UserId)>,
     /// The errors of the last attempts.
     errors: BTreeMap<Part, LedgerError>,
     /// The reason why the store is lost when the game ends, if it is.
@@ -33,6 +37,8 @@ struct Pending {
     erased: BTreeSet<UserId>,
     /// The entry to record for this player.
     record: Option<(UserId, LedgerRecord)>,
+    /// The entry that was to be recorded for an earlier owner.
+    before: Option<LedgerEntry>,
     /// The players whose entries are erased once the new owner's is recorded.
     left: BTreeSet<UserId>,
 }
@@ -40,7 +46,10 @@ struct Pending {
 impl Pending {
     fn record(&mut self, user: UserId, mut record: LedgerRecord) {
         // What was to be recorded for an earlier owner is recorded for this one.
-        if let Some((_, earlier)) = self.record.take() {
+        if let Some((owner, earlier)) = self.record.take() {
+            if owner != user {
+                self.before = self.before.max(Some(earlier.entry()));
+            }
             record = earlier.raised(record);
         }
         self.left.remove(&user);
@@ -57,6 +66,7 @@ impl Pending {
             return;
         }
         self.record = None;
+        self.before = None;
         self.erased.append(&mut self.left);
         self.erased.insert(user);
     }
@@ -81,12 +91,31 @@ impl Pending {
         self.erased.remove(&change.user);
         if change.record.is_some() {
             self.record = None;
+            self.before = None;
             self.erased.append(&mut self.left);
         }
     }
 
     fn is_empty(&self) -> bool {
         self.erased.is_empty() && self.record.is_none()
+    }
+
+    fn concerns(&self, user: &UserId) -> bool {
+        let owner = self.record.as_ref().map(|(owner, _)| owner);
+        owner == Some(user) || self.erased.contains(user) || self.left.contains(user)
+    }
+
+    /// What a player has of the order once this is committed, if they have this record now.
+    fn after(&self, user: &UserId, stored: Option<LedgerRecord>) -> Option<LedgerRecord> {
+        let stored = stored.filter(|_| !self.erased.contains(user));
+        match &self.record {
+            Some((owner, record)) if owner == user => {
+                Some(stored.map_or(*record, |stored| stored.raised(*record)))
+            }
+            // It is another player's then.
+            Some(_) => None,
+            None => stored,
+        }
     }
 }
 
@@ -109,6 +138,8 @@ impl Shelf {
             ledger,
             store,
             pending: BTreeMap::new(),
+            held: BTreeSet::new(),
+            released: BTreeSet::new(),
             errors: BTreeMap::new(),
             not_kept,
         }
@@ -136,6 +167,7 @@ impl Shelf {
         order_id: OrderId,
         record: LedgerRecord,
     ) {
+        self.hold(project_id, &user);
         let pending = self.pending.entry((project_id, order_id));
         pending.or_default().record(user, record);
     }
@@ -166,6 +198,7 @@ impl Shelf {
                 }
             }
             if batches.is_empty() {
+                self.release_what_is_done();
                 return recorded;
             }
             for (part, batch) in batches {
@@ -175,9 +208,10 @@ impl Shelf {
                     continue;
                 };
                 let before = before.into_iter().chain(std::iter::repeat(None));
-                for (change, before) in batch.into_iter().zip(before) {
+                for (change, mut before) in batch.into_iter().zip(before) {
                     let key = (change.project_id, change.order_id);
                     if let Some(pending) = self.pending.get_mut(&key) {
+                        before = before.max(pending.before);
                         pending.made(&change);
                         if pending.is_empty() {
                             self.pending.remove(&key);
@@ -200,21 +234,55 @@ impl Shelf {
         project_id: u64,
         user: &UserId,
     ) -> Result<Vec<Restored>, LedgerError> {
-        let now = calendar();
+        self.hold(project_id, user);
         let part = self.part(project_id, user);
         let result = self.store.load(project_id, user).await;
         let records = self.keep_error(&part, result)?;
+        let mut records: BTreeMap<OrderId, LedgerRecord> = records.into_iter().collect();
+        // A disk that is full can be read while changes wait for it.
+        let all = (project_id, OrderId(0))..=(project_id, OrderId(u64::MAX));
+        for ((_, order_id), pending) in self.pending.range(all) {
+            let stored = records.remove(order_id);
+            if let Some(record) = pending.after(user, stored) {
+                records.insert(*order_id, record);
+            }
+        }
+        let now = calendar();
         let restore = |(order_id, record): (OrderId, LedgerRecord)| record.restore(order_id, now);
         Ok(records.into_iter().map(restore).collect())
     }
 
-    /// Releases what is held for a player whose changes were committed.
+    /// Keeps what is held for a player.
+    pub(super) fn hold(&mut self, project_id: u64, user: &UserId) {
+        let player = (project_id, user.clone());
+        self.released.remove(&player);
+        self.held.insert(player);
+    }
+
+    /// Releases what is held for a player at the end of the next commit that leaves nothing of theirs pending.
     pub(super) fn release(&mut self, project_id: u64, user: &UserId) {
-        let part = self.part(project_id, user);
-        if part.is_some() {
-            self.errors.remove(&part);
+        self.released.insert((project_id, user.clone()));
+    }
+
+    /// Releases what is held for all players, in the same way.
+    pub(super) fn release_all(&mut self) {
+        self.released.clone_from(&self.held);
+    }
+
+    fn release_what_is_done(&mut self) {
+        for (project_id, user) in std::mem::take(&mut self.released) {
+            let mut pending = self.pending.iter();
+            if pending.any(|((of, _), pending)| *of == project_id && pending.concerns(&user)) {
+                self.released.insert((project_id, user));
+                continue;
+            }
+            let part = self.part(project_id, &user);
+            if part.is_some() {
+                self.errors.remove(&part);
+            }
+            self.store.release(project_id, &user);
+            self.held.remove(&(project_id, user));
         }
-        self.store.release(project_id, user);
     }
 
     /// Forgets the errors of players who are not asked for any more. Those of pending changes come again.

@@ -1,8 +1,6 @@
 //! The writer on its own thread, so that a slow disk does not block the game or the sockets.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
+use bevy::tasks::block_on;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use tokio::sync::mpsc;
 
@@ -45,26 +43,14 @@ fn work(mut shelves: Shelves<impl FnMut(LedgerReport)>, inbox: &Receiver<Job>) {
         };
         match job {
             Ok(job) => {
-                finish(shelves.take(job));
+                block_on(shelves.take(job));
                 while let Ok(job) = inbox.try_recv() {
-                    finish(shelves.take(job));
+                    block_on(shelves.take(job));
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return finish(shelves.commit()),
+            Err(RecvTimeoutError::Disconnected) => return block_on(shelves.commit()),
         }
-        finish(shelves.settle());
-    }
-}
-
-/// Runs work to its end. Every store of this platform blocks, so the work is done when it is polled for the first time.
-pub(super) fn finish<T>(work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
-            return done;
-        }
-        std::thread::yield_now();
+        block_on(shelves.settle());
     }
 }

@@ -116,12 +116,14 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             self.next_try = Instant::now() + self.retry();
         }
         self.commit().await;
-        self.look();
+        if Instant::now() >= self.next_look {
+            self.look_for_losses();
+        }
         self.tell_state();
     }
 
     /// Asks for everything anew if the ledger has lost something.
-    fn look(&mut self) {
+    fn look_for_losses(&mut self) {
         self.next_look = Instant::now() + LOOK;
         if self.current.has_lost() {
             self.tell_state();
@@ -147,7 +149,6 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
                 self.load(user, pending).await;
             }
             Job::Release(user) => {
-                self.commit().await;
                 self.pending_loads.remove(&user);
                 self.current.release(self.project_id, &user);
             }
@@ -177,6 +178,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             return;
         }
         // Earlier changes belong to the earlier ledger and project.
+        self.current.release_all();
         self.commit().await;
         self.waiting.clear();
         self.pending_loads.clear();
@@ -195,6 +197,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
     }
 
     async fn load(&mut self, user: UserId, mut pending: PendingLoad) {
+        self.current.hold(self.project_id, &user);
         // Pending changes are written first, so that an erased order does not come back.
         self.commit().await;
         let loaded = self.current.load(self.project_id, &user).await;

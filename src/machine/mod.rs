@@ -193,14 +193,14 @@ impl Machine {
 
     /// Runs every timer that is due.
     pub(crate) fn tick(&mut self, now: Duration) {
-        while let Some(timer) = self.timers.pop(now) {
+        while let Some((due, timer)) = self.timers.pop(now) {
             match timer {
                 Timer::Request(order_id) => self.queue_request(order_id, now),
                 Timer::GiveUp(order_id) => self.give_up(order_id, now),
                 Timer::Reopen(user) => self.reconnect(&user, now),
                 Timer::Renew(user) => self.renew(&user, now),
                 Timer::Token(user) => self.token_expires(&user, now),
-                Timer::Read(user) => self.reading_is_late(&user, now),
+                Timer::Read(user) => self.reading_is_late(&user, due, now),
                 Timer::Record(order_id) => self.recording_is_late(order_id, now),
                 Timer::Pace(user) => self.queue_paced_request(&user, now),
                 Timer::Answer(request) => self.answer_is_missing(request, now),

@@ -116,6 +116,8 @@ enum Stage {
 pub(super) enum Inquiry {
     /// No request waits or is under way. A timer may be set for one.
     Quiet { is_wanted: bool },
+    /// A request waits for its turn among those of its player.
+    Paced { is_wanted: bool },
     /// A request waits for a free place.
     Queued { is_wanted: bool },
     UnderWay {
@@ -133,6 +135,7 @@ impl Inquiry {
     pub(super) fn is_wanted(self) -> bool {
         match self {
             Self::Quiet { is_wanted }
+            | Self::Paced { is_wanted }
             | Self::Queued { is_wanted }
             | Self::UnderWay { is_wanted, .. } => is_wanted,
         }
@@ -145,7 +148,7 @@ impl Inquiry {
     /// Notes that an answer is wanted, and returns whether to schedule a request for it.
     pub(super) fn want(&mut self) -> bool {
         match self {
-            Self::Quiet { is_wanted } | Self::Queued { is_wanted } => {
+            Self::Quiet { is_wanted } | Self::Paced { is_wanted } | Self::Queued { is_wanted } => {
                 *is_wanted = true;
                 true
             }
@@ -160,7 +163,7 @@ impl Inquiry {
     pub(super) fn stop(&mut self) -> Option<RequestId> {
         let stopped = match *self {
             Self::UnderWay { request, .. } => Some(request),
-            Self::Quiet { .. } | Self::Queued { .. } => None,
+            Self::Quiet { .. } | Self::Paced { .. } | Self::Queued { .. } => None,
         };
         let again = matches!(self, Self::UnderWay { again: true, .. });
         *self = Self::Quiet {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::machine::input::RequestId;
 use crate::model::config::XsollaConfig;
 use crate::model::order::OrderId;
-use crate::model::page::PageUrl;
-use crate::model::purchase::{Purchase, PurchaseId};
+use crate::model::purchase::{PageUrl, Purchase, PurchaseId};
 use crate::model::user::UserId;
 
 /// The second click of a double click comes within this time of the first one's answer.

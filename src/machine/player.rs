@@ -29,8 +29,6 @@ pub(super) struct Player {
     /// The time at which the token expires, as the token itself states it.
     pub(super) token_expires: Option<Duration>,
     pub(super) reading: Reading,
-    /// The time until which a ledger that was silent is waited for.
-    pub(super) reading_until: Duration,
     /// Orders that are being written to the ledger.
     pub(super) recording: BTreeSet<OrderId>,
     /// Orders that were forgotten before the ledger was read.
@@ -123,7 +121,6 @@ impl Player {
             is_token_reported: false,
             token_expires: None,
             reading: Reading::NotBegun,
-            reading_until: Duration::ZERO,
             recording: BTreeSet::new(),
             untracked: BTreeSet::new(),
             queued: BTreeSet::new(),

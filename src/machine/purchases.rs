@@ -12,10 +12,10 @@ use crate::machine::queue::Purpose;
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::error::RequestError;
 use crate::model::order::OrderId;
-use crate::model::page::{PageRequest, PageUrl, PaymentPageChanged, PaymentPageStatus};
+use crate::model::page::{PageRequest, PaymentPageChanged, PaymentPageStatus};
 use crate::model::purchase::{
-    CreatedOrder, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
-    PurchaseId, PurchaseStarted,
+    CreatedOrder, PageUrl, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError,
+    PurchaseFailed, PurchaseId, PurchaseStarted,
 };
 use crate::model::user::UserId;
 

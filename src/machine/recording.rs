@@ -75,19 +75,16 @@ impl Machine {
     /// Handles a ledger that has not answered. Tracking goes on, and grants the orders that it knows to be
     /// new. Orders that may have been granted before wait a little longer, because the delay may come from a
     /// machine that slept and not from the disk.
-    pub(super) fn reading_is_late(&mut self, user: &UserId, now: Duration) {
+    pub(super) fn reading_is_late(&mut self, user: &UserId, due: Duration, now: Duration) {
         let player = self.players.get(user);
-        if let Some(player) = player.filter(|player| player.reading == Reading::Locked)
-            && !has_slept(player.reading_until, now)
-        {
+        if player.is_some_and(|player| player.reading == Reading::Locked) && !has_slept(due, now) {
             return self.take_loaded(user, Vec::new(), Reading::Done, now);
         }
         self.ledger_is_silent(true);
         self.take_loaded(user, Vec::new(), Reading::Locked, now);
-        if let Some(player) = self.players.get_mut(user) {
-            player.reading_until = now + SILENCE_PATIENCE;
-            self.timers
-                .set(Timer::Read(user.clone()), player.reading_until);
+        if self.players.contains_key(user) {
+            let at = now + SILENCE_PATIENCE;
+            self.timers.set(Timer::Read(user.clone()), at);
         }
     }
 

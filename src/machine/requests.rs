@@ -375,20 +375,22 @@ impl Machine {
             return;
         };
         let (is_free, user) = (order.attempts.is_free, order.user.clone());
-        match order.inquiry {
-            Inquiry::Quiet { is_wanted } => order.inquiry = Inquiry::Queued { is_wanted },
-            // It waits for its turn, and news of it came meanwhile.
-            Inquiry::Queued { .. } if is_free => {}
-            Inquiry::Queued { .. } | Inquiry::UnderWay { .. } => return,
-        }
+        let is_wanted = match order.inquiry {
+            Inquiry::Quiet { is_wanted } => is_wanted,
+            // News of it came meanwhile.
+            Inquiry::Paced { is_wanted } if is_free => is_wanted,
+            Inquiry::Paced { .. } | Inquiry::Queued { .. } | Inquiry::UnderWay { .. } => return,
+        };
         if !is_free
             && let Some(player) = self.players.get_mut(&user)
             && (player.next_request > now || !player.paced.is_empty())
         {
+            order.inquiry = Inquiry::Paced { is_wanted };
             player.paced.push_back(order_id);
             let at = player.next_request.max(now);
             return self.timers.set(Timer::Pace(user), at);
         }
+        order.inquiry = Inquiry::Queued { is_wanted };
         self.queue.push(order_id);
         self.send_waiting(now);
     }
@@ -398,13 +400,19 @@ impl Machine {
         let Some(player) = self.players.get_mut(user) else {
             return;
         };
-        let Some(order_id) = player.paced.pop_front() else {
-            return;
-        };
+        // An order that does not wait for its turn any more is passed over.
+        while let Some(order_id) = player.paced.pop_front() {
+            if let Some(order) = self.orders.get_mut(&order_id)
+                && let Inquiry::Paced { is_wanted } = order.inquiry
+            {
+                order.inquiry = Inquiry::Queued { is_wanted };
+                self.queue.push(order_id);
+                break;
+            }
+        }
         if !player.paced.is_empty() {
             self.timers.set(Timer::Pace(user.clone()), now + PACE);
         }
-        self.queue.push(order_id);
         self.send_waiting(now);
     }
 

@@ -42,14 +42,12 @@ impl<K: Clone + Ord> Timers<K> {
         self.queue.first().map(|(at, _)| Duration::from_nanos(*at))
     }
 
-    /// Takes the first key that is due.
-    pub(super) fn pop(&mut self, now: Duration) -> Option<K> {
-        if self.next()? > now {
-            return None;
-        }
+    /// Takes the first key that is due, and returns the time for which it was set.
+    pub(super) fn pop(&mut self, now: Duration) -> Option<(Duration, K)> {
+        let due = self.next().filter(|due| *due <= now)?;
         let (_, key) = self.queue.pop_first()?;
         self.moments.remove(&key);
-        Some(key)
+        Some((due, key))
     }
 
     #[cfg(test)]

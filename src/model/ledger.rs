@@ -212,6 +212,15 @@ impl LedgerRecord {
         serde_json::from_slice(json.as_ref()).ok()
     }
 
+    /// Reads the text of a record that is there. One that cannot be read comes from a later version of this crate,
+    /// which may have granted the order. So it counts as acknowledged, which lets nobody grant it or change the text.
+    pub(crate) fn of_stored(json: impl AsRef<[u8]>) -> Self {
+        Self::from_json(json).unwrap_or(Self {
+            entry: LedgerEntry::Acknowledged,
+            at: u64::MAX,
+        })
+    }
+
     pub(crate) fn restore(&self, order_id: OrderId, now: SystemTime) -> Restored {
         let now = now.duration_since(SystemTime::UNIX_EPOCH);
         // If the clock was set back, an entry may be in the future. It counts as made now.

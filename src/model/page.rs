@@ -1,11 +1,9 @@
 //! The payment page: how it is shown, and what is heard of it.
 
-use std::fmt;
-
 use bevy::prelude::{Event, Message};
 
 use crate::model::order::OrderId;
-use crate::model::purchase::PurchaseId;
+use crate::model::purchase::{PageUrl, PurchaseId};
 use crate::model::user::UserId;
 
 /// How a game in a browser shows the payment page. A game on a desktop or a phone opens it in the player's browser,
@@ -65,14 +63,4 @@ pub(crate) struct PageRequest {
     pub(crate) purchase: Option<PurchaseId>,
     pub(crate) url: PageUrl,
     pub(crate) kind: PaymentPage,
-}
-
-/// The address of a payment page. Anyone who has it can pay, so `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct PageUrl(pub(crate) String);
-
-impl fmt::Debug for PageUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
-    }
 }

@@ -31,9 +31,20 @@ pub struct Purchase {
     pub(crate) promo_code: Option<String>,
     pub(crate) sandbox: bool,
     pub(crate) external_id: Option<String>,
-    pub(crate) return_url: Option<String>,
+    pub(crate) return_url: Option<PageUrl>,
     pub(crate) theme: Option<String>,
     pub(crate) custom_parameters: Map<String, Value>,
+}
+
+/// The address of a page. `Debug` hides it, because anyone who has a payment page's address can pay, and the address of a
+/// game in a browser may have a token in it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PageUrl(pub(crate) String);
+
+impl fmt::Debug for PageUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
 }
 
 /// The id of a call of [`purchase`](crate::StoreCommands::purchase), which its answer repeats. It is unique within
@@ -153,7 +164,7 @@ impl Purchase {
     /// Sets the address that the payment page leads to after the payment.
     #[must_use]
     pub fn return_url(mut self, url: impl Into<String>) -> Self {
-        self.return_url = Some(url.into());
+        self.return_url = Some(PageUrl(url.into()));
         self
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::model::catalog::{CatalogItem, ItemAttribute, VirtualPrice};
 use crate::model::order::OrderId;
 use crate::model::page::PaymentPage;
-use crate::model::purchase::{CreatedOrder, Payment, Purchase};
+use crate::model::purchase::{CreatedOrder, PageUrl, Payment, Purchase};
 use crate::wire::lenient::{self, object};
 use crate::wire::order::PriceBody;
 
@@ -203,13 +203,11 @@ pub(crate) fn creation_body(purchase: &Purchase, page: PaymentPage) -> Value {
         quantity: u64,
     }
     let mut settings = Map::new();
-    for (name, value) in [
-        ("external_id", &purchase.external_id),
-        ("return_url", &purchase.return_url),
-    ] {
-        if let Some(value) = value {
-            settings.insert(name.to_owned(), value.as_str().into());
-        }
+    if let Some(id) = &purchase.external_id {
+        settings.insert("external_id".to_owned(), id.as_str().into());
+    }
+    if let Some(PageUrl(url)) = &purchase.return_url {
+        settings.insert("return_url".to_owned(), url.as_str().into());
     }
     let mut ui = Map::new();
     if let Some(theme) = &purchase.theme {

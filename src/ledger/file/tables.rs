@@ -22,36 +22,29 @@ pub(super) type Rows = Vec<(u64, String, u64, Vec<u8>)>;
 /// Makes the tables that are missing. Files of earlier versions have no owners. If an earlier version has let two
 /// players have the same order, the higher entry stays.
 pub(super) fn complete(database: &Database) -> Result<(), ::redb::Error> {
-    let read = database.begin_read()?;
-    if let (Ok(orders), Ok(owners)) = (read.open_table(ORDERS), read.open_table(OWNERS))
-        && orders.len()? == owners.len()?
-    {
+    if is_complete(database)? {
         return Ok(());
     }
-    drop(read);
     let transaction = database.begin_write()?;
     transaction.delete_table(OWNERS)?;
     {
         let mut orders = transaction.open_table(ORDERS)?;
         // They are sorted here, because inserting them out of order takes many times as long.
-        let mut sorted: BTreeMap<(u64, u64), (String, Option<LedgerRecord>)> = BTreeMap::new();
+        let mut sorted: BTreeMap<(u64, u64), (String, LedgerEntry)> = BTreeMap::new();
         let mut surplus = Vec::new();
         for row in orders.iter()? {
             let (key, value) = row?;
             let (project, user, order) = key.value();
-            let record = LedgerRecord::from_json(value.value());
-            let mut new = (user.to_owned(), record);
+            let entry = LedgerRecord::of_stored(value.value()).entry();
+            let mut new = (user.to_owned(), entry);
             let Some(known) = sorted.get_mut(&(project, order)) else {
                 sorted.insert((project, order), new);
                 continue;
             };
-            // An entry that cannot be read may come from a newer version, so it stays.
-            if record.map(|record| record.entry()) > known.1.map(|record| record.entry()) {
+            if entry > known.1 {
                 std::mem::swap(known, &mut new);
             }
-            if let (user, Some(_)) = new {
-                surplus.push((project, user, order));
-            }
+            surplus.push((project, new.0, order));
         }
         for (project, user, order) in surplus {
             orders.remove((project, user.as_str(), order))?;
@@ -63,6 +56,27 @@ pub(super) fn complete(database: &Database) -> Result<(), ::redb::Error> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Whether each order has one entry, and the index names its player. An earlier version that has used the file in
+/// between has changed the entries alone.
+fn is_complete(database: &Database) -> Result<bool, ::redb::Error> {
+    let read = database.begin_read()?;
+    let (Ok(orders), Ok(owners)) = (read.open_table(ORDERS), read.open_table(OWNERS)) else {
+        return Ok(false);
+    };
+    if orders.len()? != owners.len()? {
+        return Ok(false);
+    }
+    for row in orders.iter()? {
+        let (key, _) = row?;
+        let (project, user, order) = key.value();
+        let owner = owners.get((project, order))?;
+        if owner.is_none_or(|owner| owner.value() != user) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub(super) fn read_all(database: &Database) -> Result<Rows, ::redb::Error> {
@@ -82,9 +96,8 @@ pub(super) fn write_all(database: &Database, rows: &Rows) -> Result<(), ::redb::
         let mut orders = transaction.open_table(ORDERS)?;
         for (project, user, order, record) in rows {
             let key = (*project, user.as_str(), *order);
-            let known = read_record(&orders, key)?;
-            let new = LedgerRecord::from_json(record);
-            if known.is_none() || new.map(|new| new.entry()) > known.map(|known| known.entry()) {
+            let known = read_record(&orders, key)?.map(|known| known.entry());
+            if Some(LedgerRecord::of_stored(record).entry()) > known {
                 orders.insert(key, record.as_slice())?;
             }
         }
@@ -98,7 +111,7 @@ fn read_record(
     key: (u64, &str, u64),
 ) -> Result<Option<LedgerRecord>, ::redb::Error> {
     let row = orders.get(key)?;
-    Ok(row.and_then(|row| LedgerRecord::from_json(row.value())))
+    Ok(row.map(|row| LedgerRecord::of_stored(row.value())))
 }
 
 /// Makes a change, and returns what the order had before.
@@ -108,34 +121,28 @@ pub(super) fn make(
     owners: &mut ::redb::Table<'_, (u64, u64), &'static str>,
     elsewhere: Option<LedgerRecord>,
 ) -> Result<Option<LedgerEntry>, ::redb::Error> {
-    let (project, user, order) = (change.project_id, change.user.as_str(), change.order_id.0);
-    let own = read_record(orders, (project, user, order))?;
-    let owner = owners
-        .get((project, order))?
-        .map(|owner| owner.value().to_owned())
-        .filter(|owner| owner != user);
-    let others = match &owner {
+    let (project, order) = (change.project_id, change.order_id.0);
+    let owner = owners.get((project, order))?;
+    let owner = owner.map(|owner| owner.value().to_owned());
+    let record = match &owner {
         Some(owner) => read_record(orders, (project, owner, order))?,
         None => None,
     };
-    let stored = match (own, others.or(elsewhere)) {
-        // An earlier version has let two players have the same order.
-        (Some(own), Some(others)) if !change.erases => Some((user, own.raised(others))),
-        (Some(own), None) => Some((user, own)),
-        (_, Some(others)) => Some((owner.as_deref().unwrap_or_default(), others)),
-        (None, None) => None,
+    let stored = match (&owner, record) {
+        (Some(owner), Some(record)) => Some((owner.as_str(), record)),
+        // Its owner is another player, whoever that is.
+        _ => elsewhere.map(|record| ("", record)),
     };
-    match change.apply(stored) {
-        Some((to, record)) if to == user => {
-            orders.insert((project, user, order), record.to_json().as_bytes())?;
-            owners.insert((project, order), user)?;
-            if let Some(owner) = &owner {
-                orders.remove((project, owner.as_str(), order))?;
-            }
+    let after = change.apply(stored);
+    // What stays as it is keeps its text, which may have more than this version reads.
+    if after != stored {
+        if let Some(owner) = &owner {
+            orders.remove((project, owner.as_str(), order))?;
         }
-        Some(_) => drop(orders.remove((project, user, order))?),
-        None => {
-            orders.remove((project, user, order))?;
+        if let Some((to, record)) = after {
+            orders.insert((project, to, order), record.to_json().as_bytes())?;
+            owners.insert((project, order), to)?;
+        } else {
             owners.remove((project, order))?;
         }
     }
@@ -174,12 +181,8 @@ pub(super) fn find(
             for row in orders.iter()? {
                 let (key, value) = row?;
                 let (project, user, order) = key.value();
-                if project == project_id
-                    && is_meant(user)
-                    && wanted.contains(&OrderId(order))
-                    && let Some(record) = LedgerRecord::from_json(value.value())
-                {
-                    find(OrderId(order), record);
+                if project == project_id && is_meant(user) && wanted.contains(&OrderId(order)) {
+                    find(OrderId(order), LedgerRecord::of_stored(value.value()));
                 }
             }
         }

@@ -70,12 +70,13 @@ fn a_file_that_is_deleted_or_replaced_while_it_is_open_is_told_and_written_anew(
 #[test]
 fn a_file_that_is_deleted_while_it_is_closed_is_told_and_an_intact_one_is_not() {
     let folder = Folder::new("closed");
-    let [guest, linked, ..] = players();
+    let [guest, ..] = players();
     let mut shelf = user_data(&folder);
-    for user in [&guest, &linked] {
-        record(&mut shelf, 1, user, ORDER, LedgerEntry::Open);
-        finish(shelf.commit());
-        shelf.release(1, user);
+    record(&mut shelf, 1, &guest, ORDER, LedgerEntry::Open);
+    block_on(shelf.commit());
+    // A server keeps the files of some players open, and this is not one of them any more.
+    for n in 0..20 {
+        entries(&mut shelf, 1, &UserId::new('s', &n.to_string()));
     }
     assert!(!shelf.has_lost());
     assert_eq!(shelf.trouble(), None);
@@ -86,6 +87,31 @@ fn a_file_that_is_deleted_while_it_is_closed_is_told_and_an_intact_one_is_not() 
     assert!(!shelf.has_lost(), "once");
     assert_eq!(entries(&mut shelf, 1, &guest), []);
     assert!(!shelf.has_lost(), "it is there again");
+}
+
+#[test]
+fn a_damaged_file_that_is_put_aside_is_one_loss_and_not_two() {
+    let folder = Folder::new("aside");
+    let [guest, ..] = players();
+    let mut shelf = user_data(&folder);
+    record(&mut shelf, 1, &guest, ORDER, LedgerEntry::Open);
+    block_on(shelf.commit());
+    for n in 0..20 {
+        entries(&mut shelf, 1, &UserId::new('s', &n.to_string()));
+    }
+    let path = folder.0.join("1/o_3aguest.redb");
+    fs::write(&path, vec![0x5a; 50_000]).unwrap();
+    assert_eq!(entries(&mut shelf, 1, &guest), []);
+    assert!(shelf.has_lost());
+    for _ in 0..2 {
+        assert!(!shelf.has_lost());
+        let trouble = shelf.trouble();
+        assert!(
+            matches!(trouble, Some(LedgerError::Damaged { .. })),
+            "{trouble:?}"
+        );
+        entries(&mut shelf, 1, &guest);
+    }
 }
 
 #[test]

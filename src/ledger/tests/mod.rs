@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bevy::tasks::block_on;
 use tokio::sync::mpsc;
 
 use super::Writer;
 use super::memory::Memory;
 use super::store::Blocking;
-use super::thread::finish;
 use super::writer::Job;
 use crate::model::ledger::{
     Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerReport, LedgerState,

@@ -1,6 +1,8 @@
 //! Tests of orders that move from player to player, within a run and from run to run, in every kind of store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use ::redb::{Database, ReadableDatabase, TableDefinition};
@@ -52,7 +54,7 @@ pub(super) fn entries(
     project: u64,
     user: &UserId,
 ) -> Vec<(OrderId, LedgerEntry)> {
-    let orders = finish(shelf.load(project, user)).unwrap();
+    let orders = block_on(shelf.load(project, user)).unwrap();
     orders.into_iter().map(|o| (o.order_id, o.entry)).collect()
 }
 
@@ -70,7 +72,7 @@ pub(super) fn record(
 /// Records an entry, and returns what the order had before.
 fn commit(shelf: &mut Shelf, user: &UserId, entry: LedgerEntry) -> Option<LedgerEntry> {
     record(shelf, 1, user, ORDER, entry);
-    let before = finish(shelf.commit());
+    let before = block_on(shelf.commit());
     assert!(!shelf.has_changes(), "{:?}", shelf.trouble());
     before.get(&(1, ORDER)).copied().flatten()
 }
@@ -117,22 +119,22 @@ fn an_order_has_one_owner_and_one_entry_whatever_happens() {
                         let is_own = |(owner, _): &(UserId, _)| *owner == user;
                         if model.get(&key).is_some_and(is_own) {
                             // What is erased before it was ever written has taken nothing over.
-                            finish(shelf.commit());
+                            block_on(shelf.commit());
                             model.remove(&key);
                         }
                         shelf.erase(project, user, order_id);
                     }
                     6 => {
-                        finish(shelf.commit());
+                        block_on(shelf.commit());
                         shelf.release(project, &user);
                     }
                     7 if kind != Kind::Memory => {
-                        finish(shelf.commit());
+                        block_on(shelf.commit());
                         drop(shelf);
                         shelf = kind.open(&folder);
                     }
                     _ => {
-                        finish(shelf.commit());
+                        block_on(shelf.commit());
                         assert!(!shelf.has_changes(), "{context}: {:?}", shelf.trouble());
                         for project in 1..3 {
                             for user in &players {
@@ -176,21 +178,22 @@ fn nothing_is_lost_or_open_again_while_other_instances_hold_the_files_of_players
                     record(&mut shelf, 1, &user, order_id, entry);
                     let known = highest.entry(order_id).or_insert(entry);
                     *known = entry.max(*known);
-                    finish(shelf.commit());
+                    block_on(shelf.commit());
                 }
                 4 => shelf.release(1, &user),
                 5 => {
                     shelf.release(1, &user);
+                    block_on(shelf.commit());
                     if let Ok(database) = Database::open(file(&user)) {
                         held.insert(user, database);
                     }
                 }
                 6 => drop(held.remove(&user)),
-                _ => drop(finish(shelf.load(1, &user))),
+                _ => drop(block_on(shelf.load(1, &user))),
             }
         }
         held.clear();
-        finish(shelf.commit());
+        block_on(shelf.commit());
         assert!(!shelf.has_changes(), "seed {seed}: {:?}", shelf.trouble());
         drop(shelf);
         let mut shelf = user_data(&folder);
@@ -226,19 +229,27 @@ fn a_players_file_that_is_held_elsewhere_holds_up_no_other_and_no_entry_goes_bef
         commit(&mut shelf, user, OPEN);
         shelf.release(1, user);
     }
+    block_on(shelf.commit());
     // The order is the linked account's now, and its entry cannot be written.
     let held = Database::open(folder.0.join("1/s_3aalice.redb")).unwrap();
     record(&mut shelf, 1, &linked, OrderId(8), GRANTED);
     record(&mut shelf, 1, &guest, OrderId(9), OPEN);
-    finish(shelf.commit());
+    block_on(shelf.commit());
     assert!(shelf.waits_for(1, OrderId(8)) && !shelf.waits_for(1, OrderId(9)));
     assert!(matches!(shelf.trouble(), Some(LedgerError::Locked { .. })));
     record(&mut shelf, 1, &linked, OrderId(9), ACKNOWLEDGED);
     shelf.erase(1, guest.clone(), OrderId(9));
-    finish(shelf.commit());
-    assert_eq!(entries(&mut shelf, 1, &guest), [(OrderId(9), OPEN)]);
+    block_on(shelf.commit());
+    // The order is the linked account's for this run. After a crash, the guest would still have it.
+    assert_eq!(entries(&mut shelf, 1, &guest), []);
+    let crashed = Folder::new("held-up-crashed");
+    let file = "1/o_3aguest.redb";
+    fs::create_dir_all(crashed.0.join("1")).unwrap();
+    fs::copy(folder.0.join(file), crashed.0.join(file)).unwrap();
+    let known = entries(&mut user_data(&crashed), 1, &guest);
+    assert_eq!(known, [(OrderId(9), OPEN)]);
     drop(held);
-    finish(shelf.commit());
+    block_on(shelf.commit());
     assert!(!shelf.has_changes());
     assert_eq!(entries(&mut shelf, 1, &guest), []);
     let known = [
@@ -323,17 +334,25 @@ fn an_order_is_found_among_hundreds_of_files_and_the_search_ends() {
 /// The table of the first version.
 const ORDERS: TableDefinition<(u64, &str, u64), &[u8]> = TableDefinition::new("orders.1");
 
-/// Writes into the file as the first version did.
-fn write_as_first_version(path: &Path, user: &UserId, entry: LedgerEntry) {
+/// Writes texts of records into the file as the first version did, or erases records.
+fn write_as_first_version(path: &Path, rows: &[(&UserId, OrderId, Option<&str>)]) {
     let database = Database::create(path).unwrap();
     let transaction = database.begin_write().unwrap();
     {
         let mut orders = transaction.open_table(ORDERS).unwrap();
-        let record = LedgerRecord::new(entry, SystemTime::now()).to_json();
-        let key = (1, user.as_str(), ORDER.0);
-        orders.insert(key, record.as_bytes()).unwrap();
+        for (user, order_id, record) in rows {
+            let key = (1, user.as_str(), order_id.0);
+            match record {
+                Some(record) => drop(orders.insert(key, record.as_bytes()).unwrap()),
+                None => drop(orders.remove(key).unwrap()),
+            }
+        }
     }
     transaction.commit().unwrap();
+}
+
+fn text(entry: LedgerEntry) -> String {
+    LedgerRecord::new(entry, SystemTime::now()).to_json()
 }
 
 #[test]
@@ -362,11 +381,156 @@ fn an_order_that_the_first_version_let_two_players_have_stays_with_the_higher_en
         if uses_it_before {
             commit(&mut Kind::OneFile.open(&folder), &guest, OPEN);
         } else {
-            write_as_first_version(&path, &guest, OPEN);
+            write_as_first_version(&path, &[(&guest, ORDER, Some(&text(OPEN)))]);
         }
-        write_as_first_version(&path, &linked, ACKNOWLEDGED);
+        write_as_first_version(&path, &[(&linked, ORDER, Some(&text(ACKNOWLEDGED)))]);
         let mut shelf = Kind::OneFile.open(&folder);
         assert_eq!(entries(&mut shelf, 1, &guest), []);
         assert_eq!(entries(&mut shelf, 1, &linked), [(ORDER, ACKNOWLEDGED)]);
     }
+}
+
+#[test]
+fn what_the_first_version_has_changed_in_a_file_in_between_has_its_owners() {
+    let folder = Folder::new("between");
+    let path = folder.0.join("ledger.redb");
+    let [guest, linked, ..] = players();
+    let mut shelf = Kind::OneFile.open(&folder);
+    commit(&mut shelf, &guest, OPEN);
+    drop(shelf);
+    // There are as many entries after this as before.
+    let granted = text(GRANTED);
+    let rows = [
+        (&guest, ORDER, None),
+        (&guest, OrderId(8), Some(granted.as_str())),
+    ];
+    write_as_first_version(&path, &rows);
+    let mut shelf = Kind::OneFile.open(&folder);
+    assert_eq!(commit(&mut shelf, &linked, OPEN), None);
+    record(&mut shelf, 1, &linked, OrderId(8), OPEN);
+    let before = block_on(shelf.commit());
+    assert_eq!(before.get(&(1, OrderId(8))), Some(&Some(GRANTED)));
+    assert_eq!(entries(&mut shelf, 1, &guest), []);
+    let known = [(ORDER, OPEN), (OrderId(8), GRANTED)];
+    assert_eq!(entries(&mut shelf, 1, &linked), known);
+}
+
+#[test]
+fn a_record_of_a_later_version_is_not_granted_again_and_keeps_its_text() {
+    let folder = Folder::new("later");
+    let path = folder.0.join("ledger.redb");
+    let [guest, linked, ..] = players();
+    let later = r#"{"entry":"returned","since":[1]}"#;
+    let more = r#"{"entry":"granted","at":1000,"note":"later"}"#;
+    let rows = [
+        (&guest, ORDER, Some(later)),
+        (&guest, OrderId(8), Some(more)),
+    ];
+    write_as_first_version(&path, &rows);
+    let mut shelf = Kind::OneFile.open(&folder);
+    assert_eq!(commit(&mut shelf, &guest, GRANTED), Some(ACKNOWLEDGED));
+    record(&mut shelf, 1, &guest, OrderId(8), GRANTED);
+    block_on(shelf.commit());
+    drop(shelf);
+    let database = Database::open(&path).unwrap();
+    let orders = database.begin_read().unwrap().open_table(ORDERS).unwrap();
+    for (user, order_id, text) in rows {
+        let row = orders.get((1, user.as_str(), order_id.0)).unwrap().unwrap();
+        assert_eq!(row.value(), text.unwrap().as_bytes());
+    }
+    drop(database);
+    let mut shelf = Kind::OneFile.open(&folder);
+    assert_eq!(commit(&mut shelf, &linked, OPEN), Some(ACKNOWLEDGED));
+}
+
+/// A store that can be read and not written.
+struct Full(Memory, Arc<AtomicBool>);
+
+impl LedgerStore for Full {
+    fn load(
+        &mut self,
+        project_id: u64,
+        user: &UserId,
+    ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
+        self.0.load(project_id, user)
+    }
+
+    fn commit(
+        &mut self,
+        changes: &[LedgerChange],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        match self.1.load(Ordering::Relaxed) {
+            true => Err(LedgerError::Custom("the disk is full".to_owned())),
+            false => self.0.commit(changes),
+        }
+    }
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_counts_when_it_is_read() {
+    let is_full = Arc::new(AtomicBool::new(false));
+    let store = Full(Memory::default(), is_full.clone());
+    let mut shelf = Shelf::new(Ledger::disabled(), Ok(Box::new(Blocking(store))));
+    let [guest, linked, ..] = players();
+    for order in 1..=4 {
+        record(&mut shelf, 1, &guest, OrderId(order), OPEN);
+    }
+    block_on(shelf.commit());
+    is_full.store(true, Ordering::Relaxed);
+    shelf.erase(1, guest.clone(), OrderId(1));
+    record(&mut shelf, 1, &guest, OrderId(2), ACKNOWLEDGED);
+    record(&mut shelf, 1, &linked, OrderId(3), GRANTED);
+    record(&mut shelf, 1, &guest, OrderId(5), OPEN);
+    block_on(shelf.commit());
+    let hers = [
+        (OrderId(2), ACKNOWLEDGED),
+        (OrderId(4), OPEN),
+        (OrderId(5), OPEN),
+    ];
+    let theirs = [(OrderId(3), GRANTED)];
+    for _ in 0..2 {
+        assert_eq!(entries(&mut shelf, 1, &guest), hers);
+        assert_eq!(entries(&mut shelf, 1, &linked), theirs);
+        is_full.store(false, Ordering::Relaxed);
+        block_on(shelf.commit());
+        assert!(!shelf.has_changes());
+    }
+    // What one account was to acknowledge is known to the other, although the disk has none of it.
+    is_full.store(true, Ordering::Relaxed);
+    record(&mut shelf, 1, &guest, OrderId(6), ACKNOWLEDGED);
+    record(&mut shelf, 1, &linked, OrderId(6), OPEN);
+    block_on(shelf.commit());
+    is_full.store(false, Ordering::Relaxed);
+    let before = block_on(shelf.commit());
+    assert_eq!(before.get(&(1, OrderId(6))), Some(&Some(ACKNOWLEDGED)));
+}
+
+#[test]
+fn a_players_file_is_released_once_everything_of_theirs_is_written_and_no_longer_after_that() {
+    let folder = Folder::new("let-go");
+    let [guest, linked, ..] = players();
+    let path = folder.0.join("1/o_3aguest.redb");
+    let mut shelf = user_data(&folder);
+    let held = {
+        commit(&mut shelf, &guest, OPEN);
+        shelf.release(1, &guest);
+        block_on(shelf.commit());
+        Database::open(&path).unwrap()
+    };
+    // It cannot be written now, and is written and released once it can.
+    record(&mut shelf, 1, &guest, ORDER, ACKNOWLEDGED);
+    shelf.release(1, &guest);
+    block_on(shelf.commit());
+    assert!(shelf.has_changes());
+    drop(held);
+    block_on(shelf.commit());
+    assert!(!shelf.has_changes());
+    drop(Database::open(&path).unwrap());
+    // The players of an earlier project are released with it.
+    commit(&mut shelf, &linked, OPEN);
+    commit(&mut shelf, &guest, OPEN);
+    assert!(Database::open(&path).is_err());
+    shelf.release_all();
+    block_on(shelf.commit());
+    drop(Database::open(&path).unwrap());
 }

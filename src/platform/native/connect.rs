@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
@@ -85,9 +86,9 @@ impl Service<Uri> for Connector {
         let mut direct = self.direct.clone();
         let proxies = self.proxies.as_ref();
         let Some(proxy) = proxies.and_then(|proxies| proxies.intercept(&server)) else {
-            return direct.call(server);
+            return in_time(direct.call(server));
         };
-        Box::pin(async move {
+        in_time(async move {
             if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
                 return Err("the system's proxy is not an HTTP proxy".into());
             }
@@ -99,6 +100,16 @@ impl Service<Uri> for Connector {
             direct.encrypt(&server, stream.into_inner()).await
         })
     }
+}
+
+/// Bounds the time for all steps of connecting: a server or a proxy may accept a connection and then say nothing.
+fn in_time<T>(
+    connecting: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Connecting<T> {
+    Box::pin(async {
+        let connected = timeout(CONNECT_TIMEOUT, connecting).await;
+        connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    })
 }
 
 /// Opens connections without a proxy.

@@ -44,7 +44,7 @@ fn join_or_start(
     host: &str,
     system: fn(&str) -> io::Result<Vec<IpAddr>>,
 ) -> io::Result<watch::Receiver<Answer>> {
-    let mut running = running();
+    let mut running = look_ups();
     // A look-up whose thread has ended without a result is started anew.
     if let Some(answer) = running
         .get(host)
@@ -56,19 +56,15 @@ fn join_or_start(
     let name = host.to_owned();
     spawn_thread("xsolla-dns", move || {
         let result = system(&name).map_err(|error| error.to_string());
-        running_without(&name);
+        look_ups().remove(&name);
         let _ = done.send(Some(result));
     })?;
     running.insert(host.to_owned(), answer.clone());
     Ok(answer)
 }
 
-fn running() -> MutexGuard<'static, BTreeMap<String, watch::Receiver<Answer>>> {
+fn look_ups() -> MutexGuard<'static, BTreeMap<String, watch::Receiver<Answer>>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn running_without(host: &str) {
-    running().remove(host);
 }
 
 #[cfg(test)]

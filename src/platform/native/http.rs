@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT,
 };
-use hyper_util::client::legacy::{Builder, Client};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
@@ -71,7 +71,7 @@ impl Clients {
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new());
         let reading = builder.build(connector.clone());
-        let creating = Builder::pool_max_idle_per_host(&mut builder, 0).build(connector);
+        let creating = builder.pool_max_idle_per_host(0).build(connector);
         Self { reading, creating }
     }
 }

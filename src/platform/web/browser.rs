@@ -98,7 +98,7 @@ pub(crate) fn open(
 fn start(window: &Window, request: &PageRequest) -> Result<Option<Messages>, PaymentPageError> {
     let url = &request.url.0;
     match request.kind {
-        PaymentPage::Frame => frame::open(window, request.order_id, url).map(Some),
+        PaymentPage::Frame => frame::open(window, request.order_id, url),
         PaymentPage::SameTab => Ok(None),
         PaymentPage::NewTab => {
             let reserved = request.purchase.and_then(take_tab);

@@ -49,12 +49,20 @@ impl Drop for Frame {
     }
 }
 
-/// Shows a page over the game, in place of an earlier one. The messages of the page follow, and end with the frame.
+/// Shows a page over the game, in place of another order's. The messages of the page follow, and end with the frame.
+/// Returns `None` if the order's page is shown already.
 pub(super) fn open(
     window: &Window,
     order_id: OrderId,
     url: &str,
-) -> Result<mpsc::Receiver<String>, PaymentPageError> {
+) -> Result<Option<mpsc::Receiver<String>>, PaymentPageError> {
+    let is_shown = FRAME.with_borrow(|shown| {
+        let shown = shown.as_ref().filter(|frame| frame.order_id == order_id);
+        shown.map(|frame| frame.iframe.focus()).is_some()
+    });
+    if is_shown {
+        return Ok(None);
+    }
     close(None);
     let document = window
         .document()
@@ -62,7 +70,7 @@ pub(super) fn open(
     let (frame, messages) = Frame::open(window, &document, order_id, url)
         .ok_or_else(|| failed("the browser makes no frame"))?;
     FRAME.set(Some(frame));
-    Ok(messages)
+    Ok(Some(messages))
 }
 
 /// Closes the frame of this order, or of any order.
