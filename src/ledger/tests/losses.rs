@@ -90,31 +90,6 @@ fn a_file_that_is_deleted_while_it_is_closed_is_told_and_an_intact_one_is_not() 
 }
 
 #[test]
-fn a_damaged_file_that_is_put_aside_is_one_loss_and_not_two() {
-    let folder = Folder::new("aside");
-    let [guest, ..] = players();
-    let mut shelf = user_data(&folder);
-    record(&mut shelf, 1, &guest, ORDER, LedgerEntry::Open);
-    block_on(shelf.commit());
-    for n in 0..20 {
-        entries(&mut shelf, 1, &UserId::new('s', &n.to_string()));
-    }
-    let path = folder.0.join("1/o_3aguest.redb");
-    fs::write(&path, vec![0x5a; 50_000]).unwrap();
-    assert_eq!(entries(&mut shelf, 1, &guest), []);
-    assert!(shelf.has_lost());
-    for _ in 0..2 {
-        assert!(!shelf.has_lost());
-        let trouble = shelf.trouble();
-        assert!(
-            matches!(trouble, Some(LedgerError::Damaged { .. })),
-            "{trouble:?}"
-        );
-        entries(&mut shelf, 1, &guest);
-    }
-}
-
-#[test]
 fn what_a_full_disk_left_is_removed_at_the_next_start_and_not_what_another_instance_creates() {
     let folder = Folder::new("unfinished");
     let name = |n: u32| folder.0.join(format!("ledger.redb.new-{n}"));

@@ -392,27 +392,24 @@ fn an_order_that_the_first_version_let_two_players_have_stays_with_the_higher_en
 
 #[test]
 fn what_the_first_version_has_changed_in_a_file_in_between_has_its_owners() {
-    let folder = Folder::new("between");
-    let path = folder.0.join("ledger.redb");
-    let [guest, linked, ..] = players();
-    let mut shelf = Kind::OneFile.open(&folder);
-    commit(&mut shelf, &guest, OPEN);
-    drop(shelf);
-    // There are as many entries after this as before.
+    let [guest, linked, other, _] = players();
     let granted = text(GRANTED);
-    let rows = [
-        (&guest, ORDER, None),
-        (&guest, OrderId(8), Some(granted.as_str())),
-    ];
-    write_as_first_version(&path, &rows);
-    let mut shelf = Kind::OneFile.open(&folder);
-    assert_eq!(commit(&mut shelf, &linked, OPEN), None);
-    record(&mut shelf, 1, &linked, OrderId(8), OPEN);
-    let before = block_on(shelf.commit());
-    assert_eq!(before.get(&(1, OrderId(8))), Some(&Some(GRANTED)));
-    assert_eq!(entries(&mut shelf, 1, &guest), []);
-    let known = [(ORDER, OPEN), (OrderId(8), GRANTED)];
-    assert_eq!(entries(&mut shelf, 1, &linked), known);
+    // There are as many entries after this as before.
+    for (user, order_id) in [(&guest, OrderId(8)), (&other, ORDER)] {
+        let folder = Folder::new("between");
+        let path = folder.0.join("ledger.redb");
+        let mut shelf = Kind::OneFile.open(&folder);
+        commit(&mut shelf, &guest, OPEN);
+        drop(shelf);
+        let rows = [(&guest, ORDER, None), (user, order_id, Some(&*granted))];
+        write_as_first_version(&path, &rows);
+        let mut shelf = Kind::OneFile.open(&folder);
+        record(&mut shelf, 1, &linked, order_id, OPEN);
+        let before = block_on(shelf.commit());
+        assert_eq!(before.get(&(1, order_id)), Some(&Some(GRANTED)));
+        assert_eq!(entries(&mut shelf, 1, user), []);
+        assert_eq!(entries(&mut shelf, 1, &linked), [(order_id, GRANTED)]);
+    }
 }
 
 #[test]
