@@ -21,6 +21,7 @@ use crate::model::user::UserId;
 
 mod losses;
 mod moves;
+mod versions;
 
 /// A file that the first version wrote: orders 7, 8 and 9 of alice, in project 1.
 const FIRST_VERSION: &[u8] = include_bytes!("../fixtures/0.1.0.redb");
