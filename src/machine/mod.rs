@@ -65,6 +65,8 @@ pub(crate) struct Machine {
     catalog_request: Option<RequestId>,
     /// The earlier owner of each order that is being recorded for another player.
     moved: BTreeMap<OrderId, UserId>,
+    /// The orders of each project that the game has untracked, and that a ledger may still have which was not read yet.
+    untracked: BTreeSet<(Option<u64>, OrderId)>,
     /// Connections up to this number were opened with other settings.
     outdated_connections: u64,
     random: fastrand::Rng,
@@ -111,6 +113,7 @@ impl Machine {
             last_number: 0,
             catalog_request: None,
             moved: BTreeMap::new(),
+            untracked: BTreeSet::new(),
             outdated_connections: 0,
             random: fastrand::Rng::with_seed(seed),
         }

@@ -31,8 +31,6 @@ pub(super) struct Player {
     pub(super) reading: Reading,
     /// Orders that are being written to the ledger.
     pub(super) recording: BTreeSet<OrderId>,
-    /// Orders that were forgotten before the ledger was read.
-    pub(super) untracked: BTreeSet<OrderId>,
     /// Orders to be followed once the ledger has been read.
     pub(super) queued: BTreeSet<OrderId>,
     /// Orders that were acknowledged in an earlier run, until it is known whether they were refunded.
@@ -122,7 +120,6 @@ impl Player {
             token_expires: None,
             reading: Reading::NotBegun,
             recording: BTreeSet::new(),
-            untracked: BTreeSet::new(),
             queued: BTreeSet::new(),
             checking: BTreeSet::new(),
             open: BTreeSet::new(),
@@ -163,7 +160,6 @@ impl Player {
     pub(super) fn forget_orders(&mut self) {
         for list in [
             &mut self.recording,
-            &mut self.untracked,
             &mut self.queued,
             &mut self.checking,
             &mut self.open,

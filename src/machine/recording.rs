@@ -105,13 +105,12 @@ impl Machine {
         let waiting = player.open.clone();
         player.reading = reading;
         let queued = std::mem::take(&mut player.queued);
-        // A ledger that is read late still has what was untracked meanwhile.
-        let untracked = match reading.is_done() {
-            true => std::mem::take(&mut player.untracked),
-            false => player.untracked.clone(),
-        };
         for restored in orders {
-            if !untracked.contains(&restored.order_id) {
+            let order_id = restored.order_id;
+            if self.untracked.contains(&(self.project, order_id)) {
+                let user = user.clone();
+                self.outputs.push_back(Output::Erase { user, order_id });
+            } else {
                 self.restore(user, &restored, now);
             }
         }

@@ -64,7 +64,7 @@ impl Machine {
         let Some(player) = self.players.get_mut(user) else {
             return;
         };
-        player.untracked.remove(&order_id);
+        self.untracked.remove(&(self.project, order_id));
         if player.open.len() + player.recording.len() + player.queued.len() >= MAX_OPEN {
             let error = TrackingError::TooManyOrders;
             self.fail_purchases_of(order_id, &PurchaseError::Tracking(error.clone()));
@@ -200,12 +200,14 @@ impl Machine {
     pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
         self.pending.remove_page(order_id);
         self.leave_earlier_owner(order_id);
+        // A ledger may have the order that is being read, is read late, or is read once its player logs in.
+        let mut may_be_read = !self.orders.contains_key(&order_id);
         for player in self.players.values_mut() {
             player.queued.remove(&order_id);
-            // A ledger that is being read, or is read late, may have the order.
-            if !player.reading.is_done() {
-                player.untracked.insert(order_id);
-            }
+            may_be_read |= !player.reading.is_done();
+        }
+        if may_be_read {
+            self.untracked.insert((self.project, order_id));
         }
         match self.orders.get(&order_id).map(|order| order.user.clone()) {
             Some(user) => {

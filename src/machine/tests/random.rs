@@ -7,8 +7,8 @@
 //! A harder world also has players who log out and in, a machine that sleeps and a calendar that is wrong,
 //! purchases in one call and stores that answer them with known order ids, a disk that hangs, lists of items
 //! that are empty for minutes or change with the payment, a project that changes, another instance that holds
-//! the ledger, and a game that takes its time to hear what it is told. These faults are drawn from their own
-//! generator, so that the seeds of plain worlds keep their meaning.
+//! the ledger, and a game that takes its time to hear what it is told. In some, the game also untracks orders. These
+//! faults are drawn from their own generators, so that the seeds of plain worlds keep their meaning.
 //!
 //! `BEVY_XSOLLA_SEED` replays the worlds of one seed; `BEVY_XSOLLA_PURCHASES` sets how many purchases are
 //! made in each kind.
@@ -57,6 +57,7 @@ enum Event {
     Unlock(u32),
     /// The game takes in what it is told.
     Frame(u32),
+    Untrack(OrderId),
 }
 
 /// The project of the orders that are bought.
@@ -116,6 +117,10 @@ struct World {
     disk_hangs_until: Duration,
     /// Whether another instance holds the ledger.
     is_locked: bool,
+    /// The orders that the game has untracked, each with whether it is gone. Otherwise it may come back.
+    untracked: BTreeMap<OrderId, bool>,
+    /// Those that are to be erased from the ledger that another instance holds.
+    unerased: Vec<OrderId>,
     unwritten: Vec<(OrderId, u8)>,
     /// The entries that the disk is writing.
     writing: Vec<(OrderId, u8)>,
@@ -199,6 +204,8 @@ impl World {
             is_logged_in: false,
             disk_hangs_until: Duration::ZERO,
             is_locked: false,
+            untracked: BTreeMap::new(),
+            unerased: Vec::new(),
             unwritten: Vec::new(),
             writing: Vec::new(),
             outbox: VecDeque::new(),
@@ -231,6 +238,19 @@ impl World {
         }
         for _ in 0..self.hard_number(3) {
             self.hard_after(TROUBLE, Event::Buy);
+        }
+        if self.hard.is_some() && matches!(self.seed % 8, 5 | 6) {
+            let mut random = fastrand::Rng::with_seed(self.seed ^ 0x0ff);
+            for _ in 0..random.u32(1..4) {
+                let order_id = OrderId(random.u64(1..=self.server.len() as u64));
+                let at = TROUBLE.mul_f64(random.f64());
+                self.after(at, Event::Untrack(order_id));
+                if random.bool() {
+                    // The game changes its mind.
+                    let later = seconds(100).mul_f64(random.f64());
+                    self.after(at + later, Event::Track(order_id));
+                }
+            }
         }
     }
 
@@ -316,6 +336,11 @@ impl World {
         self.machine = Machine::new(self.random.u64(..));
         self.next_tick = None;
         self.socket = None;
+        if self.hard.is_some() {
+            // A process does not hear the sockets of the one before it.
+            let is_heard = |event: &Event| matches!(event, Event::Hear(..));
+            self.events.retain(|Reverse((.., event))| !is_heard(event));
+        }
         self.has_connected = false;
         self.in_flight.clear();
         self.answered_at.clear();
@@ -326,6 +351,9 @@ impl World {
         self.unanswered.clear();
         self.unwritten.clear();
         self.writing.clear();
+        for order_id in std::mem::take(&mut self.unerased) {
+            self.untracked.insert(order_id, false);
+        }
         self.listed.clear();
         self.known_paid.clear();
         let is_linked = self.hard_chance(20);
@@ -416,11 +444,15 @@ impl World {
                 self.after(seconds(30), Event::Track(order_id));
             }
             Event::Track(order_id) => {
+                self.untracked.remove(&order_id);
                 self.tracked.insert(order_id);
                 self.handle(Input::Track {
                     user: self.player(),
                     order_id,
                 });
+            }
+            Event::Untrack(order_id) if self.project == PROJECT => {
+                self.untrack(order_id);
             }
             Event::SocketOpens(connection) if self.socket == Some(connection) => {
                 self.socket_opens(connection);
@@ -549,6 +581,10 @@ impl World {
                 };
                 let answer = Answer::Created(Ok(created));
                 self.handle(Input::Answered { request, answer });
+                // The purchase tracks its order, unless it is given up already. The game may die before it hears of it.
+                if let Some(is_gone) = self.untracked.get_mut(&order_id) {
+                    *is_gone &= !self.machine.orders.contains_key(&order_id);
+                }
             }
             Event::NotCreated(request) => {
                 let answer = Answer::Created(Err(http(500)));
@@ -571,6 +607,9 @@ impl World {
             }
             Event::Unlock(process) if process == self.process => {
                 self.is_locked = false;
+                for order_id in std::mem::take(&mut self.unerased) {
+                    self.ledger.remove(&order_id);
+                }
                 // The entries that waited are written before any are read.
                 self.writing.append(&mut self.unwritten);
                 self.after(seconds(1), Event::Loaded(process));

@@ -3,9 +3,33 @@
 use super::*;
 
 impl World {
+    /// The game forgets an order, and hears no more of it until it tracks it again.
+    pub(super) fn untrack(&mut self, order_id: OrderId) {
+        self.tracked.remove(&order_id);
+        // The entry of an account that is not known here stays in the ledger.
+        let stored = self.ledger.get(&order_id);
+        let is_own = stored.is_none_or(|(owner, ..)| *owner == self.player);
+        let is_known = self.machine.players.contains_key(&self.player());
+        self.untracked.insert(order_id, is_own && is_known);
+        self.granted_now.remove(&order_id);
+        self.safe.remove(&order_id);
+        self.canceled_now.remove(&order_id);
+        self.told_canceled.remove(&order_id);
+        self.known_paid.remove(&order_id);
+        self.listed.remove(&order_id);
+        self.handle(Input::Untrack(order_id));
+    }
+
     pub(super) fn told(&mut self, notice: Notice) {
         let seed = self.seed;
         match notice {
+            Notice::Done(_) | Notice::Canceled(_) | Notice::Expired(_) | Notice::Failed(_)
+                if notice
+                    .order_id()
+                    .is_some_and(|order_id| self.untracked.get(&order_id) == Some(&true)) =>
+            {
+                panic!("seed {seed}: the game has untracked the order: {notice:?}");
+            }
             Notice::Done(OrderDone {
                 order_id, items, ..
             }) => {
@@ -89,6 +113,7 @@ impl World {
                 if order.is_some_and(|order| std::mem::take(&mut order.waits_for_page)) {
                     self.after_some(seconds(400), Event::Move(started.order_id));
                 }
+                self.untracked.remove(&started.order_id);
                 self.tracked.insert(started.order_id);
             }
             Notice::PurchaseFailed(failed) => self.purchase_is_answered(failed.purchase_id),
@@ -172,12 +197,14 @@ impl World {
         for (order_id, order) in &self.server {
             let last = order.history.last().map(|(_, status)| status.as_str());
             assert!(
-                last != Some("done") || self.granted_ever.contains(order_id),
+                last != Some("done")
+                    || self.granted_ever.contains(order_id)
+                    || self.untracked.contains_key(order_id),
                 "seed {seed}: {order_id} is done and was never granted"
             );
         }
         for (order_id, order) in &self.server {
-            if order.has_been("canceled") {
+            if order.has_been("canceled") && !self.untracked.contains_key(order_id) {
                 let was_done = self.told_canceled.get(order_id);
                 assert!(
                     was_done.is_some(),

@@ -265,8 +265,15 @@ impl World {
                 Output::Erase { user, order_id } => {
                     let owner = self.ledger.get(&order_id).map(|(owner, ..)| *owner);
                     let is_own = owner.is_some_and(|owner| token(owner, 0).id() == &user);
+                    if self.untracked.contains_key(&order_id) {
+                        self.writing.retain(|(writing, _)| *writing != order_id);
+                        self.unwritten.retain(|(writing, _)| *writing != order_id);
+                    }
                     if is_own && self.project == PROJECT {
-                        self.ledger.remove(&order_id);
+                        match self.is_locked && self.untracked.contains_key(&order_id) {
+                            true => self.unerased.push(order_id),
+                            false => drop(self.ledger.remove(&order_id)),
+                        }
                     }
                 }
                 Output::UseLedger(_)
@@ -287,6 +294,13 @@ impl World {
                             !self.known_paid.contains(&order_id),
                             "seed {seed}: {order_id} was paid and is given up"
                         );
+                    }
+                    if let Notice::Untracked(order_id) = &notice {
+                        let order_id = Some(*order_id);
+                        self.outbox.retain(|earlier| {
+                            let is_answer = earlier.answered_purchase().is_some();
+                            earlier.order_id() != order_id || is_answer
+                        });
                     }
                     self.outbox.push_back(notice);
                     if !std::mem::replace(&mut self.is_frame_due, true) {
