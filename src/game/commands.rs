@@ -44,7 +44,8 @@ pub trait OrderCommands {
     /// restart.
     fn deliver_again(&mut self);
 
-    /// Forgets an order: it is no longer followed or known, and it is removed from the ledger.
+    /// Forgets an order: it is no longer followed or known, and it is removed from the ledger. If its player is not
+    /// logged in, it is removed when they log in, provided that this is before the game ends.
     fn untrack_order(&mut self, order_id: OrderId);
 }
 

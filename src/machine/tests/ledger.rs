@@ -365,6 +365,21 @@ fn an_order_that_is_forgotten_does_not_come_back_from_a_ledger_that_is_read_agai
     sim.loaded(known(LedgerEntry::Open));
     sim.pass_answering(seconds(60), &Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 0);
+
+    // Nobody is logged in yet.
+    let mut sim = live_with(&[ORDER]);
+    sim.restart_logged_out();
+    sim.untrack(ORDER);
+    sim.log_in();
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+    // It is erased as soon as the ledger has told whose it is, and followed once it is tracked again.
+    sim.restart();
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 0);
+    sim.track(ORDER);
+    sim.pass_answering(seconds(60), &Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
 }
 
 #[test]

@@ -215,6 +215,11 @@ impl Sim {
 
     /// Ends the process, and starts another one on the same ledger.
     fn restart(&mut self) {
+        self.restart_logged_out();
+        self.log_in();
+    }
+
+    fn restart_logged_out(&mut self) {
         let fresh = Self::unconfigured();
         self.machine = fresh.machine;
         self.socket = None;
@@ -222,7 +227,6 @@ impl Sim {
         self.notices.clear();
         let config = self.config.clone();
         self.configure(Some(config));
-        self.log_in();
     }
 
     fn acknowledge(&mut self, order_id: OrderId) {
