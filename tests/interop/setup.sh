@@ -43,7 +43,7 @@ fi
 # Of the version that the game for browsers is built with.
 version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"$/\1/p;}' "$here/web/Cargo.lock")
 bindgen=$cache/wasm-bindgen
-if ! "$bindgen/bin/wasm-bindgen" --version 2>/dev/null | grep -qF "$version"; then
+if ! "$bindgen/bin/wasm-bindgen" --version 2>/dev/null | grep -qxF "wasm-bindgen $version"; then
     echo "setup.sh: building wasm-bindgen (two minutes or so)" >&2
     cargo install --quiet wasm-bindgen-cli --version "$version" --root "$bindgen" --target-dir "$bindgen/build" >&2
     rm -r "$bindgen/build"

@@ -8,7 +8,7 @@ cache=$(CDPATH='' cd -- "$INTEROP_CACHE" && pwd)
 
 # Cargo knows by itself what is current.
 "$here/../../.ci/with-target" wasm32-unknown-unknown \
-    cargo build --quiet --manifest-path "$here/web/Cargo.toml" --target-dir "$cache/web" >&2
+    cargo build --quiet --locked --manifest-path "$here/web/Cargo.toml" --target-dir "$cache/web" >&2
 built=$cache/web/wasm32-unknown-unknown/debug/web-game.wasm
 page=$cache/web/page
 if [ ! "$page/web-game.js" -nt "$built" ]; then
