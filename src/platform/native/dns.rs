@@ -1,20 +1,12 @@
 //! Look-ups of host names.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use crate::platform::native::joint::Joint;
 
-use crate::platform::native::thread::spawn_thread;
-
-/// The result of a look-up, once there is one. All who wait for it get a copy.
-type Answer = Option<Result<Vec<IpAddr>, String>>;
-
-/// The look-ups that are under way, by host. A host that does not answer occupies one thread, whoever asks for it and
-/// however often, and holds up no other host.
-static RUNNING: Mutex<BTreeMap<String, watch::Receiver<Answer>>> = Mutex::new(BTreeMap::new());
+/// The look-ups that are under way, by host. A host that does not answer holds up no other.
+static LOOK_UPS: Joint<Result<Vec<IpAddr>, String>> = Joint::new("xsolla-dns");
 
 /// Returns the addresses of a host. It may take as long as the system's resolver, so the caller sets a deadline.
 pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -26,45 +18,12 @@ pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
     Ok(addresses.map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
-/// Joins the look-up of this host that is under way, or starts one.
 async fn look_up(
     host: &str,
     system: fn(&str) -> io::Result<Vec<IpAddr>>,
 ) -> io::Result<Vec<IpAddr>> {
-    let mut answer = join_or_start(host, system)?;
-    let answer = answer.wait_for(Option::is_some).await.map(|a| a.clone());
-    match answer {
-        Ok(Some(Ok(addresses))) => Ok(addresses),
-        Ok(Some(Err(reason))) => Err(io::Error::other(reason)),
-        Ok(None) | Err(_) => Err(io::Error::other("the look-up ended without a result")),
-    }
-}
-
-fn join_or_start(
-    host: &str,
-    system: fn(&str) -> io::Result<Vec<IpAddr>>,
-) -> io::Result<watch::Receiver<Answer>> {
-    let mut running = look_ups();
-    // A look-up whose thread has ended without a result is started anew.
-    if let Some(answer) = running
-        .get(host)
-        .filter(|answer| answer.has_changed().is_ok())
-    {
-        return Ok(answer.clone());
-    }
-    let (done, answer) = watch::channel(None);
-    let name = host.to_owned();
-    spawn_thread("xsolla-dns", move || {
-        let result = system(&name).map_err(|error| error.to_string());
-        look_ups().remove(&name);
-        let _ = done.send(Some(result));
-    })?;
-    running.insert(host.to_owned(), answer.clone());
-    Ok(answer)
-}
-
-fn look_ups() -> MutexGuard<'static, BTreeMap<String, watch::Receiver<Answer>>> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+    let look_up = move |host: &str| system(host).map_err(|error| error.to_string());
+    LOOK_UPS.run(host, look_up).await?.map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -41,8 +41,7 @@ impl Network {
     /// Returns the TLS configuration, or the reason that there is none. After a failure, the next call tries
     /// again.
     pub(super) async fn tls(&self) -> Result<Arc<ClientConfig>, String> {
-        let loaded = || async { load_tls().await.map(Arc::new) };
-        self.tls.get_or_try_init(loaded).await.cloned()
+        self.tls.get_or_try_init(load_tls).await.cloned()
     }
 
     /// Sends a request and reads the answer, of any status.

@@ -6,6 +6,7 @@ mod connect;
 mod dns;
 pub(crate) mod folder;
 pub(crate) mod http;
+mod joint;
 pub(crate) mod presence;
 pub(crate) mod runtime;
 pub(crate) mod thread;
