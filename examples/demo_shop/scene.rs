@@ -19,7 +19,7 @@ impl Plugin for ScenePlugin {
             .add_systems(
                 Update,
                 (
-                    keep_hero_beside_the_panel,
+                    keep_the_scene_beside_the_panel,
                     show_unlocked,
                     pop,
                     breathe,
@@ -115,18 +115,33 @@ fn spawn_scene(mut commands: Commands, assets: Res<AssetServer>) {
         });
 }
 
-/// The panel covers a part of the window, and the hero stands in the middle of the rest.
-fn keep_hero_beside_the_panel(
+/// The panel covers a part of the window, and the scene fills the rest.
+fn keep_the_scene_beside_the_panel(
     window: Single<&Window>,
     panel: Single<&ComputedNode, With<ShopPanel>>,
     scale: Res<UiScale>,
-    mut camera: Single<&mut Transform, With<Camera2d>>,
+    camera: Single<(&mut Transform, &mut Projection), With<Camera2d>>,
 ) {
-    let panel_width = panel.size().x * panel.inverse_scale_factor() * scale.0;
-    let units_per_pixel = HEIGHT / window.height().max(1.0);
-    let x = panel_width / 2.0 * units_per_pixel;
-    if camera.translation.x != x {
-        camera.translation.x = x;
+    let panel = panel.size() * panel.inverse_scale_factor() * scale.0;
+    let size = window.size().max(Vec2::ONE);
+    let is_below = size.y > size.x;
+    let covered = match is_below {
+        true => Vec2::new(0.0, panel.y.min(size.y * 0.9)),
+        false => Vec2::new(panel.x, 0.0),
+    };
+    // World units of the whole window.
+    let height = HEIGHT * size.y / (size.y - covered.y);
+    let units_per_pixel = height / size.y;
+    let offset = covered / 2.0 * units_per_pixel;
+    let (mut transform, mut projection) = camera.into_inner();
+    let to = Vec3::new(offset.x, -offset.y, transform.translation.z);
+    if transform.translation != to {
+        transform.translation = to;
+        if let Projection::Orthographic(orthographic) = &mut *projection {
+            orthographic.scaling_mode = ScalingMode::FixedVertical {
+                viewport_height: height,
+            };
+        }
     }
 }
 

@@ -19,7 +19,7 @@ impl Plugin for ShopUiPlugin {
         app.init_resource::<Fonts>()
             .init_resource::<Page>()
             .add_systems(Startup, spawn_panel)
-            .add_systems(Update, show_shelf)
+            .add_systems(Update, (place_panel, show_shelf))
             .add_observer(click);
     }
 }
@@ -28,7 +28,7 @@ impl Plugin for ShopUiPlugin {
 #[derive(Resource)]
 pub struct ShopNote(pub String);
 
-/// The panel at the right of the window.
+/// The panel at the right of the window, or at the bottom of one that is higher than wide.
 #[derive(Component)]
 pub struct ShopPanel;
 
@@ -47,6 +47,21 @@ enum ShelfButton {
     FetchAgain,
 }
 
+/// The height of the panel at the bottom, which is what it has in it.
+const HEIGHT_BELOW: f32 = 584.0;
+
+fn place_panel(window: Single<Ref<Window>>, mut panel: Single<&mut Node, With<ShopPanel>>) {
+    if !window.is_changed() {
+        return;
+    }
+    let is_below = window.height() > window.width();
+    panel.bottom = px(0);
+    (panel.width, panel.min_width, panel.max_width, panel.height) = match is_below {
+        true => (percent(100), px(0), percent(100), px(HEIGHT_BELOW)),
+        false => (percent(37), px(384), px(520), percent(100)),
+    };
+}
+
 fn spawn_panel(mut commands: Commands, fonts: Res<Fonts>, note: Res<ShopNote>) {
     commands
         .spawn((
@@ -55,10 +70,6 @@ fn spawn_panel(mut commands: Commands, fonts: Res<Fonts>, note: Res<ShopNote>) {
             Node {
                 position_type: PositionType::Absolute,
                 right: px(0),
-                width: percent(37),
-                min_width: px(384),
-                max_width: px(520),
-                height: percent(100),
                 padding: UiRect::axes(px(18), px(16)),
                 flex_direction: FlexDirection::Column,
                 row_gap: px(10),

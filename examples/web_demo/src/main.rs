@@ -45,8 +45,9 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::bag::Bag;
 use crate::shop_ui::ShopNote;
 
-/// The smallest window that the shop is made for. In a smaller one everything is drawn smaller.
+/// The smallest windows that the shop is made for. In a smaller one everything is drawn smaller.
 const SMALLEST: Vec2 = Vec2::new(800.0, 600.0);
+const SMALLEST_UPRIGHT: Vec2 = Vec2::new(384.0, 780.0);
 
 #[wasm_bindgen]
 extern "C" {
@@ -123,7 +124,11 @@ fn main() {
 
 fn fit_the_window(window: Single<&Window>, mut scale: ResMut<UiScale>) {
     let size = Vec2::new(window.width(), window.height());
-    let fitting = (size / SMALLEST).min_element().clamp(0.1, 1.0);
+    let smallest = match size.y > size.x {
+        true => SMALLEST_UPRIGHT,
+        false => SMALLEST,
+    };
+    let fitting = (size / smallest).min_element().clamp(0.1, 1.0);
     if scale.0 != fitting {
         scale.0 = fitting;
     }
