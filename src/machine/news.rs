@@ -132,7 +132,7 @@ impl Machine {
         self.orders.get(&order_id).is_some_and(|order| {
             let player = self.players.get(&order.user);
             let is_unread = player.is_some_and(|player| !player.reading.is_done());
-            !order.is_vouched && (is_unread || order.unrecorded_until.is_some())
+            order.unrecorded_until.is_some() || is_unread && !order.is_vouched
         })
     }
 

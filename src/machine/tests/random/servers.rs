@@ -288,6 +288,18 @@ impl World {
                     {
                         self.known_paid.insert(changed.order_id);
                     }
+                    if let Notice::AuthorizationRequired(required) = &notice {
+                        let is_ahead = matches!(
+                            required.error,
+                            AuthorizationError::ExpiresSoon(_) | AuthorizationError::Expired
+                        );
+                        assert!(
+                            is_ahead || self.is_token_refused,
+                            "seed {}: no server has refused the token: {}",
+                            self.seed,
+                            required.error
+                        );
+                    }
                     if let Notice::Failed(failed) = &notice {
                         let (seed, order_id) = (self.seed, failed.order_id);
                         assert!(
