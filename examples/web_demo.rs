@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 fn build() -> io::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let package = root.join("examples/web_demo");
-    let target = root.join("target/web_demo");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let target = target.join("web_demo");
     let page = target.join("page");
 
     let library =
