@@ -1,5 +1,8 @@
 //! The writer on its own thread, so that a slow disk does not block the game or the sockets.
 
+#[cfg(test)]
+mod tests;
+
 use bevy::tasks::block_on;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use tokio::sync::mpsc;

@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use ::redb::{Database, ReadableDatabase, TableDefinition};
 
-use super::moves::{ACKNOWLEDGED, GRANTED, Kind, OPEN, commit, entries, players, record};
+use super::moves::{Kind, commit, entries};
 use super::*;
+use crate::ledger::tests::{ACKNOWLEDGED, GRANTED, OPEN, players, record};
 
 /// The table of the first version.
 const ORDERS: TableDefinition<(u64, &str, u64), &[u8]> = TableDefinition::new("orders.1");

@@ -1,7 +1,8 @@
 //! Tests of files that are deleted, replaced or left behind, and of the number of files that are open.
 
-use super::moves::{entries, players, record, user_data};
+use super::moves::{entries, user_data};
 use super::*;
+use crate::ledger::tests::{players, record};
 
 fn is_lost(report: &LedgerReport) -> bool {
     matches!(

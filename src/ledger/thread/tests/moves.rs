@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use ::redb::Database;
 
 use super::*;
 use crate::ledger::redb;
 use crate::ledger::shelf::Shelf;
-
-pub(super) const OPEN: LedgerEntry = LedgerEntry::Open;
-pub(super) const GRANTED: LedgerEntry = LedgerEntry::Granted;
-pub(super) const ACKNOWLEDGED: LedgerEntry = LedgerEntry::Acknowledged;
+use crate::ledger::tests as kinds;
+use crate::ledger::tests::{ACKNOWLEDGED, GRANTED, OPEN, players, record};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
@@ -38,120 +35,36 @@ pub(super) fn user_data(folder: &Folder) -> Shelf {
     Shelf::new(Ledger::user_data(), Ok(Box::new(Blocking(store))))
 }
 
-/// The last two have ids that are cut off to the same name of a file.
-pub(super) fn players() -> [UserId; 4] {
-    let long = "x".repeat(80);
-    [
-        UserId::new('o', "guest"),
-        alice(),
-        UserId::new('s', &format!("{long}1")),
-        UserId::new('s', &format!("{long}2")),
-    ]
-}
-
 pub(super) fn entries(
     shelf: &mut Shelf,
     project: u64,
     user: &UserId,
 ) -> Vec<(OrderId, LedgerEntry)> {
-    let orders = block_on(shelf.load(project, user)).unwrap();
-    orders.into_iter().map(|o| (o.order_id, o.entry)).collect()
-}
-
-pub(super) fn record(
-    shelf: &mut Shelf,
-    project: u64,
-    user: &UserId,
-    order_id: OrderId,
-    entry: LedgerEntry,
-) {
-    let record = LedgerRecord::new(entry, SystemTime::now());
-    shelf.record(project, user.clone(), order_id, record);
+    block_on(kinds::entries(shelf, project, user))
 }
 
 /// Records an entry, and returns what the order had before.
 pub(super) fn commit(shelf: &mut Shelf, user: &UserId, entry: LedgerEntry) -> Option<LedgerEntry> {
-    record(shelf, 1, user, ORDER, entry);
-    let before = block_on(shelf.commit());
-    assert!(!shelf.has_changes(), "{:?}", shelf.trouble());
-    before.get(&(1, ORDER)).copied().flatten()
+    block_on(kinds::commit(shelf, user, entry))
 }
 
 #[test]
 fn an_order_of_a_guest_that_the_linked_account_acknowledges_is_not_open_for_the_guest_again() {
     for kind in [Kind::Memory, Kind::OneFile, Kind::UserData] {
         let folder = Folder::new("guest");
-        let [guest, linked, ..] = players();
-        let mut shelf = kind.open(&folder);
-        assert_eq!(commit(&mut shelf, &guest, GRANTED), None, "{kind:?}");
-        assert_eq!(commit(&mut shelf, &linked, OPEN), Some(GRANTED), "{kind:?}");
-        assert_eq!(entries(&mut shelf, 1, &guest), [], "{kind:?}");
-        assert_eq!(commit(&mut shelf, &linked, ACKNOWLEDGED), Some(GRANTED));
-        // And back: the guest learns that it is acknowledged.
-        assert_eq!(commit(&mut shelf, &guest, OPEN), Some(ACKNOWLEDGED));
-        assert_eq!(entries(&mut shelf, 1, &linked), [], "{kind:?}");
+        block_on(kinds::check_order_of_guest(kind.open(&folder)));
     }
 }
 
 #[test]
 fn an_order_has_one_owner_and_one_entry_whatever_happens() {
     for kind in [Kind::Memory, Kind::OneFile, Kind::UserData] {
-        for seed in 0..if kind == Kind::Memory { 500 } else { 10 } {
-            let mut random = fastrand::Rng::with_seed(seed);
+        println!("{kind:?}");
+        let is_kept = kind != Kind::Memory;
+        for seed in 0..if is_kept { 10 } else { 500 } {
             let folder = Folder::new("owner");
-            let mut shelf = kind.open(&folder);
-            let mut model: BTreeMap<(u64, OrderId), (UserId, LedgerEntry)> = BTreeMap::new();
-            let players = players();
-            for step in 0..60 {
-                let context = format!("{kind:?}, seed {seed}, step {step}");
-                let user = random.choice(&players).unwrap().clone();
-                let project = random.u64(1..3);
-                let order_id = OrderId(random.u64(0..5));
-                let key = (project, order_id);
-                match random.u32(0..10) {
-                    0..5 => {
-                        let entry = *random.choice([OPEN, GRANTED, ACKNOWLEDGED].iter()).unwrap();
-                        record(&mut shelf, project, &user, order_id, entry);
-                        let known = model.remove(&key).map_or(entry, |(_, known)| known);
-                        model.insert(key, (user, known.max(entry)));
-                    }
-                    5 => {
-                        let is_own = |(owner, _): &(UserId, _)| *owner == user;
-                        if model.get(&key).is_some_and(is_own) {
-                            // What is erased before it was ever written has taken nothing over.
-                            block_on(shelf.commit());
-                            model.remove(&key);
-                        }
-                        shelf.erase(project, user, order_id);
-                    }
-                    6 => {
-                        block_on(shelf.commit());
-                        shelf.release(project, &user);
-                    }
-                    7 if kind != Kind::Memory => {
-                        block_on(shelf.commit());
-                        drop(shelf);
-                        shelf = kind.open(&folder);
-                    }
-                    _ => {
-                        block_on(shelf.commit());
-                        assert!(!shelf.has_changes(), "{context}: {:?}", shelf.trouble());
-                        for project in 1..3 {
-                            for user in &players {
-                                let theirs = model.iter().filter(|((of, _), (owner, _))| {
-                                    *of == project && owner == user
-                                });
-                                let expected: Vec<_> = theirs
-                                    .map(|((_, order_id), (_, entry))| (*order_id, *entry))
-                                    .collect();
-                                let entries = entries(&mut shelf, project, user);
-                                assert_eq!(entries, expected, "{context}, {user}");
-                            }
-                        }
-                    }
-                }
-            }
-            assert_eq!(shelf.trouble(), None);
+            let open = async || kind.open(&folder);
+            block_on(kinds::check_owners(seed, is_kept, open));
         }
     }
 }

@@ -9,9 +9,10 @@ use bevy::tasks::block_on;
 use tokio::sync::mpsc;
 
 use super::Writer;
-use super::memory::Memory;
-use super::store::Blocking;
-use super::writer::Job;
+use crate::ledger::memory::Memory;
+use crate::ledger::store::Blocking;
+use crate::ledger::tests::{ORDER, alice};
+use crate::ledger::writer::Job;
 use crate::model::ledger::{
     Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerReport, LedgerState,
     LedgerStore,
@@ -24,13 +25,8 @@ mod moves;
 mod versions;
 
 /// A file that the first version wrote: orders 7, 8 and 9 of alice, in project 1.
-const FIRST_VERSION: &[u8] = include_bytes!("../fixtures/0.1.0.redb");
-const ORDER: OrderId = OrderId(7);
+const FIRST_VERSION: &[u8] = include_bytes!("../../fixtures/0.1.0.redb");
 const DEADLINE: Duration = Duration::from_secs(30);
-
-fn alice() -> UserId {
-    UserId::new('s', "alice")
-}
 
 /// A folder for one test, which is removed at its end.
 struct Folder(PathBuf);
