@@ -3,6 +3,11 @@
 // docs.rs builds with a nightly compiler and sets `docsrs`, to show which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// In a browser, `#[test]` is an attribute whose tests run in a page. No module has to import it.
+#[cfg(all(test, target_family = "wasm"))]
+#[macro_use]
+extern crate web_test as wasm_bindgen_test;
+
 mod centrifuge;
 mod game;
 mod ledger;

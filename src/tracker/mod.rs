@@ -5,5 +5,7 @@ pub(crate) mod driver;
 pub(crate) mod handle;
 mod outbox;
 mod source;
+// They have servers of their own, so they run where the emulator does, which is not in a browser.
+#[cfg(feature = "emulator")]
 #[cfg(test)]
 mod tests;
