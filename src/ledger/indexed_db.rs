@@ -3,6 +3,9 @@
 //!
 //! What the bindings do not have, or mark as unstable, is called by its name.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -52,6 +55,8 @@ struct IndexedDb {
     databases: BTreeMap<u64, Database>,
     /// The players whose orders no other tab uses meanwhile.
     locks: BTreeMap<(u64, UserId), Lock>,
+    /// For the locks that this tab has released, the promise that the browser has done so.
+    released: BTreeMap<(u64, UserId), Promise>,
     /// The projects whose databases were there in this run.
     known: BTreeSet<u64>,
     /// The database that was deleted while it was used. It is reported for as long as the game runs.
@@ -68,10 +73,17 @@ struct Database {
     _handlers: [Closure<dyn FnMut()>; 2],
 }
 
-/// The browser releases the lock when this is dropped, or with the page.
-struct Lock(Function);
+/// A lock that this tab has.
+struct Lock {
+    _hold: Hold,
+    /// Ends with the lock.
+    ended: Promise,
+}
 
-impl Drop for Lock {
+/// The browser releases the lock when this is dropped, or with the page.
+struct Hold(Function);
+
+impl Drop for Hold {
     fn drop(&mut self) {
         let _ = self.0.call0(&JsValue::UNDEFINED);
     }
@@ -135,7 +147,10 @@ impl Store for IndexedDb {
     }
 
     fn release(&mut self, project_id: u64, user: &UserId) {
-        self.locks.remove(&(project_id, user.clone()));
+        let key = (project_id, user.clone());
+        if let Some(lock) = self.locks.remove(&key) {
+            self.released.insert(key, lock.ended.clone());
+        }
     }
 
     fn trouble(&self) -> Option<LedgerError> {
@@ -227,7 +242,15 @@ impl IndexedDb {
             return Ok(());
         };
         let name = format!("{} {}", name(project_id), user.as_str());
-        let answer = timeout(PATIENCE, take_lock(&locks, &name)).await;
+        let released = self.released.remove(&key);
+        let answer = timeout(PATIENCE, async {
+            // This tab would take itself for another one.
+            if let Some(released) = released {
+                let _ = JsFuture::from(released).await;
+            }
+            take_lock(&locks, &name).await
+        });
+        let answer = answer.await;
         match answer.ok_or_else(|| Failure::Other("the browser gives no lock".to_owned()))?? {
             Some(lock) => drop(self.locks.insert(key, lock)),
             None => return Err(Failure::Locked),
@@ -294,37 +317,15 @@ impl Database {
     async fn commit(&self, changes: &[LedgerChange]) -> Result<Vec<Option<LedgerEntry>>, Failure> {
         let (transaction, orders) = self.transaction("readwrite")?;
         let ended = ended(&transaction);
-        let mut requests = Vec::new();
-        for change in changes {
-            let request = orders.get(&key(change.order_id).into())?;
-            requests.push(result(&request));
-        }
-        let mut before = Vec::new();
-        // The transaction goes on for as long as there are requests, and the tasks run between two of them.
-        for (change, request) in changes.iter().zip(requests) {
-            let row = request.await?;
-            let owner = text(&row, USER);
-            let stored = owner.as_deref().map(|owner| (owner, record(&row)));
-            before.push(change.before(stored));
-            match change.apply(stored) {
-                // What stays as it is keeps its text, which may have more than this version reads.
-                after if after == stored => {}
-                Some((owner, record)) => {
-                    let row = Object::new();
-                    for (name, value) in [
-                        (ORDER, key(change.order_id)),
-                        (USER, owner.to_owned()),
-                        (RECORD, record.to_json()),
-                    ] {
-                        Reflect::set(&row, &name.into(), &value.into())?;
-                    }
-                    orders.put(&row)?;
-                }
-                None => drop(orders.delete(&key(change.order_id).into())?),
+        match make(&orders, changes).await {
+            Ok(before) => ended.await.map(|()| before),
+            Err(failure) => {
+                // The browser would keep the changes before the one that failed.
+                let _ = transaction.abort();
+                let _ = ended.await;
+                Err(failure)
             }
         }
-        ended.await?;
-        Ok(before)
     }
 
     /// Begins a transaction, whose changes are on the disk when it has ended.
@@ -365,6 +366,43 @@ fn upgrade(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
     let orders = database.create_object_store_with_optional_parameters(ORDERS, &parameters)?;
     orders.create_index_with_str(USER, USER)?;
     Ok(())
+}
+
+/// Makes the changes in the transaction of this object store, and returns what each order had before.
+async fn make(
+    orders: &IdbObjectStore,
+    changes: &[LedgerChange],
+) -> Result<Vec<Option<LedgerEntry>>, Failure> {
+    let mut requests = Vec::new();
+    for change in changes {
+        let request = orders.get(&key(change.order_id).into())?;
+        requests.push(result(&request));
+    }
+    let mut before = Vec::new();
+    // The transaction goes on for as long as there are requests, and the tasks run between two of them.
+    for (change, request) in changes.iter().zip(requests) {
+        let row = request.await?;
+        let owner = text(&row, USER);
+        let stored = owner.as_deref().map(|owner| (owner, record(&row)));
+        before.push(change.before(stored));
+        match change.apply(stored) {
+            // What stays as it is keeps its text, which may have more than this version reads.
+            after if after == stored => {}
+            Some((owner, record)) => {
+                let row = Object::new();
+                for (name, value) in [
+                    (ORDER, key(change.order_id)),
+                    (USER, owner.to_owned()),
+                    (RECORD, record.to_json()),
+                ] {
+                    Reflect::set(&row, &name.into(), &value.into())?;
+                }
+                orders.put(&row)?;
+            }
+            None => drop(orders.delete(&key(change.order_id).into())?),
+        }
+    }
+    Ok(before)
 }
 
 /// The name of a project's database.
@@ -436,22 +474,22 @@ async fn take_lock(locks: &JsValue, name: &str) -> Result<Option<Lock>, Failure>
             let _ = sender.send(None);
             return JsValue::UNDEFINED;
         }
-        let mut release = None;
-        let held = Promise::new(&mut |resolve, _| release = Some(Lock(resolve)));
+        let mut hold = None;
+        let held = Promise::new(&mut |resolve, _| hold = Some(Hold(resolve)));
         // If nobody waits for the lock any more, it is released at once.
-        let _ = sender.send(release);
+        let _ = sender.send(hold);
         held.into()
     });
     let options = Object::new();
     Reflect::set(&options, &"ifAvailable".into(), &true.into())?;
     let request: Function = Reflect::get(locks, &"request".into())?.unchecked_into();
     let ended = request.call3(locks, &name.into(), &options, granted.as_ref())?;
-    let ended = JsFuture::from(ended.unchecked_into::<Promise>());
+    let ended: Promise = ended.unchecked_into();
     tokio::select! {
         biased;
-        answer = answer => Ok(answer.unwrap_or(None)),
+        hold = answer => Ok(hold.ok().flatten().map(|_hold| Lock { _hold, ended })),
         // The browser refuses locks to some pages.
-        refused = ended => refused.map(|_| None).map_err(Failure::from),
+        refused = JsFuture::from(ended.clone()) => refused.map(|_| None).map_err(Failure::from),
     }
 }
 
