@@ -13,7 +13,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -39,6 +40,9 @@ const RECORD: &str = "record";
 /// How long one use of the database may take. Browsers have had faults by which it never ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Notifies the writers that a lock was granted which a ledger has waited for.
+pub(super) static LOCK_GRANTED: Notify = Notify::const_new();
+
 /// A browser has no files.
 pub(super) fn open(path: PathBuf) -> Result<Box<dyn Store>, LedgerError> {
     let message = "a browser has no files".to_owned();
@@ -55,6 +59,8 @@ struct IndexedDb {
     databases: BTreeMap<u64, Database>,
     /// The players whose orders no other tab uses meanwhile.
     locks: BTreeMap<(u64, UserId), Lock>,
+    /// The locks that this tab waits for, because another has them. It stops waiting when these are dropped.
+    awaited: BTreeMap<(u64, UserId), oneshot::Receiver<Lock>>,
     /// For the locks that this tab has released, the promise that the browser has done so.
     released: BTreeMap<(u64, UserId), Promise>,
     /// The projects whose databases were there in this run.
@@ -148,6 +154,7 @@ impl Store for IndexedDb {
 
     fn release(&mut self, project_id: u64, user: &UserId) {
         let key = (project_id, user.clone());
+        self.awaited.remove(&key);
         if let Some(lock) = self.locks.remove(&key) {
             self.released.insert(key, lock.ended.clone());
         }
@@ -238,6 +245,20 @@ impl IndexedDb {
         if self.locks.contains_key(&key) {
             return Ok(());
         }
+        if let Some(mut awaited) = self.awaited.remove(&key) {
+            match awaited.try_recv() {
+                Ok(lock) => {
+                    self.locks.insert(key, lock);
+                    return Ok(());
+                }
+                Err(TryRecvError::Empty) => {
+                    self.awaited.insert(key, awaited);
+                    return Err(Failure::Locked);
+                }
+                // The browser has refused it after all.
+                Err(TryRecvError::Closed) => {}
+            }
+        }
         let Some(locks) = of_navigator("locks") else {
             return Ok(());
         };
@@ -248,14 +269,26 @@ impl IndexedDb {
             if let Some(released) = released {
                 let _ = JsFuture::from(released).await;
             }
-            take_lock(&locks, &name).await
+            take_lock(&locks, &name, false).await
         });
         let answer = answer.await;
-        match answer.ok_or_else(|| Failure::Other("the browser gives no lock".to_owned()))?? {
-            Some(lock) => drop(self.locks.insert(key, lock)),
-            None => return Err(Failure::Locked),
+        if let Some(lock) =
+            answer.ok_or_else(|| Failure::Other("the browser gives no lock".to_owned()))??
+        {
+            self.locks.insert(key, lock);
+            return Ok(());
         }
-        Ok(())
+        let (sender, awaited) = oneshot::channel();
+        self.awaited.insert(key, awaited);
+        spawn_local(async move {
+            // A lock that is not waited for any more is dropped, and so released.
+            if let Ok(Some(lock)) = take_lock(&locks, &name, true).await
+                && sender.send(lock).is_ok()
+            {
+                LOCK_GRANTED.notify_waiters();
+            }
+        });
+        Err(Failure::Locked)
     }
 }
 
@@ -465,8 +498,8 @@ fn ended(transaction: &IdbTransaction) -> impl Future<Output = Result<(), Failur
     }
 }
 
-/// Takes a lock; `None` if another tab has it.
-async fn take_lock(locks: &JsValue, name: &str) -> Result<Option<Lock>, Failure> {
+/// Takes a lock. If another tab has it, this waits for its turn, or gives `None`.
+async fn take_lock(locks: &JsValue, name: &str, waits: bool) -> Result<Option<Lock>, Failure> {
     let (sender, answer) = oneshot::channel();
     // The browser holds the lock until the promise that this returns is resolved.
     let granted = Closure::once(move |lock: JsValue| -> JsValue {
@@ -481,7 +514,7 @@ async fn take_lock(locks: &JsValue, name: &str) -> Result<Option<Lock>, Failure>
         held.into()
     });
     let options = Object::new();
-    Reflect::set(&options, &"ifAvailable".into(), &true.into())?;
+    Reflect::set(&options, &"ifAvailable".into(), &(!waits).into())?;
     let request: Function = Reflect::get(locks, &"request".into())?.unchecked_into();
     let ended = request.call3(locks, &name.into(), &options, granted.as_ref())?;
     let ended: Promise = ended.unchecked_into();

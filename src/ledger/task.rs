@@ -1,7 +1,10 @@
 //! The writer as a task, for platforms without threads.
 
+use std::pin::pin;
+
 use tokio::sync::mpsc;
 
+use crate::ledger::indexed_db::LOCK_GRANTED;
 use crate::ledger::writer::{Job, Shelves};
 use crate::model::ledger::{LedgerError, LedgerReport};
 use crate::platform::runtime::{sleep, spawn};
@@ -39,6 +42,8 @@ async fn work<R: From<LedgerReport>>(
     let (report, mut reported) = mpsc::unbounded_channel();
     let mut shelves = Shelves::new(move |done| drop(report.send(done)));
     let mut jobs = Vec::new();
+    // It is there before the locks are waited for, so that none is granted unnoticed.
+    let mut granted = pin!(LOCK_GRANTED.notified());
     loop {
         let deadline = shelves.deadline();
         tokio::select! {
@@ -51,6 +56,10 @@ async fn work<R: From<LedgerReport>>(
                 }
             }
             () = sleep_until(deadline) => {}
+            () = &mut granted => {
+                granted.set(LOCK_GRANTED.notified());
+                shelves.next_try = Instant::now();
+            }
         }
         shelves.settle().await;
         while let Ok(done) = reported.try_recv() {

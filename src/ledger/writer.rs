@@ -60,7 +60,7 @@ pub(super) struct Shelves<R> {
     flushes: Vec<Sender<()>>,
     /// Players whose orders could not be read yet.
     pending_loads: BTreeMap<UserId, PendingLoad>,
-    next_try: Instant,
+    pub(super) next_try: Instant,
     next_look: Instant,
 }
 

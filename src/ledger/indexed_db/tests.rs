@@ -12,6 +12,7 @@ use crate::ledger::tests::{
 use crate::ledger::writer::Job;
 use crate::model::ledger::{Ledger, LedgerReport, LedgerState};
 use crate::platform::runtime::sleep;
+use crate::platform::time::Instant;
 
 /// The order of the shared tests.
 const SEVEN: OrderId = OrderId(7);
@@ -351,4 +352,81 @@ async fn a_database_that_was_deleted_before_it_was_used_is_a_new_one() {
     assert_eq!(entries(&mut shelf, 1, &guest).await, []);
     assert!(!shelf.has_lost());
     assert_eq!(shelf.trouble(), None);
+}
+
+#[test]
+async fn a_tab_that_waits_has_a_players_orders_at_once_when_the_other_one_leaves_them() {
+    for way in ["closes", "logs out"] {
+        delete_all().await;
+        let mut first = Tab::open();
+        first.write(GRANTED);
+        first.wait_until_written(GRANTED).await;
+        let mut second = Tab::open();
+        second.writer.give(Job::Load(alice()));
+        second
+            .wait_for("lock", |report| {
+                matches!(
+                    report,
+                    LedgerReport::Loaded {
+                        is_locked: true,
+                        ..
+                    }
+                )
+            })
+            .await;
+        // It looks again by itself after a second.
+        let start = Instant::now();
+        let first = match way {
+            "closes" => {
+                drop(first);
+                None
+            }
+            _ => {
+                first.writer.give(Job::Release(alice()));
+                Some(first)
+            }
+        };
+        second
+            .wait_for("orders", |report| {
+                let LedgerReport::Loaded { orders, .. } = report else {
+                    return false;
+                };
+                orders.iter().map(|order| order.entry).eq([GRANTED])
+            })
+            .await;
+        let taken = start.elapsed();
+        assert!(taken < Duration::from_millis(500), "{way}: {taken:?}");
+        drop((first, second));
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[test]
+async fn a_lock_for_which_a_tab_does_not_wait_any_more_goes_to_the_next_one() {
+    delete_all().await;
+    let [guest, ..] = players();
+    let [mut first, mut second, mut third, mut fourth] =
+        [open().await, open().await, open().await, open().await];
+    commit(&mut first, &guest, GRANTED).await;
+    for waiting in [&mut second, &mut third, &mut fourth] {
+        let locked = Err(LedgerError::Locked { path: path(1) });
+        assert_eq!(waiting.load(1, &guest).await, locked);
+    }
+    // The player logs out in one of the tabs, and another one closes.
+    second.release(1, &guest);
+    second.commit().await;
+    drop(third);
+    first.release(1, &guest);
+    first.commit().await;
+    wait_until("the fourth tab has read", async || {
+        fourth.load(1, &guest).await.is_ok()
+    })
+    .await;
+    // The second tab does not hold it, and can have it again.
+    assert!(second.load(1, &guest).await.is_err());
+    drop(fourth);
+    wait_until("the second tab has read", async || {
+        second.load(1, &guest).await.is_ok()
+    })
+    .await;
 }
