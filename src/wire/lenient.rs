@@ -80,6 +80,10 @@ pub(super) fn whole(text: &str) -> Option<u64> {
 }
 
 fn read_decimal(text: &str) -> Option<Decimal> {
+    // The library takes underscores between digits, as in Rust's sources.
+    if text.contains('_') {
+        return None;
+    }
     Decimal::from_str(text)
         .or_else(|_| Decimal::from_scientific(text))
         .ok()

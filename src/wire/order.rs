@@ -225,6 +225,8 @@ mod tests {
             ("1.5", None),
             ("-1", None),
             (r#""three""#, None),
+            (r#""1_0""#, None),
+            (r#""1_0.0""#, None),
             ("true", None),
         ] {
             let json = format!(
