@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the game of tests/web.rs for browsers, and prints the folder with its page. Needs the target
+# Builds the game of tests/web for browsers, and prints the folder with its page. Needs the target
 # wasm32-unknown-unknown, and the wasm-bindgen that tests/interop/setup.sh installs.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)

@@ -1,4 +1,4 @@
-// A game in a real browser, moved by tests/web.rs: a JSON command a line on standard input, and for each a JSON
+// A game in a real browser, moved by tests/web: a JSON command a line on standard input, and for each a JSON
 // answer a line on standard output. The first command launches; the end of the input closes.
 import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';

@@ -1,4 +1,4 @@
-//! A game for a browser, without a picture. `tests/web.rs` tells it what to do, and reads what it was told in the
+//! A game for a browser, without a picture. `tests/web` tells it what to do, and reads what it was told in the
 //! browser's console, one JSON object a line.
 //!
 //! Its settings are JSON in the address, after `#`.
