@@ -30,6 +30,7 @@ const INBOX: usize = 256;
 /// Runs until the game drops its ends of the channels.
 pub(crate) async fn run(mut ports: Ports) {
     runtime::require_io().await;
+    browser::watch_clicks();
     let (sender, mut inbox) = mpsc::channel(INBOX);
     let mut driver = Driver {
         machine: Machine::new(fastrand::u64(..)),

@@ -7,7 +7,7 @@ use crate::platform::native::thread::run_on_thread;
 use crate::platform::no_pages::Messages;
 
 pub(crate) use crate::platform::no_pages::{
-    address, close_page, release_tab, reserve_tab, send_to_page,
+    address, close_page, release_tab, reserve_tab, send_to_page, watch_clicks,
 };
 
 /// Opens a page, of which nothing is heard, because the browser is another program. It uses a thread of its own,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{PageTransitionEvent, Window};
 
 use crate::model::order::OrderId;
@@ -16,6 +16,7 @@ use crate::model::purchase::{PaymentPageError, PurchaseId};
 use crate::platform::web::frame;
 use crate::platform::web::listener::Listener;
 use crate::platform::web::runtime::timeout;
+use crate::platform::web::tab::{self, Tab};
 
 /// The messages of a page, which end when the page is closed.
 type Messages = mpsc::Receiver<String>;
@@ -25,16 +26,23 @@ const FRAMES_PATIENCE: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// The empty tabs that wait for their purchases' orders.
-    static TABS: RefCell<BTreeMap<PurchaseId, Window>> = const { RefCell::new(BTreeMap::new()) };
+    static TABS: RefCell<BTreeMap<PurchaseId, Tab>> = const { RefCell::new(BTreeMap::new()) };
     /// Reloads the game if the player comes back to it. It is set when the game is left.
     static RELOADER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+}
+
+/// Prepares for the clicks that let pages be opened.
+pub(crate) fn watch_clicks() {
+    if let Some(window) = web_sys::window() {
+        tab::watch_clicks(&window);
+    }
 }
 
 /// Opens an empty tab for a purchase, while the browser still allows it for the player's click. If it does not,
 /// it may allow the page later.
 pub(crate) fn reserve_tab(purchase: PurchaseId) {
-    let tab = web_sys::window().and_then(|window| open_tab(&window, "").ok());
-    if let Some(tab) = tab {
+    if let Some(window) = web_sys::window() {
+        let tab = Tab::open(&window, "");
         TABS.with_borrow_mut(|tabs| tabs.insert(purchase, tab));
     }
 }
@@ -42,11 +50,11 @@ pub(crate) fn reserve_tab(purchase: PurchaseId) {
 /// Closes a purchase's tab, unless the payment page is shown in it.
 pub(crate) fn release_tab(purchase: PurchaseId) {
     if let Some(tab) = take_tab(purchase) {
-        let _ = tab.close();
+        tab.close();
     }
 }
 
-fn take_tab(purchase: PurchaseId) -> Option<Window> {
+fn take_tab(purchase: PurchaseId) -> Option<Tab> {
     TABS.with_borrow_mut(|tabs| tabs.remove(&purchase))
 }
 
@@ -78,54 +86,40 @@ pub(crate) fn address() -> Option<String> {
     Some(url.into())
 }
 
-/// Opens a page. The tab that was reserved for it is used before this returns.
+/// Opens a page. The tab that was reserved for it is taken before this returns.
 pub(crate) fn open(
     request: PageRequest,
 ) -> impl Future<Output = Result<Option<Messages>, PaymentPageError>> {
-    let opened = match web_sys::window() {
-        Some(window) => start(&window, &request).map(|page| (window, page)),
-        None => Err(failed("the game does not run in a page")),
-    };
+    let of_a_tab = request
+        .purchase
+        .filter(|_| request.kind == PaymentPage::NewTab);
+    let reserved = of_a_tab.and_then(take_tab);
     async move {
-        let (window, page) = opened?;
-        if request.kind == PaymentPage::SameTab {
-            leave(&window, &request.url.0).await?;
+        let window = web_sys::window().ok_or_else(|| failed("the game does not run in a page"))?;
+        let url = &request.url.0;
+        match request.kind {
+            PaymentPage::Frame => return frame::open(&window, request.order_id, url),
+            PaymentPage::SameTab => leave(&window, url).await?,
+            PaymentPage::NewTab => show_in_tab(&window, reserved, url).await?,
         }
-        Ok(page)
+        Ok(None)
     }
 }
 
-fn start(window: &Window, request: &PageRequest) -> Result<Option<Messages>, PaymentPageError> {
-    let url = &request.url.0;
-    match request.kind {
-        PaymentPage::Frame => frame::open(window, request.order_id, url),
-        PaymentPage::SameTab => Ok(None),
-        PaymentPage::NewTab => {
-            let reserved = request.purchase.and_then(take_tab);
-            let is_open = |tab: &Window| !tab.closed().unwrap_or(true);
-            match reserved.filter(is_open) {
-                // The empty page does not stay in the tab's history.
-                Some(tab) => tab
-                    .location()
-                    .replace(url)
-                    .map_err(|_| failed("the browser does not take the address"))?,
-                None => drop(open_tab(window, url)?),
-            }
-            Ok(None)
-        }
+async fn show_in_tab(
+    window: &Window,
+    reserved: Option<Tab>,
+    url: &str,
+) -> Result<(), PaymentPageError> {
+    if let Some(tab) = reserved
+        && let Ok(tab) = tab.opened().await
+        && !tab.closed().unwrap_or(true)
+    {
+        // The empty page does not stay in the tab's history.
+        let shown = tab.location().replace(url);
+        return shown.map_err(|_| failed("the browser does not take the address"));
     }
-}
-
-fn open_tab(window: &Window, url: &str) -> Result<Window, PaymentPageError> {
-    let tab = window
-        .open_with_url_and_target(url, "_blank")
-        // The browser's own error would repeat the address, and anybody who has the address can pay.
-        .map_err(|_| failed("the browser does not take the address"))?
-        .ok_or(PaymentPageError::Blocked)?;
-    // Without an opener, the payment page cannot navigate the game's page. (The option `noopener` would do the
-    // same, but it would hide whether the tab was blocked.)
-    let _ = tab.set_opener(&JsValue::NULL);
-    Ok(tab)
+    Tab::open(window, url).opened().await.map(drop)
 }
 
 /// Goes to the payment page in the game's tab, after every system of the game has had a frame to save what it

@@ -4,7 +4,8 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{Event, EventTarget};
 
-/// Calls a function at each event of one kind, until this is dropped.
+/// Calls a function at each event of one kind, until this is dropped. It comes before the page's own listeners, which
+/// may stop the event.
 #[derive(Debug)]
 pub(super) struct Listener {
     target: EventTarget,
@@ -25,7 +26,7 @@ impl Listener {
         };
         let function = listener.handler.as_ref().unchecked_ref();
         // This fails for no target and no kind that exists.
-        let _ = target.add_event_listener_with_callback(kind, function);
+        let _ = target.add_event_listener_with_callback_and_bool(kind, function, true);
         listener
     }
 }
@@ -35,6 +36,6 @@ impl Drop for Listener {
         let function = self.handler.as_ref().unchecked_ref();
         let _ = self
             .target
-            .remove_event_listener_with_callback(self.kind, function);
+            .remove_event_listener_with_callback_and_bool(self.kind, function, true);
     }
 }

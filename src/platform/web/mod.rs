@@ -9,6 +9,8 @@ mod listener;
 pub(crate) mod presence;
 mod request;
 pub(crate) mod runtime;
+#[cfg(feature = "browser")]
+mod tab;
 pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod websocket;
