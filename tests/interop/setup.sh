@@ -2,7 +2,7 @@
 # Gets the software that we did not write and that tests/centrifugo.rs, tests/foreign_clients.rs,
 # tests/payment_page_browser.rs, tests/socket_protocol and tests/web run against: Centrifugo (needs
 # Go), the centrifuge client, playwright-core and puppeteer-core for Node, the centrifuge-client crate,
-# wasm-bindgen. (Not Chromium: that is the system's.) Run it as often as you like: what is there and
+# wasm-bindgen. (Not the browsers: they are the system's.) Run it as often as you like: what is there and
 # current is not built again.
 #
 #     tests/interop/setup.sh                     into target/interop, where the tests look by themselves

@@ -15,13 +15,18 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program, or what is missing.
 pub fn chromium() -> Result<PathBuf, &'static str> {
-    let named = std::env::var_os("CHROMIUM_BIN").filter(|name| !name.is_empty());
-    let named = named.map(PathBuf::from);
+    program("CHROMIUM_BIN", &["chromium", "chromium-browser"]).ok_or("there is no Chromium")
+}
+
+/// The program that a variable names, or the first of these names on the path.
+pub fn program(variable: &str, names: &[&str]) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).filter(|name| !name.is_empty());
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut found = std::env::split_paths(&path)
-        .flat_map(|folder| ["chromium", "chromium-browser"].map(|name| folder.join(name)));
-    let program = named.or_else(|| found.find(|file| file.is_file()));
-    program.ok_or("there is no Chromium")
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    named
+        .map(PathBuf::from)
+        .or_else(|| found.find(|file| file.is_file()))
 }
 
 /// A script of `tests/interop/npm` that needs this package of Node's, or what is missing.

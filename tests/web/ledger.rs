@@ -7,39 +7,6 @@ use serde_json::{Value, json};
 use crate::{GAME, Web};
 
 #[test]
-fn a_purchase_survives_the_end_of_the_tab_between_each_two_steps_and_is_granted_once() {
-    let Some(mut web) = Web::start() else { return };
-    let persist = "window.persisted = 0;
-        navigator.storage.persist = async () => { window.persisted += 1; return true; };";
-    web.open_as(GAME, &json!({}), persist);
-    assert_eq!(web.evaluate("window.persisted"), 0);
-    web.call(json!({"buy": "sword"}));
-    web.wait_for("started_purchase", 1);
-    assert_eq!(web.evaluate("window.persisted"), 1);
-    let order = web.order();
-    web.open(json!({}));
-    web.emulator.set_status(order, "paid");
-    web.open(json!({}));
-    web.wait("it is paid", |web| {
-        web.told("status").contains(&json!([order.0, "paid"]))
-    });
-    web.open(json!({"keeps": true}));
-    web.emulator.deliver(order);
-    web.wait_for("granted", 1);
-    // The game ended before it could save what it had granted.
-    web.open(json!({}));
-    web.wait_for("granted", 2);
-    web.wait_until_acknowledged(order);
-    for _ in 0..2 {
-        web.open(json!({}));
-        web.call(json!({"track": order.0}));
-        web.wait_until_acknowledged(order);
-    }
-    assert_eq!(web.grants(order), 2);
-    assert_eq!(web.told("ledger").last(), Some(&json!("Kept")));
-}
-
-#[test]
 fn whenever_the_browser_is_killed_no_order_is_lost_and_none_granted_again() {
     let Some(mut web) = Web::start() else { return };
     for round in 0..10 {
@@ -70,34 +37,6 @@ fn whenever_the_browser_is_killed_no_order_is_lost_and_none_granted_again() {
         web.wait_until_acknowledged(order);
         assert_eq!(web.grants(order), grants, "round {round}");
     }
-}
-
-#[test]
-fn the_second_tab_waits_for_the_ledger_and_is_handed_it_when_the_first_closes() {
-    const SECOND: &str = "second";
-    let Some(mut web) = Web::start() else { return };
-    web.open(json!({"page": "frame"}));
-    web.click("#buy");
-    web.wait_for("started_purchase", 1);
-    let order = web.order();
-    web.open_as(SECOND, &json!({}), "");
-    web.wait("the second tab knows that it is second", |web| {
-        let ledger = web.told_to(SECOND, "ledger");
-        let last = ledger.last().and_then(Value::as_str).unwrap_or_default();
-        last.starts_with("Trouble(Locked")
-    });
-    web.browser
-        .command(json!({"command": "close", "name": GAME}));
-    web.wait("the second tab has the ledger", |web| {
-        web.told_to(SECOND, "ledger").last() == Some(&json!("Kept"))
-    });
-    web.emulator.pay(order);
-    web.emulator.deliver(order);
-    web.wait("the second tab has granted", |web| {
-        web.count_of(SECOND, "granted") >= 1
-    });
-    assert_eq!(web.count_of(SECOND, "granted"), 1);
-    assert_eq!(web.told("granted"), [json!(null); 0]);
 }
 
 /// Buys in a browser that keeps nothing, and gives the reason that the game is told.

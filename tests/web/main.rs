@@ -1,8 +1,8 @@
 //! A game in a real browser, on the emulator, with pop-ups blocked and hidden tabs slowed down as players have them.
 //!
-//! Needs Chromium (on the path, or named by `CHROMIUM_BIN`), the target `wasm32-unknown-unknown`, and
-//! `tests/interop/setup.sh`. Without them the tests are skipped, and say so; with `BEVY_XSOLLA_REQUIRE_INTEROP=1`
-//! they fail.
+//! Needs Chromium, the target `wasm32-unknown-unknown` and `tests/interop/setup.sh`; `engines` needs Firefox, WebKitGTK's
+//! driver and Xvfb, too. Without them the tests are skipped, and say so; with `BEVY_XSOLLA_REQUIRE_INTEROP=1` they fail.
+//! (`tests/interop/README.md`)
 
 #![allow(
     clippy::indexing_slicing,
@@ -11,6 +11,7 @@
     clippy::panic
 )]
 
+mod engines;
 mod frame;
 mod ledger;
 mod network;
@@ -25,8 +26,9 @@ use std::time::{Duration, Instant};
 
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
+use engines::Engine;
 use serde_json::{Value, json};
-use support::browser::{Script, chromium, script};
+use support::browser::Script;
 use support::folder::Folder;
 use support::interop;
 
@@ -68,7 +70,8 @@ fn page() -> Result<PathBuf, &'static str> {
 struct Web {
     emulator: XsollaEmulator,
     browser: Script,
-    chromium: PathBuf,
+    engine: Engine,
+    executable: PathBuf,
     /// The page with the game.
     page: PathBuf,
     /// Where the page is.
@@ -80,24 +83,29 @@ struct Web {
 }
 
 impl Web {
-    /// `None` where the test is to be skipped.
+    /// In Chromium. `None` where the test is to be skipped.
     fn start() -> Option<Self> {
+        Self::start_in(Engine::Chromium)
+    }
+
+    fn start_in(engine: Engine) -> Option<Self> {
         if env!("CARGO_MANIFEST_DIR").ends_with("bevy-0.20") {
             println!("SKIPPED: the game is built with Bevy 0.19, in the other package");
             return None;
         }
-        let found = chromium().and_then(|chromium| {
-            let driver = script("web.mjs", "puppeteer-core")?;
-            Ok((chromium, driver, page()?))
+        let found = engine.executable().and_then(|executable| {
+            let script = engine.script()?;
+            Ok((executable, script, page()?))
         });
-        let (chromium, driver, page) = interop::found(found)?;
+        let (executable, script, page) = interop::found(found)?;
         let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let emulator = XsollaEmulator::start();
         let mut web = Self {
             token: emulator.token("alice"),
             emulator,
-            browser: Script::start(&driver),
-            chromium,
+            browser: Script::start(&script),
+            engine,
+            executable,
             page,
             origin: String::new(),
             profile: Folder::new("web"),
@@ -144,7 +152,8 @@ impl Web {
     fn launch(&mut self) {
         let port = self.browser.command(json!({
             "command": "launch",
-            "executable": self.chromium,
+            "engine": self.engine.name(),
+            "executable": self.executable,
             "profile": *self.profile,
             "root": self.page,
         }));

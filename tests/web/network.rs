@@ -8,21 +8,6 @@ use crate::support::wait::wait_until;
 use crate::{GAME, Web};
 
 #[test]
-fn a_dropped_socket_is_opened_again() {
-    let Some(mut web) = Web::start() else { return };
-    web.open(json!({"page": "frame", "is_hurried": true}));
-    web.click("#buy");
-    web.wait_until_live();
-    web.emulator.drop_sockets();
-    let emulator = web.emulator.clone();
-    wait_until("it is opened again", || emulator.sockets_opened() >= 2);
-    let order = web.order();
-    emulator.pay(order);
-    emulator.deliver(order);
-    web.wait_until_granted();
-}
-
-#[test]
 fn what_was_paid_while_the_browser_was_offline_is_granted_soon_after_it_is_back() {
     let Some(mut web) = Web::start() else { return };
     web.open(json!({"page": "frame"}));

@@ -3,35 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bevy_xsolla::emulator::Fault;
-use bevy_xsolla::prelude::*;
 use serde_json::json;
 
 use crate::support::wait::wait_until;
 use crate::{GAME, Web};
-
-#[test]
-fn an_item_that_is_paid_for_in_another_tab_is_unlocked_when_the_player_returns() {
-    let Some(mut web) = Web::start() else { return };
-    web.open(json!({}));
-    web.click("#buy");
-    web.press_in_tab("Pay 30 USD");
-    let order = web.order();
-    let emulator = web.emulator.clone();
-    wait_until("it is paid", || emulator.status(order) == OrderStatus::Done);
-    assert_eq!(web.evaluate("document.visibilityState"), "hidden");
-    assert_eq!(web.told("granted"), [json!(null); 0]);
-    web.show();
-    web.wait_until_granted();
-    assert_eq!(web.told("page_failed"), [json!(null); 0]);
-    // The payment page cannot reach the game.
-    let opener = web.browser.command(json!({
-        "command": "evaluateInTab",
-        "prefix": web.emulator.payment_page_url(),
-        "code": "String(window.opener)",
-    }));
-    assert_eq!(opener, "null");
-    web.assert_page_is_in_a_tab();
-}
 
 #[test]
 fn a_tab_that_the_browser_blocks_is_told_and_the_next_click_opens_the_page() {

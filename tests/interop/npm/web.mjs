@@ -1,34 +1,18 @@
-// A game in a real browser, moved by tests/web: a JSON command a line on standard input, and for each a JSON
+// A game in Chromium or Firefox, moved by tests/web: a JSON command a line on standard input, and for each a JSON
 // answer a line on standard output. The first command launches; the end of the input closes.
-import { createReadStream } from 'node:fs';
-import { createServer } from 'node:http';
-import { extname, join, normalize } from 'node:path';
 import puppeteer from 'puppeteer-core';
 import { answerAll } from './commands.mjs';
+import { serve } from './site.mjs';
 
 const TIMEOUT = 20_000;
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
 let browser;
 let server;
+let isFirefox;
 // The tabs that the test opened, by the name that it gave them, and what the game in each has told.
 const pages = new Map();
 const told = new Map();
 const sessions = new WeakMap();
-
-function serve(folder) {
-  server = createServer((request, response) => {
-    const path = normalize(new URL(request.url, 'http://x').pathname);
-    const file = join(folder, path);
-    const stream = createReadStream(file);
-    stream.on('error', () => response.writeHead(404).end());
-    stream.on('open', () => {
-      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
-      stream.pipe(response);
-    });
-  });
-  return new Promise((done) => server.listen(0, '127.0.0.1', () => done(server.address().port)));
-}
 
 function listen(name, page) {
   pages.set(name, page);
@@ -42,7 +26,11 @@ function listen(name, page) {
       lines.push({ told: 'console', value: message.text() });
     }
   });
-  page.on('pageerror', (error) => lines.push({ told: 'panic', value: String(error) }));
+  page.on('pageerror', (error) => {
+    // Firefox reports a socket that does not open as an error of the page.
+    const isOfSocket = /^Error: Firefox can.t establish a connection to the server at ws:/.test(error);
+    if (!isOfSocket) lines.push({ told: 'panic', value: String(error) });
+  });
 }
 
 // The page whose address begins so, once it is there.
@@ -56,12 +44,27 @@ async function tab(prefix) {
 
 // Runs code in a page without the player's hand, which puppeteer's own `evaluate` lends to it.
 async function run(page, expression) {
+  if (isFirefox) return runInFirefox(page, expression);
   const session = await page.createCDPSession();
   const options = { expression, awaitPromise: true, returnByValue: true, userGesture: false };
   const { result, exceptionDetails } = await session.send('Runtime.evaluate', options);
   await session.detach();
   if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
   return result.value;
+}
+
+async function runInFirefox(page, expression) {
+  const text = `(async () => JSON.stringify((await (0, eval)(${JSON.stringify(expression)})) ?? null))()`;
+  const result = await page.mainFrame().browsingContext.defaultRealm.evaluate(text, true);
+  if (result.type === 'exception') throw new Error(result.exceptionDetails.text);
+  return JSON.parse(result.result.value);
+}
+
+// Puppeteer closes the frames of a page first, which Firefox refuses.
+async function close(page) {
+  if (!isFirefox) return page.close();
+  const { id, userContext } = page.mainFrame().browsingContext;
+  return userContext.browser.session.send('browsingContext.close', { context: id });
 }
 
 async function frameOf(page, prefix) {
@@ -82,37 +85,47 @@ async function press(where, text) {
   }
 }
 
+// A test that were easier than life would prove nothing: pop-ups are blocked, and hidden tabs are slowed down.
+const CHROMIUM = {
+  ignoreDefaultArgs: [
+    '--disable-popup-blocking',
+    '--disable-background-timer-throttling',
+    '--disable-backgrounding-occluded-windows',
+    '--disable-renderer-backgrounding',
+    '--disable-ipc-flooding-protection',
+  ],
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-component-update'],
+};
+const firefox = (profile) => ({
+  browser: 'firefox',
+  extraPrefsFirefox: { 'dom.disable_open_during_load': true },
+  env: { ...process.env, HOME: profile },
+});
+
 const commands = {
-  async launch({ executable, profile, root }) {
-    const port = server ? server.address().port : await serve(root);
+  async launch({ engine, executable, profile, root }) {
+    server ??= await serve(root);
+    isFirefox = engine === 'firefox';
     browser = await puppeteer.launch({
       executablePath: executable,
       userDataDir: profile,
       headless: true,
-      // A test that were easier than life would prove nothing.
-      ignoreDefaultArgs: [
-        '--disable-popup-blocking',
-        '--disable-background-timer-throttling',
-        '--disable-backgrounding-occluded-windows',
-        '--disable-renderer-backgrounding',
-        '--disable-ipc-flooding-protection',
-      ],
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-component-update'],
       handleSIGINT: false,
+      ...(isFirefox ? firefox(profile) : CHROMIUM),
     });
-    return port;
+    return server.address().port;
   },
   // Opens a tab of this name. An earlier one is closed before the new one loads.
   async open({ name, url, code }) {
     const before = pages.get(name);
     const first = pages.size === 0 ? (await browser.pages())[0] : undefined;
     listen(name, first ?? (await browser.newPage()));
-    await before?.close();
+    if (before) await close(before);
     if (code) await pages.get(name).evaluateOnNewDocument(code);
     await pages.get(name).goto(url, { waitUntil: 'domcontentloaded' });
   },
   async close({ name }) {
-    await pages.get(name).close();
+    await close(pages.get(name));
     pages.delete(name);
   },
   told: ({ name }) => told.get(name) ?? [],
@@ -124,10 +137,14 @@ const commands = {
   reload: ({ name }) => pages.get(name).reload({ waitUntil: 'domcontentloaded' }).then(() => null),
   back: ({ name }) => pages.get(name).goBack({ waitUntil: 'domcontentloaded' }).then(() => null),
   address: ({ name }) => pages.get(name).url(),
-  tabs: () => browser.targets().filter((target) => target.type() === 'page').map((target) => target.url()),
+  async tabs() {
+    // In Firefox a frame is a target of the same type.
+    if (isFirefox) return (await browser.pages()).map((page) => page.url());
+    return browser.targets().filter((target) => target.type() === 'page').map((target) => target.url());
+  },
   pressInTab: async ({ prefix, text }) => press(await tab(prefix), text),
   evaluateInTab: async ({ prefix, code }) => run(await tab(prefix), code),
-  closeTab: async ({ prefix }) => (await tab(prefix)).close(),
+  closeTab: async ({ prefix }) => close(await tab(prefix)),
   pressInFrame: async ({ name, prefix, text }) => press(await frameOf(pages.get(name), prefix), text),
   evaluateInFrame: async ({ name, prefix, code }) =>
     (await frameOf(pages.get(name), prefix)).evaluate(code),
