@@ -1,9 +1,13 @@
 //! Opens pages in the player's browser.
 
+use std::io;
+
+use tokio::sync::oneshot;
+
 use crate::model::page::PageRequest;
 use crate::model::purchase::PaymentPageError;
 use crate::platform::launch;
-use crate::platform::native::thread::run_on_thread;
+use crate::platform::native::thread::spawn_thread;
 use crate::platform::no_pages::Messages;
 
 pub(crate) use crate::platform::no_pages::{
@@ -23,4 +27,19 @@ pub(crate) async fn open(request: PageRequest) -> Result<Option<Messages>, Payme
         Ok(Err(error)) => Err(PaymentPageError::NoBrowser(error)),
         Err(error) => Err(PaymentPageError::NoBrowser(error.to_string())),
     }
+}
+
+/// Runs the work on a new thread and waits for its result.
+async fn run_on_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (done, result) = oneshot::channel();
+    spawn_thread(name, move || {
+        // Sending fails if nobody waits for the result any more.
+        let _ = done.send(work());
+    })?;
+    result
+        .await
+        .map_err(|_| io::Error::other("the thread ended without a result"))
 }

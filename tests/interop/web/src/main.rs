@@ -92,7 +92,8 @@ fn settings() -> Value {
 fn run_with_the_page(mut app: App) -> AppExit {
     app.finish();
     app.cleanup();
-    let frame: Rc<RefCell<Option<Closure<dyn FnMut()>>>> = Rc::default();
+    type Frame = Closure<dyn FnMut()>;
+    let frame: Rc<RefCell<Option<Frame>>> = Rc::default();
     let next = frame.clone();
     *frame.borrow_mut() = Some(Closure::new(move || {
         app.update();
@@ -139,6 +140,7 @@ fn obey(
     }
 }
 
+#[allow(clippy::too_many_arguments, reason = "it reads every kind of message")]
 fn tell_messages(
     mut statuses: MessageReader<OrderStatusChanged>,
     mut started: MessageReader<PurchaseStarted>,
