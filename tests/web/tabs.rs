@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bevy_xsolla::emulator::Fault;
+use bevy_xsolla::prelude::*;
 use serde_json::json;
 
 use crate::support::wait::wait_until;
@@ -47,15 +48,21 @@ fn the_tab_of_a_slow_store_opens_in_the_click_and_closes_if_the_purchase_fails()
     assert_eq!(web.evaluate("document.visibilityState"), "visible");
 }
 
-#[test]
-fn a_tab_that_was_hidden_for_a_minute_delivers_all_in_its_first_frame() {
-    let Some(mut web) = Web::start() else { return };
+/// Buys an item, whose payment page hides the game.
+fn buy_and_leave(web: &mut Web) -> OrderId {
     web.open(json!({}));
     web.click("#buy");
     web.wait("the payment page is open", |web| web.tabs().len() == 2);
     let emulator = web.emulator.clone();
     wait_until("the socket is open", || emulator.open_sockets() == 1);
-    let order = web.order();
+    web.order()
+}
+
+#[test]
+fn a_tab_that_was_hidden_for_a_minute_delivers_all_in_its_first_frame() {
+    let Some(mut web) = Web::start() else { return };
+    let order = buy_and_leave(&mut web);
+    let emulator = web.emulator.clone();
     let frames = web.frames_so_far();
     std::thread::sleep(Duration::from_secs(60));
     emulator.pay(order);
@@ -71,12 +78,8 @@ fn a_tab_that_was_hidden_for_a_minute_delivers_all_in_its_first_frame() {
 #[test]
 fn an_order_of_which_the_socket_tells_nothing_is_asked_for_when_the_player_returns() {
     let Some(mut web) = Web::start() else { return };
-    web.open(json!({}));
-    web.click("#buy");
-    web.wait("the payment page is open", |web| web.tabs().len() == 2);
+    let order = buy_and_leave(&mut web);
     let emulator = web.emulator.clone();
-    wait_until("the socket is open", || emulator.open_sockets() == 1);
-    let order = web.order();
     wait_until("the order was asked for", || emulator.order_requests() >= 1);
     emulator.set_status_silently(order, "done");
     web.show();
