@@ -15,8 +15,6 @@ use crate::model::message::{
 };
 use crate::model::page::PaymentPageChanged;
 use crate::model::purchase::{PaymentPageFailed, PurchaseFailed, PurchaseStarted};
-use crate::model::state::TrackerState;
-use crate::model::user::UserId;
 use crate::platform::runtime;
 use crate::platform::thread::wait_for_task;
 use crate::tracker::driver;
@@ -65,13 +63,6 @@ pub(super) fn add_game_side(app: &mut App) {
         .add_message::<PurchaseFailed>()
         .add_message::<PaymentPageFailed>()
         .add_message::<PaymentPageChanged>()
-        // Tools that inspect a game read these types. `XsollaUser` is not among them, because it holds the
-        // token.
-        .register_type::<Orders>()
-        .register_type::<TrackerState>()
-        .register_type::<LedgerState>()
-        .register_type::<Catalog>()
-        .register_type::<UserId>()
         .add_systems(
             PreUpdate,
             // The system is exclusive, and may run before or after any other system of this schedule.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bevy::prelude::{Reflect, Resource};
 use thiserror::Error;
-use url::{Host, Url};
 
+use crate::model::address::Address;
 use crate::model::ledger::Ledger;
 use crate::model::page::PaymentPage;
 
@@ -216,9 +216,8 @@ impl XsollaConfig {
             true => &self.sandbox_payment_url,
             false => &self.payment_url,
         };
-        let mut url = Url::parse(base).ok()?;
-        url.query_pairs_mut().append_pair("token", token);
-        Some(url.into())
+        let page = Address::parse(base).ok()?.with_query([("token", token)]);
+        Some(page.ok()?.uri().to_string())
     }
 
     pub(crate) fn endpoints(&self) -> Result<Endpoints, ConfigError> {
@@ -232,8 +231,8 @@ impl XsollaConfig {
 /// The parsed addresses of a valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoints {
-    pub(crate) store: Url,
-    pub(crate) socket: Url,
+    pub(crate) store: Address,
+    pub(crate) socket: Address,
 }
 
 /// Parses an address. The user's token is sent to it, so it must be encrypted or on this machine.
@@ -241,20 +240,14 @@ fn endpoint(
     field: &'static str,
     text: &str,
     [secure, plain]: [&str; 2],
-) -> Result<Url, ConfigError> {
-    let url = Url::parse(text).map_err(|source| ConfigError::BadUrl { field, source })?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    if !url.username().is_empty() || url.password().is_some() {
+) -> Result<Address, ConfigError> {
+    let address = Address::parse(text).map_err(|reason| ConfigError::BadUrl { field, reason })?;
+    if address.has_credentials() {
         return Err(ConfigError::Credentials { field });
     }
-    match url.scheme() {
-        scheme if scheme == secure => Ok(url),
-        scheme if scheme == plain && loopback => Ok(url),
+    match address.scheme() {
+        scheme if scheme == secure => Ok(address),
+        scheme if scheme == plain && address.host().is_loopback() => Ok(address),
         scheme if scheme == plain => Err(ConfigError::NotEncrypted { field }),
         _ => Err(ConfigError::WrongScheme { field }),
     }
@@ -272,13 +265,12 @@ pub enum ConfigError {
     #[error("the Xsolla project id is not a positive number")]
     BadProjectId,
     /// An address cannot be parsed.
-    #[error("`{field}` is not a URL: {source}")]
+    #[error("`{field}` is not a URL: {reason}")]
     BadUrl {
         /// The field of [`XsollaConfig`].
         field: &'static str,
-        /// The parser's error.
-        #[reflect(ignore, default = "any_parse_error")]
-        source: url::ParseError,
+        /// What is wrong with it. The text itself is not repeated.
+        reason: String,
     },
     /// An address would send the player's token in plain text to another machine.
     #[error("`{field}` must be encrypted (https, wss): plain text is for this machine's loopback")]
@@ -304,11 +296,6 @@ pub enum ConfigError {
         /// The field of [`XsollaConfig`].
         field: &'static str,
     },
-}
-
-/// A default for reflection, which does not know the parser's type.
-fn any_parse_error() -> url::ParseError {
-    url::ParseError::EmptyHost
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use url::Url;
-
+use crate::model::address::Address;
 use crate::model::user::XsollaUser;
 
 /// The size of the largest answer that is read. An order has a few kilobytes.
@@ -15,7 +14,7 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 /// A request. It is a `POST` if it has a body.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) url: Url,
+    pub(crate) address: Address,
     /// The user whose token the request carries.
     pub(crate) user: Option<XsollaUser>,
     /// The body, as JSON.

@@ -1,5 +1,6 @@
 //! The types that all other modules share.
 
+pub(crate) mod address;
 pub(crate) mod catalog;
 pub(crate) mod config;
 pub(crate) mod error;

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
-use url::Url;
 
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::config::XsollaConfig;
@@ -64,15 +63,16 @@ impl CatalogPages {
             return None;
         }
         Some(
-            request(config, user, &["items", "virtual_items"]).map(|mut request| {
-                request
-                    .url
-                    .query_pairs_mut()
-                    .append_pair("limit", &PAGE.to_string())
-                    .append_pair("offset", &self.offset.to_string())
-                    .extend_pairs(filter.locale.iter().map(|locale| ("locale", locale)))
-                    .extend_pairs(filter.country.iter().map(|country| ("country", country)));
-                request
+            request(config, user, &["items", "virtual_items"]).and_then(|mut request| {
+                let (limit, offset) = (PAGE.to_string(), self.offset.to_string());
+                let mut query = vec![("limit", &limit), ("offset", &offset)];
+                query.extend(filter.locale.iter().map(|locale| ("locale", locale)));
+                query.extend(filter.country.iter().map(|country| ("country", country)));
+                request.address = request
+                    .address
+                    .with_query(query)
+                    .map_err(RequestError::Network)?;
+                Ok(request)
             }),
         )
     }
@@ -109,22 +109,14 @@ fn request(
         .endpoints()
         .map_err(|_| RequestError::NotConfigured)?;
     let project_id = config.project_id.to_string();
-    let mut url = below(endpoints.store, &["v2", "project", &project_id])?;
-    url = below(url, path)?;
+    let start = ["v2", "project", &project_id];
+    let path = start.iter().chain(path);
     Ok(Request {
-        url,
+        address: endpoints.store.below(path).map_err(RequestError::Network)?,
         user: user.cloned(),
         body: None,
         timeout: config.request_timeout,
     })
-}
-
-fn below(mut url: Url, path: &[&str]) -> Result<Url, RequestError> {
-    url.path_segments_mut()
-        .map_err(|()| RequestError::Network("the store's address has no path".to_owned()))?
-        .pop_if_empty()
-        .extend(path);
-    Ok(url)
 }
 
 /// Returns the body of a successful answer, or the error that the answer describes.
@@ -212,7 +204,7 @@ mod tests {
             let mut config = XsollaConfig::new(1);
             config.store_url = base.to_owned();
             let request = get_order(&config, None, OrderId(2)).unwrap();
-            assert_eq!(request.url.path(), "/api/v2/project/1/order/2");
+            assert_eq!(request.address.uri().path(), "/api/v2/project/1/order/2");
         }
     }
 

@@ -119,7 +119,7 @@ fn file(content_type: &'static str, content: &'static str) -> Answer {
 
 /// A field of a query or of a form, which are written in the same way.
 fn field(form: &[u8], name: &str) -> Option<String> {
-    let mut fields = url::form_urlencoded::parse(form);
+    let mut fields = form_urlencoded::parse(form);
     let (_, value) = fields.find(|(key, _)| key == name)?;
     Some(value.into_owned())
 }

@@ -144,7 +144,7 @@ fn items(state: &State, call: &Call<'_>) -> Result<Answer, Refusal> {
     }
     let mut limit = MAX_PAGE;
     let mut offset = 0;
-    for (name, value) in url::form_urlencoded::parse(call.query.as_bytes()) {
+    for (name, value) in form_urlencoded::parse(call.query.as_bytes()) {
         let number = || value.parse().map_err(|_| Refusal::BAD_INPUT);
         match name.as_ref() {
             "limit" => limit = number()?,

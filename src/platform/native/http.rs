@@ -14,8 +14,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
-use url::Url;
 
+use crate::model::address::Address;
 use crate::model::error::RequestError;
 use crate::model::http::{MAX_BODY_BYTES, Request, Response};
 use crate::platform::native::connect::Connector;
@@ -46,14 +46,14 @@ impl Network {
 
     /// Sends a request and reads the answer, of any status.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, RequestError> {
-        let clients = self.clients(&request.url).await?;
+        let clients = self.clients(&request.address).await?;
         timeout(request.timeout, exchange(clients, request))
             .await
             .unwrap_or(Err(RequestError::TimedOut))
     }
 
-    async fn clients(&self, url: &Url) -> Result<&Clients, RequestError> {
-        if url.scheme() == "http" {
+    async fn clients(&self, address: &Address) -> Result<&Clients, RequestError> {
+        if address.scheme() == "http" {
             let made = || async { Clients::new(Connector::for_loopback()) };
             return Ok(self.loopback.get_or_init(made).await);
         }
@@ -103,7 +103,7 @@ async fn exchange(clients: &Clients, request: Request) -> Result<Response, Reque
 /// Converts a request to the library's.
 fn build(request: Request) -> Result<hyper::Request<String>, RequestError> {
     let mut builder = hyper::Request::builder()
-        .uri(request.url.as_str())
+        .uri(request.address.uri())
         .header(ACCEPT, "*/*")
         .header(
             USER_AGENT,

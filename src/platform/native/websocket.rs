@@ -13,8 +13,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
-use url::{Host, Url};
 
+use crate::model::address::{Address, Host};
 use crate::model::error::{ConnectStep, SocketError, shorten};
 use crate::model::http::MAX_MESSAGE_BYTES;
 use crate::platform::native::dns::resolve;
@@ -39,14 +39,14 @@ impl WebSocket {
     /// Opens a connection. Each step may take `step_timeout`.
     pub(crate) async fn connect(
         network: &Network,
-        url: &Url,
+        address: &Address,
         step_timeout: Duration,
     ) -> Result<Self, SocketError> {
-        let connector = match url.scheme() {
+        let connector = match address.scheme() {
             "wss" => Connector::Rustls(network.tls().await.map_err(SocketError::Tls)?),
             _ => Connector::Plain,
         };
-        let stream = timeout(step_timeout, connect_tcp(url, step_timeout))
+        let stream = timeout(step_timeout, connect_tcp(address, step_timeout))
             .await
             .map_err(|_| SocketError::TimedOut(ConnectStep::Tcp))??;
         let config = WebSocketConfig::default()
@@ -55,7 +55,7 @@ impl WebSocket {
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0);
         let handshake = client_async_tls_with_config(
-            url.as_str(),
+            address.uri(),
             Throttled::new(stream),
             Some(config),
             Some(connector),
@@ -132,15 +132,14 @@ impl WebSocket {
     }
 }
 
-async fn connect_tcp(url: &Url, patience: Duration) -> Result<TcpStream, SocketError> {
-    let port = url.port_or_known_default().unwrap_or(443);
-    let addresses = match url.host() {
-        Some(Host::Ipv4(ip)) => vec![(ip, port).into()],
-        Some(Host::Ipv6(ip)) => vec![(ip, port).into()],
-        Some(Host::Domain(name)) => resolve(name, port)
+async fn connect_tcp(address: &Address, patience: Duration) -> Result<TcpStream, SocketError> {
+    let port = address.uri().port_u16();
+    let port = port.unwrap_or(if address.scheme() == "wss" { 443 } else { 80 });
+    let addresses = match address.host() {
+        Host::Ip(ip) => vec![(ip, port).into()],
+        Host::Name(name) => resolve(name, port)
             .await
             .map_err(|error| SocketError::Resolve(error.to_string()))?,
-        None => Vec::new(),
     };
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     // An address that does not answer (often one of IPv6) must not use up the time of the others.

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use form_urlencoded::Serializer;
 use tokio::sync::{mpsc, oneshot};
-use url::Url;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{PageTransitionEvent, Window};
@@ -69,21 +69,20 @@ pub(crate) fn send_to_page(order_id: OrderId, text: &str) {
 
 /// The address of the game, without what an earlier payment page has added to its end.
 pub(crate) fn address() -> Option<String> {
-    let mut url = Url::parse(&web_sys::window()?.location().href().ok()?).ok()?;
-    let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let url = web_sys::Url::new(&web_sys::window()?.location().href().ok()?).ok()?;
+    let query = url.search();
+    let query = query.trim_start_matches('?').as_bytes();
+    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query).into_owned().collect();
     if let [.., (a, _), (b, _), (c, _)] = pairs.as_slice() {
         // A game may have one of these itself, but not all of them.
         let mut last = [a.as_str(), b.as_str(), c.as_str()];
         last.sort_unstable();
         if last == ["invoice_id", "status", "user_id"] {
             pairs.truncate(pairs.len() - 3);
-            url.set_query(None);
-            if !pairs.is_empty() {
-                url.query_pairs_mut().extend_pairs(pairs);
-            }
+            url.set_search(&Serializer::new(String::new()).extend_pairs(pairs).finish());
         }
     }
-    Some(url.into())
+    Some(url.href())
 }
 
 /// Opens a page. The tab that was reserved for it is taken before this returns.

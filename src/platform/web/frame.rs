@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use tokio::sync::mpsc;
-use url::Url;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Document, HtmlElement, HtmlIFrameElement, KeyboardEvent, MessageEvent, Window};
@@ -102,7 +101,7 @@ impl Frame {
         order_id: OrderId,
         url: &str,
     ) -> Option<(Self, mpsc::Receiver<String>)> {
-        let origin = Url::parse(url).ok()?.origin().ascii_serialization();
+        let origin = web_sys::Url::new(url).ok()?.origin();
         let before = document.active_element();
         let before = before.and_then(|element| element.dyn_into().ok());
         // A canvas that fills the screen would hide the frame, and one that has caught the pointer would keep it.

@@ -7,7 +7,6 @@ mod frame;
 pub(crate) mod http;
 mod listener;
 pub(crate) mod presence;
-mod request;
 pub(crate) mod runtime;
 #[cfg(feature = "browser")]
 mod tab;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use js_sys::JsString;
 use tokio::sync::mpsc;
-use url::Url;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{CloseEvent, MessageEvent};
 
+use crate::model::address::Address;
 use crate::model::error::{ConnectStep, SocketError, shorten};
 use crate::model::http::MAX_MESSAGE_BYTES;
 use crate::platform::web::http::Network;
@@ -51,11 +51,11 @@ impl WebSocket {
     /// browser.
     pub(crate) async fn connect(
         _network: &Network,
-        url: &Url,
+        address: &Address,
         step_timeout: Duration,
     ) -> Result<Self, SocketError> {
         // This fails if the page may not connect to this address, for example because it is not encrypted.
-        let socket = web_sys::WebSocket::new(url.as_str())
+        let socket = web_sys::WebSocket::new(&address.uri().to_string())
             .map_err(|_| SocketError::Connect("the browser does not allow it".to_owned()))?;
         let mut socket = Self::listen(socket);
         match timeout(step_timeout, socket.events.recv()).await {
