@@ -4,9 +4,10 @@
 //! skipped.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::model::error::SocketError;
@@ -20,27 +21,28 @@ pub(crate) struct Position {
     pub(crate) offset: u64,
 }
 
-/// A command of the client.
-#[derive(Debug, Serialize)]
+/// A command of the client: one of its methods.
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Command<'a> {
     pub(super) id: u32,
-    #[serde(flatten)]
-    pub(super) method: Method<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) connect: Option<Connect<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) history: Option<AskHistory<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Method<'a> {
-    Connect {
-        data: &'a RawValue,
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        subs: BTreeMap<&'a str, Recover<'a>>,
-    },
-    History {
-        channel: &'a str,
-        limit: i32,
-        since: Since<'a>,
-    },
+pub(super) struct Connect<'a> {
+    pub(super) data: &'a RawValue,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_object")]
+    pub(super) subs: Vec<(&'a str, Recover<'a>)>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AskHistory<'a> {
+    pub(super) channel: &'a str,
+    pub(super) limit: i32,
+    pub(super) since: Since<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,13 +97,41 @@ pub(super) struct ErrorReply<'a> {
 #[serde(default)]
 pub(super) struct Connected<'a> {
     #[serde(borrow, deserialize_with = "or_default")]
-    pub(super) subs: BTreeMap<Cow<'a, str>, Subscription<'a>>,
+    pub(super) subs: Subscriptions<'a>,
     /// The seconds between two pings of the server, or 0 if it sends none.
     #[serde(deserialize_with = "or_default")]
     pub(super) ping: u32,
     /// Whether the server wants its pings answered.
     #[serde(deserialize_with = "or_default")]
     pub(super) pong: bool,
+}
+
+/// The server-side subscriptions by channel. The list is as long as the server makes it, so it is not sorted.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions<'a>(pub(super) Vec<(String, Subscription<'a>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Subscriptions<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Subscriptions<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut subscriptions = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    subscriptions.push(entry);
+                }
+                Ok(Subscriptions(subscriptions))
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
 }
 
 /// A server-side subscription, in the reply to `connect` or in a push.
@@ -166,6 +196,10 @@ pub(super) struct Disconnect<'a> {
     pub(super) code: u32,
     #[serde(borrow)]
     pub(super) reason: Option<Cow<'a, str>>,
+}
+
+fn as_object<S: Serializer>(subs: &[(&str, Recover<'_>)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(subs.iter().map(|(name, recover)| (name, recover)))
 }
 
 /// Reads a null like a missing field.

@@ -3,14 +3,15 @@
 //! A session outlives its connections, because the next connection recovers from the positions that the last one
 //! has reached.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use litemap::LiteMap;
 use serde_json::value::RawValue;
 
 use super::protocol::{
-    Command, Connected, History, Message, Method, PONG, Position, Publication, Push, Recover,
-    Since, Subscription, messages,
+    AskHistory, Command, Connect, Connected, History, Message, PONG, Position, Publication, Push,
+    Recover, Since, Subscription, messages,
 };
 use crate::model::error::{ConnectStep, SocketError, shorten};
 
@@ -56,7 +57,7 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Session {
     settings: Settings,
-    channels: BTreeMap<String, Channel>,
+    channels: LiteMap<String, Channel>,
     connection: Connection,
     /// Whether a channel was lost. It is reset when it is reported.
     has_lost_channel: bool,
@@ -109,7 +110,7 @@ impl Session {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             settings,
-            channels: BTreeMap::new(),
+            channels: LiteMap::new(),
             connection: Connection::Closed,
             has_lost_channel: false,
             last_id: 0,
@@ -126,7 +127,7 @@ impl Session {
         self.events
             .retain(|event| matches!(event, Event::Publication(_)));
         self.last_id = 0;
-        for channel in self.channels.values_mut() {
+        for channel in self.channels.iter_mut().map(|(_, channel)| channel) {
             channel.history = None;
         }
         let id = self.next_id();
@@ -143,7 +144,12 @@ impl Session {
                 (name.as_str(), recover)
             })
             .collect();
-        push_command(&mut self.frames, id, Method::Connect { data, subs });
+        let command = Command {
+            id,
+            connect: Some(Connect { data, subs }),
+            ..Command::default()
+        };
+        push_command(&mut self.frames, &command);
         self.connection = Connection::AwaitsReply {
             id,
             deadline: now + self.settings.step_timeout,
@@ -303,9 +309,9 @@ impl Session {
         // A channel that the server does not list is dropped with all that is known of it.
         let known = self.channels.len();
         self.channels
-            .retain(|name, _| connected.subs.contains_key(name.as_str()));
+            .retain(|name, _| connected.subs.0.iter().any(|(listed, _)| listed == name));
         self.has_lost_channel |= self.channels.len() < known;
-        for (name, subscription) in connected.subs {
+        for (name, subscription) in connected.subs.0 {
             self.take_subscription(&name, subscription, now)?;
         }
         Ok(())
@@ -368,12 +374,16 @@ impl Session {
                 &channel.position.epoch
             },
         };
-        let method = Method::History {
-            channel: name,
-            limit: NO_LIMIT,
-            since,
+        let command = Command {
+            id,
+            history: Some(AskHistory {
+                channel: name,
+                limit: NO_LIMIT,
+                since,
+            }),
+            ..Command::default()
         };
-        push_command(&mut self.frames, id, method);
+        push_command(&mut self.frames, &command);
         channel.history = Some(HistoryRequest {
             id,
             deadline: now + self.settings.step_timeout,
@@ -510,8 +520,8 @@ impl Channel {
     }
 }
 
-fn push_command(frames: &mut VecDeque<String>, id: u32, method: Method<'_>) {
-    match serde_json::to_string(&Command { id, method }) {
+fn push_command(frames: &mut VecDeque<String>, command: &Command<'_>) {
+    match serde_json::to_string(command) {
         Ok(frame) => frames.push_back(frame),
         // Strings, numbers and raw JSON always serialize. If one did not, the deadline of its answer would end the
         // connection.

@@ -1,8 +1,7 @@
 //! The game's side of the background task.
 
-use std::collections::BTreeMap;
-
 use bevy::prelude::{DetectChangesMut, Resource, World};
+use litemap::LiteMap;
 
 use crate::game::fence::Fence;
 use crate::game::orders::{Order, Orders};
@@ -29,7 +28,7 @@ pub(crate) struct Tracking {
     /// The orders whose end was delivered in this frame.
     pub(super) delivered: Vec<OrderId>,
     /// The purchases that the task has not answered yet.
-    pub(super) purchases: BTreeMap<PurchaseId, (UserId, Purchase)>,
+    pub(super) purchases: LiteMap<PurchaseId, (UserId, Purchase)>,
     /// Whether the catalogue is being fetched.
     pub(super) is_fetching: bool,
 }
@@ -44,7 +43,7 @@ impl Tracking {
             fence: Fence::default(),
             state: TrackerState::Idle,
             delivered: Vec::new(),
-            purchases: BTreeMap::new(),
+            purchases: LiteMap::new(),
             is_fetching: false,
         }
     }

@@ -3,18 +3,18 @@
 //!
 //! What the bindings do not have, or mark as unstable, is called by its name.
 
+mod locks;
 #[cfg(test)]
 mod tests;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
-use tokio::sync::Notify;
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use litemap::LiteMap;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -23,6 +23,8 @@ use web_sys::{
     IdbRequest, IdbTransaction,
 };
 
+pub(super) use self::locks::LOCK_GRANTED;
+use self::locks::Locks;
 use crate::ledger::store::{Later, Store};
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord};
 use crate::model::order::OrderId;
@@ -40,9 +42,6 @@ const RECORD: &str = "record";
 /// How long one use of the database may take. Browsers have had faults by which it never ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Notifies the writers that a lock was granted which a ledger has waited for.
-pub(super) static LOCK_GRANTED: Notify = Notify::const_new();
-
 /// A browser has no files.
 pub(super) fn open(path: PathBuf) -> Result<Box<dyn Store>, LedgerError> {
     let message = "a browser has no files".to_owned();
@@ -56,13 +55,8 @@ pub(super) fn open_user_data() -> Result<Box<dyn Store>, LedgerError> {
 
 #[derive(Default)]
 struct IndexedDb {
-    databases: BTreeMap<u64, Database>,
-    /// The players whose orders no other tab uses meanwhile.
-    locks: BTreeMap<(u64, UserId), Lock>,
-    /// The locks that this tab waits for, because another has them. It stops waiting when these are dropped.
-    awaited: BTreeMap<(u64, UserId), oneshot::Receiver<Lock>>,
-    /// For the locks that this tab has released, the promise that the browser has done so.
-    released: BTreeMap<(u64, UserId), Promise>,
+    databases: LiteMap<u64, Database>,
+    locks: Locks,
     /// The projects whose databases were there in this run.
     known: BTreeSet<u64>,
     /// The database that was deleted while it was used. It is reported for as long as the game runs.
@@ -77,22 +71,6 @@ struct Database {
     /// Whether the browser has closed it, for example because the player has deleted it.
     is_closed: Rc<Cell<bool>>,
     _handlers: [Closure<dyn FnMut()>; 2],
-}
-
-/// A lock that this tab has.
-struct Lock {
-    _hold: Hold,
-    /// Ends with the lock.
-    ended: Promise,
-}
-
-/// The browser releases the lock when this is dropped, or with the page.
-struct Hold(Function);
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let _ = self.0.call0(&JsValue::UNDEFINED);
-    }
 }
 
 enum Failure {
@@ -123,7 +101,7 @@ impl Store for IndexedDb {
         user: &'a UserId,
     ) -> Later<'a, Vec<(OrderId, LedgerRecord)>> {
         Box::pin(async move {
-            let loaded = match self.lock(project_id, user).await {
+            let loaded = match self.locks.take(project_id, user).await {
                 Ok(()) => {
                     self.attempt(project_id, async |database| database.load(user).await)
                         .await
@@ -153,11 +131,7 @@ impl Store for IndexedDb {
     }
 
     fn release(&mut self, project_id: u64, user: &UserId) {
-        let key = (project_id, user.clone());
-        self.awaited.remove(&key);
-        if let Some(lock) = self.locks.remove(&key) {
-            self.released.insert(key, lock.ended.clone());
-        }
+        self.locks.release(project_id, user);
     }
 
     fn trouble(&self) -> Option<LedgerError> {
@@ -181,7 +155,7 @@ impl IndexedDb {
         changes: &[LedgerChange],
     ) -> Result<Vec<Option<LedgerEntry>>, Failure> {
         for change in changes {
-            self.lock(project_id, &change.user).await?;
+            self.locks.take(project_id, &change.user).await?;
         }
         let is_open = |change: &LedgerChange| {
             change
@@ -236,59 +210,6 @@ impl IndexedDb {
         let done = done.unwrap_or_else(|| Err(no_answer()))?;
         self.databases.insert(project_id, database);
         Ok(done)
-    }
-
-    /// Takes the lock of a player's orders, unless this tab has it. A browser without locks, which is an old one or one
-    /// that shows a page without encryption, lets every tab use the ledger.
-    async fn lock(&mut self, project_id: u64, user: &UserId) -> Result<(), Failure> {
-        let key = (project_id, user.clone());
-        if self.locks.contains_key(&key) {
-            return Ok(());
-        }
-        if let Some(mut awaited) = self.awaited.remove(&key) {
-            match awaited.try_recv() {
-                Ok(lock) => {
-                    self.locks.insert(key, lock);
-                    return Ok(());
-                }
-                Err(TryRecvError::Empty) => {
-                    self.awaited.insert(key, awaited);
-                    return Err(Failure::Locked);
-                }
-                // The browser has refused it after all.
-                Err(TryRecvError::Closed) => {}
-            }
-        }
-        let Some(locks) = of_navigator("locks") else {
-            return Ok(());
-        };
-        let name = format!("{} {}", name(project_id), user.as_str());
-        let released = self.released.remove(&key);
-        let answer = timeout(PATIENCE, async {
-            // This tab would take itself for another one.
-            if let Some(released) = released {
-                let _ = JsFuture::from(released).await;
-            }
-            take_lock(&locks, &name, false).await
-        });
-        let answer = answer.await;
-        if let Some(lock) =
-            answer.ok_or_else(|| Failure::Other("the browser gives no lock".to_owned()))??
-        {
-            self.locks.insert(key, lock);
-            return Ok(());
-        }
-        let (sender, awaited) = oneshot::channel();
-        self.awaited.insert(key, awaited);
-        spawn_local(async move {
-            // A lock that is not waited for any more is dropped, and so released.
-            if let Ok(Some(lock)) = take_lock(&locks, &name, true).await
-                && sender.send(lock).is_ok()
-            {
-                LOCK_GRANTED.notify_waiters();
-            }
-        });
-        Err(Failure::Locked)
     }
 }
 
@@ -495,34 +416,6 @@ fn ended(transaction: &IdbTransaction) -> impl Future<Output = Result<(), Failur
                 None => Failure::Other("the browser has aborted a change".to_owned()),
             }),
         }
-    }
-}
-
-/// Takes a lock. If another tab has it, this waits for its turn, or gives `None`.
-async fn take_lock(locks: &JsValue, name: &str, waits: bool) -> Result<Option<Lock>, Failure> {
-    let (sender, answer) = oneshot::channel();
-    // The browser holds the lock until the promise that this returns is resolved.
-    let granted = Closure::once(move |lock: JsValue| -> JsValue {
-        if lock.is_null() {
-            let _ = sender.send(None);
-            return JsValue::UNDEFINED;
-        }
-        let mut hold = None;
-        let held = Promise::new(&mut |resolve, _| hold = Some(Hold(resolve)));
-        // If nobody waits for the lock any more, it is released at once.
-        let _ = sender.send(hold);
-        held.into()
-    });
-    let options = Object::new();
-    Reflect::set(&options, &"ifAvailable".into(), &(!waits).into())?;
-    let request: Function = Reflect::get(locks, &"request".into())?.unchecked_into();
-    let ended = request.call3(locks, &name.into(), &options, granted.as_ref())?;
-    let ended: Promise = ended.unchecked_into();
-    tokio::select! {
-        biased;
-        hold = answer => Ok(hold.ok().flatten().map(|_hold| Lock { _hold, ended })),
-        // The browser refuses locks to some pages.
-        refused = JsFuture::from(ended.clone()) => refused.map(|_| None).map_err(Failure::from),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A ledger in memory, for games that want none on the disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;
@@ -9,9 +9,9 @@ use crate::model::user::UserId;
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// The owner and the record of each order of a project.
-    records: BTreeMap<(u64, OrderId), (String, LedgerRecord)>,
+    records: HashMap<(u64, OrderId), (String, LedgerRecord)>,
     /// The orders of each player of a project.
-    players: BTreeMap<(u64, String), BTreeSet<OrderId>>,
+    players: HashMap<(u64, String), BTreeSet<OrderId>>,
 }
 
 impl LedgerStore for Memory {

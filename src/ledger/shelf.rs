@@ -1,6 +1,6 @@
 //! A ledger's store with what it does not have yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;
@@ -21,11 +21,11 @@ pub(super) struct Shelf {
     /// What is pending for each order of a project. It is kept until it is committed, however often that fails.
     pending: BTreeMap<(u64, OrderId), Pending>,
     /// The players of projects for whom the store may hold something.
-    held: BTreeSet<(u64, UserId)>,
+    held: HashSet<(u64, UserId)>,
     /// Those of them for whom it is released once nothing is pending.
-    released: BTreeSet<(u64, UserId)>,
+    released: HashSet<(u64, UserId)>,
     /// The errors of the last attempts.
-    errors: BTreeMap<Part, LedgerError>,
+    errors: HashMap<Part, LedgerError>,
     /// The reason why the store is lost when the game ends, if it is.
     not_kept: Option<LedgerError>,
 }
@@ -34,13 +34,13 @@ pub(super) struct Shelf {
 #[derive(Default)]
 struct Pending {
     /// The players whose entries are erased first.
-    erased: BTreeSet<UserId>,
+    erased: Vec<UserId>,
     /// The entry to record for this player.
     record: Option<(UserId, LedgerRecord)>,
     /// The entry that was to be recorded for an earlier owner.
     before: Option<LedgerEntry>,
     /// The players whose entries are erased once the new owner's is recorded.
-    left: BTreeSet<UserId>,
+    left: Vec<UserId>,
 }
 
 impl Pending {
@@ -52,7 +52,7 @@ impl Pending {
             }
             record = earlier.raised(record);
         }
-        self.left.remove(&user);
+        self.left.retain(|left| *left != user);
         self.record = Some((user, record));
     }
 
@@ -62,13 +62,13 @@ impl Pending {
             .as_ref()
             .is_some_and(|(owner, _)| *owner != user)
         {
-            self.left.insert(user);
+            add(&mut self.left, user);
             return;
         }
         self.record = None;
         self.before = None;
-        self.erased.append(&mut self.left);
-        self.erased.insert(user);
+        self.erase_left();
+        add(&mut self.erased, user);
     }
 
     /// Returns the change to make next: the player, whether their entry is erased, and the record. A part of the
@@ -88,11 +88,17 @@ impl Pending {
     }
 
     fn made(&mut self, change: &LedgerChange) {
-        self.erased.remove(&change.user);
+        self.erased.retain(|user| *user != change.user);
         if change.record.is_some() {
             self.record = None;
             self.before = None;
-            self.erased.append(&mut self.left);
+            self.erase_left();
+        }
+    }
+
+    fn erase_left(&mut self) {
+        for user in std::mem::take(&mut self.left) {
+            add(&mut self.erased, user);
         }
     }
 
@@ -119,6 +125,13 @@ impl Pending {
     }
 }
 
+/// Adds a player to a list that names each once. Most often it has none or one.
+fn add(users: &mut Vec<UserId>, user: UserId) {
+    if !users.contains(&user) {
+        users.push(user);
+    }
+}
+
 impl Shelf {
     pub(super) fn open(ledger: Ledger) -> Self {
         let opened = open_store(&ledger);
@@ -138,9 +151,9 @@ impl Shelf {
             ledger,
             store,
             pending: BTreeMap::new(),
-            held: BTreeSet::new(),
-            released: BTreeSet::new(),
-            errors: BTreeMap::new(),
+            held: HashSet::new(),
+            released: HashSet::new(),
+            errors: HashMap::new(),
             not_kept,
         }
     }
@@ -178,12 +191,12 @@ impl Shelf {
     }
 
     /// Makes the pending changes, and returns what each order that was recorded had before.
-    pub(super) async fn commit(&mut self) -> BTreeMap<(u64, OrderId), Option<LedgerEntry>> {
-        let mut recorded = BTreeMap::new();
-        let mut failed = BTreeSet::new();
+    pub(super) async fn commit(&mut self) -> HashMap<(u64, OrderId), Option<LedgerEntry>> {
+        let mut recorded = HashMap::new();
+        let mut failed = HashSet::new();
         // Most often this takes one round: an order that has moved takes more.
         loop {
-            let mut batches: BTreeMap<Part, Vec<LedgerChange>> = BTreeMap::new();
+            let mut batches: HashMap<Part, Vec<LedgerChange>> = HashMap::new();
             for ((project_id, order_id), pending) in &self.pending {
                 let has_failed = |user: &UserId| failed.contains(&self.part(*project_id, user));
                 if let Some((user, erases, record)) = pending.next(has_failed) {
@@ -307,7 +320,9 @@ impl Shelf {
     }
 
     pub(super) fn trouble(&self) -> Option<LedgerError> {
-        let error = self.errors.values().next().or(self.not_kept.as_ref());
+        // The first of several, so that the state does not change from one to another.
+        let first = self.errors.iter().min_by_key(|(part, _)| *part);
+        let error = first.map(|(_, error)| error).or(self.not_kept.as_ref());
         error.cloned().or_else(|| self.store.trouble())
     }
 }

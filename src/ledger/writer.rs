@@ -1,6 +1,6 @@
 //! The work of the writer: it batches changes, retries failures and reports results.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -59,7 +59,7 @@ pub(super) struct Shelves<R> {
     waiting: Vec<Waiting>,
     flushes: Vec<Sender<()>>,
     /// Players whose orders could not be read yet.
-    pending_loads: BTreeMap<UserId, PendingLoad>,
+    pending_loads: HashMap<UserId, PendingLoad>,
     pub(super) next_try: Instant,
     next_look: Instant,
 }
@@ -88,7 +88,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             state: LedgerState::Kept,
             waiting: Vec::new(),
             flushes: Vec::new(),
-            pending_loads: BTreeMap::new(),
+            pending_loads: HashMap::new(),
             next_try: now,
             next_look: now,
         }

@@ -22,9 +22,11 @@ mod tests;
 mod timers;
 mod tracking;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use self::input::{Input, RequestId};
 use self::order::Order;
@@ -48,7 +50,7 @@ pub(crate) struct Machine {
     players: BTreeMap<UserId, Player>,
     orders: BTreeMap<OrderId, Box<Order>>,
     /// The orders of the other projects that the game was set to before.
-    elsewhere: BTreeMap<u64, BTreeMap<OrderId, Box<Order>>>,
+    elsewhere: LiteMap<u64, BTreeMap<OrderId, Box<Order>>>,
     queue: RequestQueue,
     pending: PendingPurchases,
     timers: Timers<Timer>,
@@ -64,16 +66,16 @@ pub(crate) struct Machine {
     /// The request for the catalogue that was sent last.
     catalog_request: Option<RequestId>,
     /// The earlier owner of each order that is being recorded for another player.
-    moved: BTreeMap<OrderId, UserId>,
+    moved: HashMap<OrderId, UserId>,
     /// The orders of each project that the game has untracked, and that a ledger may still have which was not read yet.
-    untracked: BTreeSet<(Option<u64>, OrderId)>,
+    untracked: HashSet<(Option<u64>, OrderId)>,
     /// Connections up to this number were opened with other settings.
     outdated_connections: u64,
     random: fastrand::Rng,
 }
 
 /// An action that is due at a set time.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     Request(OrderId),
     /// Check whether to give an order up.
@@ -101,7 +103,7 @@ impl Machine {
             project: None,
             players: BTreeMap::new(),
             orders: BTreeMap::new(),
-            elsewhere: BTreeMap::new(),
+            elsewhere: LiteMap::new(),
             queue: RequestQueue::default(),
             pending: PendingPurchases::default(),
             timers: Timers::new(),
@@ -112,8 +114,8 @@ impl Machine {
             is_ledger_silent: false,
             last_number: 0,
             catalog_request: None,
-            moved: BTreeMap::new(),
-            untracked: BTreeSet::new(),
+            moved: HashMap::new(),
+            untracked: HashSet::new(),
             outdated_connections: 0,
             random: fastrand::Rng::with_seed(seed),
         }

@@ -1,6 +1,6 @@
 //! Purchases that are not answered yet, and the payment pages of this run's orders.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +15,20 @@ const DOUBLE_CLICK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct PendingPurchases {
-    /// The purchases whose orders the store is creating.
-    creating: BTreeMap<RequestId, Pending>,
-    /// The purchases whose orders are being written to the ledger. An order has several if the store gave it
-    /// to several purchases.
-    recording: BTreeMap<OrderId, Vec<Pending>>,
+    /// The purchases with what they wait for. An order has several if the store gave it to several purchases.
+    waiting: Vec<(Wait, Pending)>,
     /// The purchase that was started last, with its order and the time.
     last: Option<(Pending, OrderId, Duration)>,
-    pages: BTreeMap<OrderId, PageUrl>,
+    pages: HashMap<OrderId, PageUrl>,
+}
+
+/// What a purchase waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// The store is creating its order.
+    Created(RequestId),
+    /// The order is being written to the ledger.
+    Recorded(OrderId),
 }
 
 /// A purchase that the game waits for an answer to.
@@ -45,33 +51,38 @@ impl PendingPurchases {
     ) -> Option<PurchaseId> {
         let last = self.last.as_ref();
         let last = last.filter(|(_, _, at)| now.saturating_sub(*at) < DOUBLE_CLICK);
-        self.creating
-            .values()
-            .chain(self.recording.values().flatten())
+        let waiting = self.waiting.iter().map(|(_, pending)| pending);
+        waiting
             .chain(last.map(|(pending, _, _)| pending))
             .find(|pending| pending.user == *user && *pending.purchase == *purchase)
             .map(|pending| pending.id)
     }
 
     pub(super) fn create(&mut self, request: RequestId, pending: Pending) {
-        self.creating.insert(request, pending);
+        self.waiting.push((Wait::Created(request), pending));
     }
 
     pub(super) fn take_created(&mut self, request: RequestId) -> Option<Pending> {
-        self.creating.remove(&request)
+        self.take(|wait| wait == Wait::Created(request)).pop()
     }
 
     /// Keeps a purchase until its order is in the ledger.
     pub(super) fn record(&mut self, order_id: OrderId, pending: Pending) {
-        self.recording.entry(order_id).or_default().push(pending);
+        self.waiting.push((Wait::Recorded(order_id), pending));
     }
 
     pub(super) fn has_recording(&self, order_id: OrderId) -> bool {
-        self.recording.contains_key(&order_id)
+        let mut waiting = self.waiting.iter();
+        waiting.any(|(wait, _)| *wait == Wait::Recorded(order_id))
     }
 
     pub(super) fn take_recording(&mut self, order_id: OrderId) -> Vec<Pending> {
-        self.recording.remove(&order_id).unwrap_or_default()
+        self.take(|wait| wait == Wait::Recorded(order_id))
+    }
+
+    fn take(&mut self, is_over: impl Fn(Wait) -> bool) -> Vec<Pending> {
+        let over = self.waiting.extract_if(.., |(wait, _)| is_over(*wait));
+        over.map(|(_, pending)| pending).collect()
     }
 
     pub(super) fn started(&mut self, order_id: OrderId, pending: Pending, now: Duration) {
@@ -100,10 +111,7 @@ impl PendingPurchases {
     /// Drops the payment pages, and returns the purchases that wait for their order to be recorded.
     pub(super) fn change_project(&mut self) -> Vec<Pending> {
         self.pages.clear();
-        std::mem::take(&mut self.recording)
-            .into_values()
-            .flatten()
-            .collect()
+        self.take(|wait| matches!(wait, Wait::Recorded(_)))
     }
 
     pub(super) fn remove_page(&mut self, order_id: OrderId) {

@@ -1,6 +1,8 @@
 //! The requests that wait for a free place, and those that are under way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use litemap::LiteMap;
 
 use crate::machine::input::RequestId;
 use crate::model::order::OrderId;
@@ -12,7 +14,7 @@ const MAX_UNDER_WAY: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct RequestQueue {
     waiting: VecDeque<OrderId>,
-    under_way: BTreeMap<RequestId, Purpose>,
+    under_way: LiteMap<RequestId, Purpose>,
     /// The number of requests under way that are for orders.
     for_orders: usize,
 }

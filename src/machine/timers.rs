@@ -1,6 +1,7 @@
 //! A queue of timers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::time::Duration;
 
 /// A time in nanoseconds, which takes half the memory of a `Duration` and lasts for centuries.
@@ -10,14 +11,14 @@ type Nanos = u64;
 #[derive(Debug)]
 pub(super) struct Timers<K> {
     queue: BTreeSet<(Nanos, K)>,
-    moments: BTreeMap<K, Nanos>,
+    moments: HashMap<K, Nanos>,
 }
 
-impl<K: Clone + Ord> Timers<K> {
+impl<K: Clone + Hash + Ord> Timers<K> {
     pub(super) fn new() -> Self {
         Self {
             queue: BTreeSet::new(),
-            moments: BTreeMap::new(),
+            moments: HashMap::new(),
         }
     }
 

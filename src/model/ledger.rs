@@ -209,7 +209,7 @@ impl LedgerRecord {
 
     /// Reads the text that [`to_json`](Self::to_json) wrote. Returns `None` if it cannot be read.
     pub fn from_json(json: impl AsRef<[u8]>) -> Option<Self> {
-        serde_json::from_slice(json.as_ref()).ok()
+        serde_json::from_str(str::from_utf8(json.as_ref()).ok()?).ok()
     }
 
     /// Reads the text of a record that is there. One that cannot be read comes from a later version of this crate,

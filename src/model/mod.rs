@@ -5,6 +5,7 @@ pub(crate) mod catalog;
 pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod http;
+pub(crate) mod json;
 pub(crate) mod ledger;
 pub(crate) mod message;
 pub(crate) mod order;

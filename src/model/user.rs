@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bevy::prelude::{Reflect, ReflectSerialize, Resource};
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+
+use crate::model::json::Object;
 
 /// The logged-in player whose orders are tracked.
 ///
@@ -35,13 +36,13 @@ impl XsollaUser {
         let token = token.as_ref().trim();
         let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
         let claims = Claims::of(token);
-        let id = match claims.subject() {
+        let id = match claims.subject {
             Some(sub) => UserId::new('s', &sub),
             None => UserId::of_opaque(token),
         };
         Self {
             id,
-            expires_at: claims.expires_at(),
+            expires_at: claims.expires_at,
             token: Secret(token.into()),
             external_id: None,
         }
@@ -201,40 +202,28 @@ impl fmt::Display for UserId {
 }
 
 /// The claims of a JWT that are read. The signature is not checked, because nothing is granted by a claim.
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct Claims {
-    #[serde(default)]
-    sub: Value,
-    #[serde(default)]
-    exp: Value,
+    subject: Option<String>,
+    expires_at: Option<SystemTime>,
 }
 
 impl Claims {
     fn of(token: &str) -> Self {
         let payload = token.split('.').nth(1).unwrap_or_default();
-        URL_SAFE_NO_PAD
-            .decode(payload.trim_end_matches('='))
-            .ok()
-            .and_then(|json| serde_json::from_slice(&json).ok())
-            .unwrap_or_default()
-    }
-
-    fn subject(&self) -> Option<String> {
-        match &self.sub {
-            Value::String(sub) if !sub.is_empty() => Some(sub.clone()),
-            Value::Number(sub) => Some(sub.to_string()),
-            _ => None,
+        let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('='));
+        let payload = payload.unwrap_or_default();
+        let claims = Object::read(&payload).unwrap_or_default();
+        // Seconds since 1970, as a number or a text, possibly with a fraction.
+        let expires_at = claims.text("exp").and_then(|seconds| {
+            let seconds: f64 = seconds.trim().parse().ok()?;
+            let since = Duration::try_from_secs_f64(seconds.floor()).ok()?;
+            SystemTime::UNIX_EPOCH.checked_add(since)
+        });
+        Self {
+            subject: claims.text("sub").filter(|subject| !subject.is_empty()),
+            expires_at,
         }
-    }
-
-    /// Reads `exp`: seconds since 1970, as a number or a text, possibly with a fraction.
-    fn expires_at(&self) -> Option<SystemTime> {
-        let seconds = match &self.exp {
-            Value::String(text) => text.trim().parse().ok()?,
-            number => number.as_f64()?,
-        };
-        let since = Duration::try_from_secs_f64(seconds.floor()).ok()?;
-        SystemTime::UNIX_EPOCH.checked_add(since)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The loop of the task. It waits for four things: the game, the inbox, the deadline, and room in the outbox.
 //! It carries out what the machine decides, and decides nothing itself.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam_channel::SendError;
@@ -37,8 +37,8 @@ pub(crate) async fn run(mut ports: Ports) {
         clock: Clock::new(),
         inbox: sender,
         network: Arc::default(),
-        sockets: BTreeMap::new(),
-        requests: BTreeMap::new(),
+        sockets: HashMap::new(),
+        requests: HashMap::new(),
         ledger: None,
         project_id: 0,
         counters: ports.counters.clone(),
@@ -85,9 +85,9 @@ struct Driver {
     inbox: mpsc::Sender<Input>,
     network: Arc<Network>,
     /// The sockets by player. Dropping one closes it.
-    sockets: BTreeMap<UserId, socket::Socket>,
+    sockets: HashMap<UserId, socket::Socket>,
     /// The requests that are under way. Dropping one cancels it.
-    requests: BTreeMap<RequestId, oneshot::Sender<()>>,
+    requests: HashMap<RequestId, oneshot::Sender<()>>,
     /// The ledger's writer, which starts with the first settings.
     ledger: Option<Writer>,
     /// The project that the ledger was last set to.

@@ -1,6 +1,5 @@
 //! Xsolla's JSON. It is read leniently and written as documented.
 
-mod lenient;
 pub(crate) mod order;
 pub(crate) mod page;
 pub(crate) mod rest;

@@ -1,11 +1,9 @@
 //! Publications about orders, and answers to Get Order.
 
-use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
+use crate::model::json::{Object, WholeNumber};
 use crate::model::order::{OrderId, OrderItem, OrderStatus, Price, Report};
-use crate::wire::lenient::{self, object};
 
 /// Reads a publication on the order-status channel, such as `{"order_id": 59614241, "status": "new"}`. Returns
 /// `None` if the id or the status is missing.
@@ -15,19 +13,16 @@ pub(crate) fn read_publication(json: &str) -> Option<Report> {
         order_id: u64,
         status: &'a str,
     }
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(default, deserialize_with = "lenient::unsigned")]
-        order_id: Option<u64>,
-        #[serde(default, deserialize_with = "lenient::text")]
-        status: Option<String>,
-    }
-    // The documented form is read first, without a copy, because many publications may come at once.
-    if let Ok(news) = object::<Documented>(json.as_bytes()) {
+    // The documented form is read first, without a copy, because many publications may come at once. (Serde would also
+    // accept a list of a struct's fields.)
+    if json.starts_with('{')
+        && let Ok(news) = serde_json::from_str::<Documented>(json)
+    {
         return Some(of_status(news.order_id, read_status(news.status)?));
     }
-    let body: Body = object(json.as_bytes()).ok()?;
-    Some(of_status(body.order_id?, read_status(&body.status?)?))
+    let news = Object::read(json.as_bytes()).ok()?;
+    let status = read_status(&news.text("status")?)?;
+    Some(of_status(news.unsigned("order_id")?, status))
 }
 
 fn of_status(order_id: u64, status: OrderStatus) -> Report {
@@ -45,16 +40,15 @@ fn of_status(order_id: u64, status: OrderStatus) -> Report {
 /// no SKU, or its quantity is not a whole number), the whole list counts as missing, so that no incomplete order
 /// is granted.
 pub(crate) fn read_order(json: &[u8], order_id: OrderId) -> Result<Report, String> {
-    let body: OrderBody = object(json)?;
+    let order = Object::read(json)?;
     // An id that cannot be read counts as the id of another order.
-    if !matches!(body.order_id, WholeNumber::Missing)
-        && !matches!(body.order_id, WholeNumber::Is(id) if id == order_id.0)
-    {
+    let id = order.whole("order_id");
+    if id != WholeNumber::Missing && id != WholeNumber::Is(order_id.0) {
         return Err("it is about another order".to_owned());
     }
-    let content = body.content.unwrap_or_default();
-    let items = content.items.and_then(|items| {
-        let items = items.into_iter().map(ItemBody::read);
+    let content = order.object("content").unwrap_or_default();
+    let items = content.list("items").and_then(|items| {
+        let items = items.into_iter().map(read_item);
         let items: Result<Vec<OrderItem>, &str> = items.collect();
         items
             .map(|mut items| {
@@ -67,9 +61,9 @@ pub(crate) fn read_order(json: &[u8], order_id: OrderId) -> Result<Report, Strin
     });
     Ok(Report {
         order_id,
-        status: body.status.as_deref().and_then(read_status),
+        status: order.text("status").as_deref().and_then(read_status),
         items,
-        price: content.price.and_then(PriceBody::read),
+        price: read_price(&content),
     })
 }
 
@@ -77,94 +71,37 @@ fn read_status(text: &str) -> Option<OrderStatus> {
     (!text.trim().is_empty()).then(|| OrderStatus::parse(text))
 }
 
-#[derive(Deserialize)]
-struct OrderBody {
-    #[serde(default, deserialize_with = "whole_number")]
-    order_id: WholeNumber,
-    #[serde(default, deserialize_with = "lenient::text")]
-    status: Option<String>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    content: Option<ContentBody>,
-}
-
-#[derive(Default, Deserialize)]
-struct ContentBody {
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    price: Option<PriceBody>,
-    #[serde(default)]
-    items: Option<Vec<ItemBody>>,
-}
-
-#[derive(Deserialize)]
-struct ItemBody {
-    #[serde(default, deserialize_with = "lenient::text")]
-    sku: Option<String>,
-    #[serde(default, deserialize_with = "whole_number")]
-    quantity: WholeNumber,
-    #[serde(default, deserialize_with = "lenient::boolean")]
-    is_free: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    price: Option<PriceBody>,
-}
-
-impl ItemBody {
-    fn read(self) -> Result<OrderItem, &'static str> {
-        let sku = self.sku.filter(|sku| !sku.is_empty());
-        let quantity = match self.quantity {
-            WholeNumber::Missing => Some(1),
-            WholeNumber::Is(quantity) => Some(quantity),
-            WholeNumber::Unreadable => None,
-        };
-        Ok(OrderItem {
-            sku: sku.ok_or("an item without an SKU")?,
-            quantity: quantity.ok_or("an item whose quantity is no number")?,
-            is_free: self.is_free.unwrap_or(false),
-            price: self.price.and_then(PriceBody::read),
-        })
-    }
-}
-
-/// A number that a grant depends on, so an unreadable number is told apart from a missing one.
-#[derive(Default)]
-enum WholeNumber {
-    #[default]
-    Missing,
-    Is(u64),
-    Unreadable,
-}
-
-fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WholeNumber, D::Error> {
-    let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else {
-        return Ok(WholeNumber::Missing);
+fn read_item(item: Option<Object<'_>>) -> Result<OrderItem, &'static str> {
+    let item = item.ok_or("an item that is no object")?;
+    let sku = item.text("sku").filter(|sku| !sku.is_empty());
+    let quantity = match item.whole("quantity") {
+        WholeNumber::Missing => Some(1),
+        WholeNumber::Is(quantity) => Some(quantity),
+        WholeNumber::Unreadable => None,
     };
-    // A list or an object is not a number.
-    let text = raw.get().trim_matches('"');
-    Ok(lenient::whole(text).map_or(WholeNumber::Unreadable, WholeNumber::Is))
+    Ok(OrderItem {
+        sku: sku.ok_or("an item without an SKU")?,
+        quantity: quantity.ok_or("an item whose quantity is no number")?,
+        is_free: item.boolean("is_free").unwrap_or(false),
+        price: read_price(&item),
+    })
 }
 
-#[derive(Deserialize)]
-pub(super) struct PriceBody {
-    #[serde(default, deserialize_with = "lenient::decimal")]
-    amount: Option<Decimal>,
-    #[serde(default, deserialize_with = "lenient::decimal")]
-    amount_without_discount: Option<Decimal>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    currency: Option<String>,
-}
-
-impl PriceBody {
-    pub(super) fn read(self) -> Option<Price> {
-        let amount = self.amount?;
-        Some(Price {
-            amount,
-            amount_without_discount: self.amount_without_discount.unwrap_or(amount),
-            currency: self.currency?,
-        })
-    }
+/// Reads the `price` of an order or of an item.
+pub(super) fn read_price(of: &Object<'_>) -> Option<Price> {
+    let price = of.object("price")?;
+    let amount = price.decimal("amount")?;
+    Some(Price {
+        amount,
+        amount_without_discount: price.decimal("amount_without_discount").unwrap_or(amount),
+        currency: price.text("currency")?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use rust_decimal::Decimal;
+
     use super::*;
 
     const ORDER: OrderId = OrderId(656);

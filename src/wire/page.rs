@@ -1,8 +1,6 @@
 //! The messages of a payment page in a frame. Xsolla's own widget exchanges the same.
 
-use serde::Deserialize;
-use serde_json::Value;
-
+use crate::model::json::Object;
 use crate::model::page::PaymentPageStatus;
 
 /// The answer to [`PageMessage::Detection`].
@@ -20,17 +18,16 @@ pub(crate) enum PageMessage {
 
 /// Reads a message. Others than these are for widgets that adapt their size to the page, or measure it.
 pub(crate) fn read_page_message(json: &str) -> Option<PageMessage> {
-    #[derive(Deserialize)]
-    struct Body {
-        command: String,
-        #[serde(default)]
-        data: Value,
-    }
-    let body: Body = serde_json::from_str(json).ok()?;
-    let status = match body.command.as_str() {
+    let message = Object::read(json.as_bytes()).ok()?;
+    let status = match message.text("command")?.as_str() {
         "widget-detection" => return Some(PageMessage::Detection),
         "close" | "widget-close" => return Some(PageMessage::Close),
-        "status" => match body.data.pointer("/paymentInfo/status")?.as_str()? {
+        "status" => match message
+            .object("data")?
+            .object("paymentInfo")?
+            .text("status")?
+            .as_str()
+        {
             "invoice" => PaymentPageStatus::Invoice,
             "delivering" => PaymentPageStatus::Delivering,
             "done" => PaymentPageStatus::Done,

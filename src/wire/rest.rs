@@ -2,16 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
-
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, cut};
 use crate::model::http::{Request, Response};
+use crate::model::json::Object;
 use crate::model::order::OrderId;
 use crate::model::purchase::Purchase;
 use crate::model::user::XsollaUser;
-use crate::wire::lenient;
 use crate::wire::store::{CatalogPage, creation_body, creation_path};
 
 /// The longest wait that a server may ask for.
@@ -129,12 +127,12 @@ pub(crate) fn body(response: Response, now: SystemTime) -> Result<Vec<u8>, Reque
 
 fn refusal(response: &Response, now: SystemTime) -> RequestError {
     // The body only explains the error. Without a body, the status is enough.
-    let body: ErrorBody = serde_json::from_slice(&response.body).unwrap_or_default();
-    let message = body.message.map(|text| cut(&text, 300));
+    let body = Object::read(&response.body).unwrap_or_default();
+    let message = body.text("errorMessage").map(|text| cut(&text, 300));
     // In "[0401-9001]: Order not found" the message has the full code, and `errorCode` has only its last part.
     let (code, message) = match message.as_deref().and_then(split_code) {
         Some((code, text)) => (Some(code.to_owned()), Some(text.to_owned())),
-        None => (body.code, message),
+        None => (body.text("errorCode"), message),
     };
     let short = |text: String| cut(&text, 64);
     let retry_after = response.retry_after.as_deref();
@@ -142,7 +140,7 @@ fn refusal(response: &Response, now: SystemTime) -> RequestError {
         status: response.status,
         code: code.map(short),
         message,
-        transaction_id: body.transaction_id.map(short),
+        transaction_id: body.text("transactionId").map(short),
         retry_after: retry_after.and_then(|text| read_retry_after(text, now)),
     }
 }
@@ -150,16 +148,6 @@ fn refusal(response: &Response, now: SystemTime) -> RequestError {
 fn split_code(message: &str) -> Option<(&str, &str)> {
     let (code, text) = message.strip_prefix('[')?.split_once(']')?;
     Some((code, text.trim_start_matches(':').trim_start()))
-}
-
-#[derive(Default, Deserialize)]
-struct ErrorBody {
-    #[serde(default, rename = "errorCode", deserialize_with = "lenient::text")]
-    code: Option<String>,
-    #[serde(default, rename = "errorMessage", deserialize_with = "lenient::text")]
-    message: Option<String>,
-    #[serde(default, rename = "transactionId", deserialize_with = "lenient::text")]
-    transaction_id: Option<String>,
 }
 
 /// Reads `Retry-After`, which is in seconds or a date.

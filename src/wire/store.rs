@@ -1,15 +1,13 @@
 //! The catalogue and the creation of orders.
 
-use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::catalog::{CatalogItem, ItemAttribute, VirtualPrice};
+use crate::model::json::Object;
 use crate::model::order::OrderId;
 use crate::model::page::PaymentPage;
 use crate::model::purchase::{CreatedOrder, PageUrl, Payment, Purchase};
-use crate::wire::lenient::{self, object};
-use crate::wire::order::PriceBody;
+use crate::wire::order::read_price;
 
 pub(crate) struct CatalogPage {
     pub(crate) items: Vec<CatalogItem>,
@@ -20,146 +18,67 @@ pub(crate) struct CatalogPage {
 
 impl CatalogPage {
     pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
-        let body: PageBody = object(json)?;
-        let items = body.items.unwrap_or_default();
+        let page = Object::read(json)?;
+        let items = page.list("items").unwrap_or_default();
         Ok(Self {
             length: items.len(),
-            has_more: body.has_more.unwrap_or(false),
+            has_more: page.boolean("has_more").unwrap_or(false),
             // An item without an SKU cannot be bought.
-            items: items.into_iter().filter_map(ItemBody::read).collect(),
+            items: items.into_iter().flatten().filter_map(read_item).collect(),
         })
     }
 }
 
-#[derive(Deserialize)]
-struct PageBody {
-    #[serde(default, deserialize_with = "lenient::boolean")]
-    has_more: Option<bool>,
-    #[serde(default)]
-    items: Option<Vec<ItemBody>>,
+fn read_item(item: Object<'_>) -> Option<CatalogItem> {
+    let sku = item.text("sku").filter(|sku| !sku.is_empty())?;
+    Some(CatalogItem {
+        name: item.text("name").unwrap_or_else(|| sku.clone()),
+        sku,
+        description: item.text("description"),
+        image_url: item.text("image_url"),
+        item_type: item.text("type"),
+        virtual_item_type: item.text("virtual_item_type"),
+        is_free: item.boolean("is_free").unwrap_or(false),
+        price: read_price(&item),
+        virtual_prices: read_list(&item, "virtual_prices", read_virtual_price),
+        groups: read_list(&item, "groups", |group| group.text("name")),
+        attributes: read_list(&item, "attributes", read_attribute),
+    })
 }
 
-#[derive(Deserialize)]
-struct ItemBody {
-    #[serde(default, deserialize_with = "lenient::text")]
-    sku: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    name: Option<String>,
-    #[serde(default, rename = "type", deserialize_with = "lenient::text")]
-    item_type: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    virtual_item_type: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    description: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    image_url: Option<String>,
-    #[serde(default, deserialize_with = "lenient::boolean")]
-    is_free: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    price: Option<PriceBody>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    virtual_prices: Option<Vec<VirtualPriceBody>>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    groups: Option<Vec<Named>>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    attributes: Option<Vec<AttributeBody>>,
+/// Reads those entries of a list that can be read.
+fn read_list<T>(of: &Object<'_>, name: &str, read: fn(&Object<'_>) -> Option<T>) -> Vec<T> {
+    let entries = of.list(name).unwrap_or_default();
+    entries.iter().flatten().filter_map(read).collect()
 }
 
-impl ItemBody {
-    fn read(self) -> Option<CatalogItem> {
-        let sku = self.sku.filter(|sku| !sku.is_empty())?;
-        let virtual_prices = self.virtual_prices.unwrap_or_default();
-        let groups = self.groups.unwrap_or_default();
-        let attributes = self.attributes.unwrap_or_default();
-        Some(CatalogItem {
-            name: self.name.unwrap_or_else(|| sku.clone()),
-            sku,
-            description: self.description,
-            image_url: self.image_url,
-            item_type: self.item_type,
-            virtual_item_type: self.virtual_item_type,
-            is_free: self.is_free.unwrap_or(false),
-            price: self.price.and_then(PriceBody::read),
-            virtual_prices: virtual_prices
-                .into_iter()
-                .filter_map(VirtualPriceBody::read)
-                .collect(),
-            groups: groups.into_iter().filter_map(|group| group.name).collect(),
-            attributes: attributes
-                .into_iter()
-                .filter_map(AttributeBody::read)
-                .collect(),
-        })
-    }
+fn read_virtual_price(price: &Object<'_>) -> Option<VirtualPrice> {
+    let amount = price.decimal("amount")?;
+    Some(VirtualPrice {
+        sku: price.text("sku")?,
+        name: price.text("name"),
+        amount,
+        amount_without_discount: price.decimal("amount_without_discount").unwrap_or(amount),
+        is_default: price.boolean("is_default").unwrap_or(false),
+    })
 }
 
-#[derive(Deserialize)]
-struct Named {
-    #[serde(default, alias = "value", deserialize_with = "lenient::text")]
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct VirtualPriceBody {
-    #[serde(default, deserialize_with = "lenient::text")]
-    sku: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "lenient::decimal")]
-    amount: Option<Decimal>,
-    #[serde(default, deserialize_with = "lenient::decimal")]
-    amount_without_discount: Option<Decimal>,
-    #[serde(default, deserialize_with = "lenient::boolean")]
-    is_default: Option<bool>,
-}
-
-impl VirtualPriceBody {
-    fn read(self) -> Option<VirtualPrice> {
-        let amount = self.amount?;
-        Some(VirtualPrice {
-            sku: self.sku?,
-            name: self.name,
-            amount,
-            amount_without_discount: self.amount_without_discount.unwrap_or(amount),
-            is_default: self.is_default.unwrap_or(false),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct AttributeBody {
-    #[serde(default, deserialize_with = "lenient::text")]
-    external_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    values: Option<Vec<Named>>,
-}
-
-impl AttributeBody {
-    fn read(self) -> Option<ItemAttribute> {
-        let values = self.values.unwrap_or_default();
-        Some(ItemAttribute {
-            external_id: self.external_id?,
-            name: self.name,
-            values: values.into_iter().filter_map(|value| value.name).collect(),
-        })
-    }
+fn read_attribute(attribute: &Object<'_>) -> Option<ItemAttribute> {
+    Some(ItemAttribute {
+        external_id: attribute.text("external_id")?,
+        name: attribute.text("name"),
+        values: read_list(attribute, "values", |value| {
+            value.text("value").or_else(|| value.text("name"))
+        }),
+    })
 }
 
 /// Reads the answer to the creation of an order.
 pub(crate) fn read_created(json: &[u8]) -> Result<CreatedOrder, String> {
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(default, deserialize_with = "lenient::unsigned")]
-        order_id: Option<u64>,
-        #[serde(default, deserialize_with = "lenient::text")]
-        token: Option<String>,
-    }
-    let body: Body = object(json)?;
+    let created = Object::read(json)?;
     Ok(CreatedOrder {
-        order_id: OrderId(body.order_id.ok_or("it has no order id")?),
-        token: body.token.filter(|token| !token.is_empty()),
+        order_id: OrderId(created.unsigned("order_id").ok_or("it has no order id")?),
+        token: created.text("token").filter(|token| !token.is_empty()),
     })
 }
 
@@ -179,75 +98,66 @@ pub(crate) fn creation_path(purchase: &Purchase) -> Vec<&str> {
 
 /// The body of the request that creates an order.
 pub(crate) fn creation_body(purchase: &Purchase, page: PaymentPage) -> Value {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        sandbox: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        quantity: Option<u64>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        items: Vec<Item<'a>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        currency: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        locale: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        promo_code: Option<&'a str>,
-        #[serde(skip_serializing_if = "Map::is_empty")]
-        custom_parameters: Map<String, Value>,
-        #[serde(skip_serializing_if = "Map::is_empty")]
-        settings: Map<String, Value>,
-    }
-    #[derive(Serialize)]
-    struct Item<'a> {
-        sku: &'a str,
-        quantity: u64,
-    }
-    let mut settings = Map::new();
-    if let Some(id) = &purchase.external_id {
-        settings.insert("external_id".to_owned(), id.as_str().into());
-    }
-    if let Some(PageUrl(url)) = &purchase.return_url {
-        settings.insert("return_url".to_owned(), url.as_str().into());
-    }
     let mut ui = Map::new();
-    if let Some(theme) = &purchase.theme {
-        ui.insert("theme".to_owned(), theme.as_str().into());
+    put(&mut ui, "theme", purchase.theme.as_deref());
+    // A bank's page refuses to be shown in a frame.
+    let is_framed = (page == PaymentPage::Frame).then_some(true);
+    put(&mut ui, "is_three_ds_independent_windows", is_framed);
+
+    let mut settings = Map::new();
+    put(
+        &mut settings,
+        "external_id",
+        purchase.external_id.as_deref(),
+    );
+    let return_url = purchase.return_url.as_ref();
+    put(
+        &mut settings,
+        "return_url",
+        return_url.map(|PageUrl(url)| url.as_str()),
+    );
+    put(&mut settings, "ui", not_empty(ui));
+
+    let mut body = Map::new();
+    put(&mut body, "sandbox", Some(purchase.sandbox));
+    if purchase.is_cart {
+        let item = |(sku, quantity): &(String, u64)| {
+            let mut item = Map::new();
+            put(&mut item, "sku", Some(sku.as_str()));
+            put(&mut item, "quantity", Some(*quantity));
+            Value::from(item)
+        };
+        let items: Vec<Value> = purchase.items.iter().map(item).collect();
+        put(
+            &mut body,
+            "items",
+            Some(items).filter(|items| !items.is_empty()),
+        );
+    } else if let [(_, quantity)] = purchase.items.as_slice() {
+        put(&mut body, "quantity", Some(*quantity));
     }
-    if page == PaymentPage::Frame {
-        // A bank's page refuses to be shown in a frame.
-        ui.insert("is_three_ds_independent_windows".to_owned(), true.into());
+    put(&mut body, "currency", purchase.currency.as_deref());
+    put(&mut body, "locale", purchase.locale.as_deref());
+    put(&mut body, "promo_code", purchase.promo_code.as_deref());
+    let parameters = purchase.custom_parameters.clone();
+    put(&mut body, "custom_parameters", not_empty(parameters));
+    put(&mut body, "settings", not_empty(settings));
+    body.into()
+}
+
+fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        object.insert(name.to_owned(), value.into());
     }
-    if !ui.is_empty() {
-        settings.insert("ui".to_owned(), ui.into());
-    }
-    let items = purchase.items.iter();
-    let body = Body {
-        sandbox: purchase.sandbox,
-        quantity: match purchase.items.as_slice() {
-            [(_, quantity)] if !purchase.is_cart => Some(*quantity),
-            _ => None,
-        },
-        items: match purchase.is_cart {
-            true => items
-                .map(|(sku, quantity)| Item {
-                    sku,
-                    quantity: *quantity,
-                })
-                .collect(),
-            false => Vec::new(),
-        },
-        currency: purchase.currency.as_deref(),
-        locale: purchase.locale.as_deref(),
-        promo_code: purchase.promo_code.as_deref(),
-        custom_parameters: purchase.custom_parameters.clone(),
-        settings,
-    };
-    // Strings, numbers and JSON values always serialize.
-    serde_json::to_value(body).unwrap_or_default()
+}
+
+fn not_empty(object: Map<String, Value>) -> Option<Map<String, Value>> {
+    (!object.is_empty()).then_some(object)
 }
 
 #[cfg(test)]
 mod tests {
+    use rust_decimal::Decimal;
     use serde_json::json;
 
     use super::*;

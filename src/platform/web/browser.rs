@@ -1,10 +1,10 @@
 //! Shows payment pages in the browser in which the game runs.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
+use litemap::LiteMap;
 use tokio::sync::{mpsc, oneshot};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
@@ -26,7 +26,7 @@ const FRAMES_PATIENCE: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// The empty tabs that wait for their purchases' orders.
-    static TABS: RefCell<BTreeMap<PurchaseId, Tab>> = const { RefCell::new(BTreeMap::new()) };
+    static TABS: RefCell<LiteMap<PurchaseId, Tab>> = const { RefCell::new(LiteMap::new()) };
     /// Reloads the game if the player comes back to it. It is set when the game is left.
     static RELOADER: RefCell<Option<Listener>> = const { RefCell::new(None) };
 }

@@ -1,0 +1,148 @@
+//! Lenient reading of JSON, for servers that write booleans as strings and numbers as either.
+//!
+//! No order may be lost to a field that is not needed, so a value of another shape is read like a missing one. Nothing
+//! here is generic over what is read: deserializers that are derived for each type are ten times the code, which a game
+//! in a browser has to load.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// An object, whose values are read when they are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Object<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Object(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+impl<'a> Object<'a> {
+    /// Reads an object. The error has only its kind and place, because the text may contain anything.
+    pub(crate) fn read(json: &'a [u8]) -> Result<Self, String> {
+        let json = str::from_utf8(json).map_err(|_| "it is no UTF-8".to_owned())?;
+        // Some servers put a byte-order mark before the text.
+        let json = json.trim_start_matches('\u{feff}');
+        serde_json::from_str(json)
+            .map_err(|error| format!("{:?} error in column {}", error.classify(), error.column()))
+    }
+
+    /// The value's text, unless it is missing or null.
+    fn get(&self, name: &str) -> Option<&'a str> {
+        // The last of several is the one that counts, as in JavaScript.
+        let mut fields = self.0.iter().rev();
+        let (_, value) = fields.find(|(field, _)| field == name)?;
+        Some(value.get()).filter(|value| *value != "null")
+    }
+
+    /// Reads a scalar as its text: `"30"`, `30` and `true` are `30`, `30` and `true`.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        scalar(self.get(name)?).map(Cow::into_owned)
+    }
+
+    /// Reads `7`, `"7"`, `7.0` or `7e0`: any number or text that is a whole number.
+    pub(crate) fn unsigned(&self, name: &str) -> Option<u64> {
+        match self.whole(name) {
+            WholeNumber::Is(number) => Some(number),
+            WholeNumber::Missing | WholeNumber::Unreadable => None,
+        }
+    }
+
+    /// Reads a whole number, and tells one that cannot be read from a missing one.
+    pub(crate) fn whole(&self, name: &str) -> WholeNumber {
+        let Some(json) = self.get(name) else {
+            return WholeNumber::Missing;
+        };
+        let number = scalar(json).and_then(|text| whole(&text));
+        number.map_or(WholeNumber::Unreadable, WholeNumber::Is)
+    }
+
+    /// Reads `true` or `"true"`, and also `1` and `"1"`.
+    pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
+        match scalar(self.get(name)?)?.trim() {
+            "true" | "True" | "1" => Some(true),
+            "false" | "False" | "0" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Reads `"30.00"` or `30`, with the digits as they are written.
+    pub(crate) fn decimal(&self, name: &str) -> Option<Decimal> {
+        read_decimal(scalar(self.get(name)?)?.trim())
+    }
+
+    pub(crate) fn object(&self, name: &str) -> Option<Object<'a>> {
+        serde_json::from_str(self.get(name)?).ok()
+    }
+
+    /// Reads a list. What is in it but is no object is `None`.
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<Option<Object<'a>>>> {
+        let list: Vec<&RawValue> = serde_json::from_str(self.get(name)?).ok()?;
+        let entries = list.into_iter();
+        Some(
+            entries
+                .map(|entry| serde_json::from_str(entry.get()).ok())
+                .collect(),
+        )
+    }
+}
+
+/// A number that something depends on, so an unreadable number is told apart from a missing one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WholeNumber {
+    Missing,
+    Is(u64),
+    Unreadable,
+}
+
+/// The text of a string, a number or a boolean; `None` for a list or an object.
+fn scalar(json: &str) -> Option<Cow<'_, str>> {
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str::<String>(json).ok().map(Cow::Owned),
+        b'[' | b'{' => None,
+        _ => Some(Cow::Borrowed(json)),
+    }
+}
+
+/// Returns the whole number that a text stands for, if it is one.
+fn whole(text: &str) -> Option<u64> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        let number = read_decimal(text)?;
+        number.is_integer().then(|| number.to_u64())?
+    })
+}
+
+fn read_decimal(text: &str) -> Option<Decimal> {
+    // The library takes underscores between digits, as in Rust's sources.
+    if text.contains('_') {
+        return None;
+    }
+    Decimal::from_str(text)
+        .or_else(|_| Decimal::from_scientific(text))
+        .ok()
+}
