@@ -3,7 +3,7 @@
 //! A session outlives its connections, because the next connection recovers from the positions that the last one
 //! has reached.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use litemap::LiteMap;
@@ -75,8 +75,8 @@ struct Channel {
     is_recoverable: bool,
     history: Option<HistoryRequest>,
     /// The offsets of live publications that were passed on before the pending history. They are kept across
-    /// connections, because a history may never be answered.
-    early: BTreeSet<u64>,
+    /// connections, because a history may never be answered. They are sorted.
+    early: Vec<u64>,
     /// Whether publications may be missing, because the stream began anew or the server could not recover them. It
     /// is kept across connections until it is reported, because a history may never be answered.
     has_gap: bool,
@@ -484,7 +484,9 @@ impl Session {
             return Ok(());
         }
         if channel.history.is_some() {
-            channel.early.insert(offset);
+            if let Err(index) = channel.early.binary_search(&offset) {
+                channel.early.insert(index, offset);
+            }
             if channel.early.len() > MAX_EARLY {
                 self.end_history(&push.channel, false);
             }
@@ -509,8 +511,8 @@ impl Channel {
         let offset = publication.offset;
         let is_next = offset <= self.position.offset.saturating_add(1);
         // Publications without an offset cannot be told apart.
-        let is_unseen =
-            offset == 0 || (offset > self.position.offset && !self.early.contains(&offset));
+        let is_unseen = offset == 0
+            || (offset > self.position.offset && self.early.binary_search(&offset).is_err());
         self.position.offset = self.position.offset.max(offset);
         let data = publication.data.filter(|data| is_short(data));
         if is_unseen && let Some(data) = data {
@@ -525,7 +527,7 @@ fn push_command(frames: &mut VecDeque<String>, command: &Command<'_>) {
         Ok(frame) => frames.push_back(frame),
         // Strings, numbers and raw JSON always serialize. If one did not, the deadline of its answer would end the
         // connection.
-        Err(error) => log::error!("a command cannot be written: {error}"),
+        Err(_) => log::error!("a command cannot be written"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The commands of the game to the plugin.
 
-use bevy::prelude::{Commands, Mut, World};
+use bevy::prelude::{Commands, World};
 
+use crate::game::deliver::take_tracking;
 use crate::game::orders::Orders;
 use crate::game::settings::expires_in;
 use crate::game::tracking::Tracking;
@@ -139,34 +140,29 @@ impl StoreCommands for Commands<'_, '_> {
     }
 }
 
-/// Runs `work` with the tracking and the orders, if the plugin is there.
-pub(super) fn with_tracking(
-    world: &mut World,
-    work: impl FnOnce(&mut World, &mut Tracking, &mut Orders),
-) {
+/// Runs `work` with the tracking, if the plugin is there.
+pub(super) fn with_tracking(world: &mut World, work: impl FnOnce(&mut World, &mut Tracking)) {
     if !world.contains_resource::<Tracking>() {
         log::error!("no order can be tracked: XsollaOrderPlugin is not added");
         return;
     }
-    // The game may have removed the resource.
-    world.init_resource::<Orders>();
-    world.resource_scope(|world, mut tracking: Mut<Tracking>| {
+    take_tracking(world, |world, tracking| {
         // Resources that were inserted in this frame count at once, because games set up and buy in
         // `Startup`.
         tracking.pass_settings_on(world);
-        world.resource_scope(|world, mut orders: Mut<Orders>| {
-            work(world, &mut tracking, &mut orders);
-        });
+        work(world, tracking);
         tracking.tell_state(world);
     });
 }
 
 fn send(world: &mut World, input: Input) {
-    with_tracking(world, |_, tracking, _| tracking.handle.send(input));
+    with_tracking(world, |_, tracking| tracking.handle.send(input));
 }
 
 fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
-    with_tracking(world, |_, tracking, orders| {
+    with_tracking(world, |world, tracking| {
+        // The game may have removed the resource.
+        let mut orders = world.get_resource_or_init::<Orders>();
         let user = explicit.as_ref().or(tracking.settings.user.as_ref());
         let user = user.map(|user| user.id().clone());
         let has_ended = |phase: &OrderPhase| !phase.is_open() && !phase.is_granted();
@@ -206,7 +202,8 @@ fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
 
 fn untrack(world: &mut World, order_id: OrderId) {
     browser::close_page(Some(order_id));
-    with_tracking(world, |_, tracking, orders| {
+    with_tracking(world, |world, tracking| {
+        let mut orders = world.get_resource_or_init::<Orders>();
         orders.remove(order_id);
         let is_waiting = orders.iter().any(|order| order.user.is_none());
         tracking.settings.waits_for_user &= is_waiting;
@@ -215,7 +212,7 @@ fn untrack(world: &mut World, order_id: OrderId) {
 }
 
 fn fetch_catalog(world: &mut World, request: CatalogRequest) {
-    with_tracking(world, |world, tracking, _| {
+    with_tracking(world, |world, tracking| {
         let user = tracking.settings.user.as_ref();
         let user = user.map(|user| user.id().clone());
         tracking.is_fetching = true;
@@ -226,7 +223,7 @@ fn fetch_catalog(world: &mut World, request: CatalogRequest) {
 }
 
 fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, mut purchase: Purchase) {
-    with_tracking(world, |_, tracking, _| {
+    with_tracking(world, |_, tracking| {
         let user = explicit.as_ref().or(tracking.settings.user.as_ref());
         let Some(user) = user.cloned() else {
             let failed = PurchaseFailed {

@@ -58,7 +58,7 @@ pub(super) fn deliver_news(world: &mut World) {
 }
 
 /// Takes the tracking out of the world for a moment, which costs more than reading it in place.
-fn take_tracking(world: &mut World, work: impl FnOnce(&mut World, &mut Tracking)) {
+pub(super) fn take_tracking(world: &mut World, work: impl FnOnce(&mut World, &mut Tracking)) {
     world.resource_scope(|world, mut tracking: Mut<Tracking>| work(world, &mut tracking));
 }
 

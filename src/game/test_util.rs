@@ -99,7 +99,7 @@ impl Plugin for XsollaTestPlugin {
         add_tracking(app, Tracking::new(handle, None));
         app.insert_resource(Asked(ports.commands))
             .add_systems(PreUpdate, answer.before(XsollaOrderSystems));
-        with_tracking(app.world_mut(), |_, _, _| {});
+        with_tracking(app.world_mut(), |_, _| {});
     }
 }
 
@@ -147,7 +147,7 @@ pub fn deliver(world: &mut World, news: impl Into<News>) {
     let News(notice) = news.into();
     match &notice {
         Notice::State(state) => {
-            return with_tracking(world, |_, tracking, _| tracking.state = state.clone());
+            return with_tracking(world, |_, tracking| tracking.state = state.clone());
         }
         Notice::Done(done) => {
             let details = Notice::Details {

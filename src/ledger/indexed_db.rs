@@ -8,7 +8,7 @@ mod locks;
 mod tests;
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ struct IndexedDb {
     databases: LiteMap<u64, Database>,
     locks: Locks,
     /// The projects whose databases were there in this run.
-    known: BTreeSet<u64>,
+    known: HashSet<u64>,
     /// The database that was deleted while it was used. It is reported for as long as the game runs.
     lost: Option<u64>,
     has_lost: bool,

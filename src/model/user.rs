@@ -9,6 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bevy::prelude::{Reflect, ReflectSerialize, Resource};
 use serde::{Serialize, Serializer};
 
+use rust_decimal::prelude::ToPrimitive;
+
 use crate::model::json::Object;
 
 /// The logged-in player whose orders are tracked.
@@ -215,10 +217,8 @@ impl Claims {
         let payload = payload.unwrap_or_default();
         let claims = Object::read(&payload).unwrap_or_default();
         // Seconds since 1970, as a number or a text, possibly with a fraction.
-        let expires_at = claims.text("exp").and_then(|seconds| {
-            let seconds: f64 = seconds.trim().parse().ok()?;
-            let since = Duration::try_from_secs_f64(seconds.floor()).ok()?;
-            SystemTime::UNIX_EPOCH.checked_add(since)
+        let expires_at = claims.decimal("exp").and_then(|seconds| {
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds.floor().to_u64()?))
         });
         Self {
             subject: claims.text("sub").filter(|subject| !subject.is_empty()),

@@ -35,7 +35,9 @@ pub(crate) fn create_order(
     purchase: &Purchase,
 ) -> Result<Request, RequestError> {
     let mut request = request(config, user, &creation_path(purchase))?;
-    request.body = Some(creation_body(purchase, config.payment_page).to_string());
+    // Texts, numbers and JSON values always serialize.
+    let body = serde_json::to_string(&creation_body(purchase, config.payment_page));
+    request.body = Some(body.unwrap_or_default());
     Ok(request)
 }
 

@@ -230,5 +230,5 @@ fn connect_data(user: &XsollaUser, project_id: u64) -> Result<Box<RawValue>, Soc
         auth: user.token(),
         project_id,
     })
-    .map_err(|error| SocketError::Protocol(error.to_string()))
+    .map_err(|_| SocketError::Protocol("the connection data cannot be written".to_owned()))
 }
