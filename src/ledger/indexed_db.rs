@@ -3,6 +3,7 @@
 //!
 //! What the bindings do not have, or mark as unstable, is called by its name.
 
+mod browser;
 mod locks;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,6 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use litemap::LiteMap;
@@ -23,6 +23,7 @@ use web_sys::{
     IdbRequest, IdbTransaction,
 };
 
+use self::browser::{Failure, PATIENCE, of_navigator};
 pub(super) use self::locks::LOCK_GRANTED;
 use self::locks::Locks;
 use crate::ledger::store::{Later, Store};
@@ -39,8 +40,6 @@ const ORDER: &str = "order";
 /// The property with the player, and the index of it.
 const USER: &str = "user";
 const RECORD: &str = "record";
-/// How long one use of the database may take. Browsers have had faults by which it never ends.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A browser has no files.
 pub(super) fn open(path: PathBuf) -> Result<Box<dyn Store>, LedgerError> {
@@ -73,27 +72,6 @@ struct Database {
     _handlers: [Closure<dyn FnMut()>; 2],
 }
 
-enum Failure {
-    /// Another tab has the lock.
-    Locked,
-    Other(String),
-}
-
-impl From<JsValue> for Failure {
-    /// Reads the browser's error. Its message says nothing of what is stored.
-    fn from(error: JsValue) -> Self {
-        let text = |name: &str| {
-            let value = Reflect::get(&error, &name.into()).ok()?;
-            value.as_string().filter(|text| !text.is_empty())
-        };
-        let parts: Vec<String> = ["name", "message"].into_iter().filter_map(text).collect();
-        Self::Other(match parts.is_empty() {
-            true => "the browser does not say why".to_owned(),
-            false => parts.join(": "),
-        })
-    }
-}
-
 impl Store for IndexedDb {
     fn load<'a>(
         &'a mut self,
@@ -101,14 +79,14 @@ impl Store for IndexedDb {
         user: &'a UserId,
     ) -> Later<'a, Vec<(OrderId, LedgerRecord)>> {
         Box::pin(async move {
-            let loaded = match self.locks.take(project_id, user).await {
+            let loaded = match self.locks.take(lock_name(project_id, user)).await {
                 Ok(()) => {
                     self.attempt(project_id, async |database| database.load(user).await)
                         .await
                 }
                 Err(failure) => Err(failure),
             };
-            loaded.map_err(|failure| failure.describe(project_id))
+            loaded.map_err(|failure| describe(failure, project_id))
         })
     }
 
@@ -124,14 +102,14 @@ impl Store for IndexedDb {
                     continue;
                 };
                 let committed = self.commit_to(project_id, changes).await;
-                before.extend(committed.map_err(|failure| failure.describe(project_id))?);
+                before.extend(committed.map_err(|failure| describe(failure, project_id))?);
             }
             Ok(before)
         })
     }
 
     fn release(&mut self, project_id: u64, user: &UserId) {
-        self.locks.release(project_id, user);
+        self.locks.release(&lock_name(project_id, user));
     }
 
     fn trouble(&self) -> Option<LedgerError> {
@@ -155,7 +133,7 @@ impl IndexedDb {
         changes: &[LedgerChange],
     ) -> Result<Vec<Option<LedgerEntry>>, Failure> {
         for change in changes {
-            self.locks.take(project_id, &change.user).await?;
+            self.locks.take(lock_name(project_id, &change.user)).await?;
         }
         let is_open = |change: &LedgerChange| {
             change
@@ -303,13 +281,11 @@ impl Drop for Database {
     }
 }
 
-impl Failure {
-    fn describe(self, project_id: u64) -> LedgerError {
-        let path = path(project_id);
-        match self {
-            Self::Locked => LedgerError::Locked { path },
-            Self::Other(message) => LedgerError::Unavailable { path, message },
-        }
+fn describe(failure: Failure, project_id: u64) -> LedgerError {
+    let path = path(project_id);
+    match failure {
+        Failure::Locked => LedgerError::Locked { path },
+        Failure::Other(message) => LedgerError::Unavailable { path, message },
     }
 }
 
@@ -362,6 +338,11 @@ async fn make(
 /// The name of a project's database.
 fn name(project_id: u64) -> String {
     format!("bevy_xsolla.{project_id}")
+}
+
+/// The name of the lock of a player's orders.
+fn lock_name(project_id: u64, user: &UserId) -> String {
+    format!("{} {}", name(project_id), user.as_str())
 }
 
 /// The name of a project's database, for an error.
@@ -433,11 +414,4 @@ fn request_persistence() {
             let _ = JsFuture::from(answer).await;
         });
     }
-}
-
-/// A property of the browser that it may lack.
-fn of_navigator(name: &str) -> Option<JsValue> {
-    let navigator = web_sys::window()?.navigator();
-    let value = Reflect::get(&navigator, &name.into()).ok()?;
-    value.is_object().then_some(value)
 }

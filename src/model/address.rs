@@ -1,6 +1,6 @@
 //! Addresses of servers.
 
-use std::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use form_urlencoded::Serializer;
 use http::Uri;

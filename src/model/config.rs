@@ -31,7 +31,8 @@ pub struct XsollaConfig {
     pub project_id: u64,
 
     /// The base of the store's REST API, to which `v2/project/…` is appended. The default is
-    /// `https://store.xsolla.com/api`.
+    /// `https://store.xsolla.com/api`. A host's name in another script is written in its ASCII form (`xn--…`), here as
+    /// in the other addresses.
     pub store_url: String,
 
     /// The address of the order-status socket. The default is `wss://ws-store.xsolla.com/connection/websocket`.

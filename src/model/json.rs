@@ -59,6 +59,11 @@ impl<'a> Object<'a> {
         Some(value.get()).filter(|value| *value != "null")
     }
 
+    /// Whether there is no such value, or null.
+    pub(crate) fn is_missing(&self, name: &str) -> bool {
+        self.get(name).is_none()
+    }
+
     /// Reads a scalar as its text: `"30"`, `30` and `true` are `30`, `30` and `true`.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         scalar(self.get(name)?).map(Cow::into_owned)

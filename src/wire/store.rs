@@ -19,7 +19,11 @@ pub(crate) struct CatalogPage {
 impl CatalogPage {
     pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
         let page = Object::read(json)?;
-        let items = page.list("items").unwrap_or_default();
+        let items = match page.list("items") {
+            Some(items) => items,
+            None if page.is_missing("items") => Vec::new(),
+            None => return Err("its items are no list".to_owned()),
+        };
         Ok(Self {
             length: items.len(),
             has_more: page.boolean("has_more").unwrap_or(false),
@@ -204,6 +208,8 @@ mod tests {
         )
         .unwrap();
         assert!(page.has_more);
+        assert!(CatalogPage::read(br#"{"items":{"sku":"a"}}"#).is_err());
+        assert_eq!(CatalogPage::read(br#"{"items":null}"#).unwrap().length, 0);
         assert_eq!((page.length, page.items.len()), (3, 2));
         assert_eq!(page.items[0].virtual_prices[0].amount, Decimal::from(5));
         assert_eq!(page.items[1].groups, ["Weapons"]);

@@ -8,16 +8,15 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use super::{Failure, PATIENCE, name, of_navigator};
-use crate::model::user::UserId;
+use super::browser::{Failure, PATIENCE, of_navigator};
 use crate::platform::runtime::timeout;
 
 /// Notifies the writers that a lock was granted which a ledger has waited for.
 pub(in crate::ledger) static LOCK_GRANTED: Notify = Notify::const_new();
 
-/// The locks of the players whom this tab has used.
+/// The locks that this tab has used, by name. There is one for each player.
 #[derive(Default)]
-pub(super) struct Locks(LiteMap<(u64, UserId), State>);
+pub(super) struct Locks(LiteMap<String, State>);
 
 enum State {
     /// No other tab uses the player's orders meanwhile.
@@ -47,9 +46,8 @@ impl Drop for Hold {
 impl Locks {
     /// Takes the lock of a player's orders, unless this tab has it. A browser without locks, which is an old one or one
     /// that shows a page without encryption, lets every tab use the ledger.
-    pub(super) async fn take(&mut self, project_id: u64, user: &UserId) -> Result<(), Failure> {
-        let key = (project_id, user.clone());
-        let state = match self.0.remove(&key) {
+    pub(super) async fn take(&mut self, name: String) -> Result<(), Failure> {
+        let state = match self.0.remove(&name) {
             Some(State::Awaited(mut awaited)) => match awaited.try_recv() {
                 Ok(lock) => Some(State::Held(lock)),
                 Err(TryRecvError::Empty) => Some(State::Awaited(awaited)),
@@ -62,7 +60,7 @@ impl Locks {
             Some(State::Released(released)) => Some(released),
             Some(state) => {
                 let is_held = matches!(state, State::Held(_));
-                self.0.insert(key, state);
+                self.0.insert(name, state);
                 return if is_held {
                     Ok(())
                 } else {
@@ -74,7 +72,6 @@ impl Locks {
         let Some(locks) = of_navigator("locks") else {
             return Ok(());
         };
-        let name = format!("{} {}", name(project_id), user.as_str());
         let answer = timeout(PATIENCE, async {
             // This tab would take itself for another one.
             if let Some(released) = released {
@@ -86,11 +83,11 @@ impl Locks {
         if let Some(lock) =
             answer.ok_or_else(|| Failure::Other("the browser gives no lock".to_owned()))??
         {
-            self.0.insert(key, State::Held(lock));
+            self.0.insert(name, State::Held(lock));
             return Ok(());
         }
         let (sender, awaited) = oneshot::channel();
-        self.0.insert(key, State::Awaited(awaited));
+        self.0.insert(name.clone(), State::Awaited(awaited));
         spawn_local(async move {
             // A lock that is not waited for any more is dropped, and so released.
             if let Ok(Some(lock)) = take_lock(&locks, &name, true).await
@@ -103,16 +100,15 @@ impl Locks {
     }
 
     /// Releases the lock of a player's orders, or stops waiting for it.
-    pub(super) fn release(&mut self, project_id: u64, user: &UserId) {
-        let key = (project_id, user.clone());
-        match self.0.remove(&key) {
-            Some(State::Held(lock)) => {
-                self.0.insert(key, State::Released(lock.ended.clone()));
+    pub(super) fn release(&mut self, name: &str) {
+        match self.0.get_mut(name) {
+            Some(state @ State::Held(_)) => {
+                if let State::Held(lock) = &*state {
+                    *state = State::Released(lock.ended.clone());
+                }
             }
-            Some(released @ State::Released(_)) => {
-                self.0.insert(key, released);
-            }
-            Some(State::Awaited(_)) | None => {}
+            Some(State::Awaited(_)) => drop(self.0.remove(name)),
+            Some(State::Released(_)) | None => {}
         }
     }
 }
