@@ -1,5 +1,7 @@
 //! Tests of the ledger in a browser's storage, where each store stands for a tab.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use super::*;
