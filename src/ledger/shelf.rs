@@ -1,6 +1,6 @@
 //! A ledger's store with what it does not have yet.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;
@@ -19,7 +19,7 @@ pub(super) struct Shelf {
     pub(super) ledger: Ledger,
     store: Box<dyn Store>,
     /// What is pending for each order of a project. It is kept until it is committed, however often that fails.
-    pending: BTreeMap<(u64, OrderId), Pending>,
+    pending: HashMap<(u64, OrderId), Pending>,
     /// The players of projects for whom the store may hold something.
     held: HashSet<(u64, UserId)>,
     /// Those of them for whom it is released once nothing is pending.
@@ -150,7 +150,7 @@ impl Shelf {
         Self {
             ledger,
             store,
-            pending: BTreeMap::new(),
+            pending: HashMap::new(),
             held: HashSet::new(),
             released: HashSet::new(),
             errors: HashMap::new(),
@@ -251,10 +251,10 @@ impl Shelf {
         let part = self.part(project_id, user);
         let result = self.store.load(project_id, user).await;
         let records = self.keep_error(&part, result)?;
-        let mut records: BTreeMap<OrderId, LedgerRecord> = records.into_iter().collect();
+        let mut records: HashMap<OrderId, LedgerRecord> = records.into_iter().collect();
         // A disk that is full can be read while changes wait for it.
-        let all = (project_id, OrderId(0))..=(project_id, OrderId(u64::MAX));
-        for ((_, order_id), pending) in self.pending.range(all) {
+        let pending = self.pending.iter();
+        for ((_, order_id), pending) in pending.filter(|((of, _), _)| *of == project_id) {
             let stored = records.remove(order_id);
             if let Some(record) = pending.after(user, stored) {
                 records.insert(*order_id, record);
@@ -262,7 +262,9 @@ impl Shelf {
         }
         let now = calendar();
         let restore = |(order_id, record): (OrderId, LedgerRecord)| record.restore(order_id, now);
-        Ok(records.into_iter().map(restore).collect())
+        let mut restored: Vec<Restored> = records.into_iter().map(restore).collect();
+        restored.sort_unstable_by_key(|restored| restored.order_id);
+        Ok(restored)
     }
 
     /// Keeps what is held for a player.

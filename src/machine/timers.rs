@@ -1,37 +1,43 @@
 //! A queue of timers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
 use std::time::Duration;
 
 /// A time in nanoseconds, which takes half the memory of a `Duration` and lasts for centuries.
 type Nanos = u64;
 
+/// How many outdated entries the queue may have besides half as many as there are timers.
+const OUTDATED: usize = 64;
+
 /// Timers with one time per key. Setting a key again replaces its time.
 #[derive(Debug)]
 pub(super) struct Timers<K> {
-    queue: BTreeSet<(Nanos, K)>,
+    /// The timers by time, and outdated entries: those that `moments` does not have. The first entry is none of these.
+    queue: BinaryHeap<Reverse<(Nanos, K)>>,
     moments: HashMap<K, Nanos>,
 }
 
 impl<K: Clone + Hash + Ord> Timers<K> {
     pub(super) fn new() -> Self {
         Self {
-            queue: BTreeSet::new(),
+            queue: BinaryHeap::new(),
             moments: HashMap::new(),
         }
     }
 
     pub(super) fn set(&mut self, key: K, at: Duration) {
-        self.clear(&key);
         let at = Nanos::try_from(at.as_nanos()).unwrap_or(Nanos::MAX);
-        self.moments.insert(key.clone(), at);
-        self.queue.insert((at, key));
+        if self.moments.insert(key.clone(), at) != Some(at) {
+            self.queue.push(Reverse((at, key)));
+            self.drop_outdated();
+        }
     }
 
     pub(super) fn clear(&mut self, key: &K) {
-        if let Some((key, at)) = self.moments.remove_entry(key) {
-            self.queue.remove(&(at, key));
+        if self.moments.remove(key).is_some() {
+            self.drop_outdated();
         }
     }
 
@@ -40,15 +46,33 @@ impl<K: Clone + Hash + Ord> Timers<K> {
     }
 
     pub(super) fn next(&self) -> Option<Duration> {
-        self.queue.first().map(|(at, _)| Duration::from_nanos(*at))
+        let first = self.queue.peek();
+        first.map(|Reverse((at, _))| Duration::from_nanos(*at))
     }
 
     /// Takes the first key that is due, and returns the time for which it was set.
     pub(super) fn pop(&mut self, now: Duration) -> Option<(Duration, K)> {
         let due = self.next().filter(|due| *due <= now)?;
-        let (_, key) = self.queue.pop_first()?;
+        let Reverse((_, key)) = self.queue.pop()?;
         self.moments.remove(&key);
+        self.drop_outdated();
         Some((due, key))
+    }
+
+    /// Drops the outdated entries before the first timer, and all of them once they are many.
+    fn drop_outdated(&mut self) {
+        let is_set =
+            |moments: &HashMap<K, Nanos>, at: Nanos, key: &K| moments.get(key) == Some(&at);
+        while let Some(Reverse((at, key))) = self.queue.peek()
+            && !is_set(&self.moments, *at, key)
+        {
+            self.queue.pop();
+        }
+        if self.queue.len() > self.moments.len() + self.moments.len() / 2 + OUTDATED {
+            let moments = &self.moments;
+            self.queue
+                .retain(|Reverse((at, key))| is_set(moments, *at, key));
+        }
     }
 
     #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The sources of news. A source puts inputs into the driver's inbox until it is told to stop.
 
+mod inbox;
 pub(super) mod page;
 pub(super) mod requests;
 pub(super) mod socket;

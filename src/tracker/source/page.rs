@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use crate::machine::input::Input;
 use crate::model::page::{PageRequest, PaymentPageStatus};
 use crate::platform::browser;
+use crate::tracker::source::inbox::put;
 use crate::wire::page::{DETECTED, PageMessage, read_page_message};
 
 /// Opens a page. What the platform can do only at once is done before this returns.
@@ -15,11 +16,10 @@ pub(in crate::tracker) fn open(
     let order_id = request.order_id;
     let opening = browser::open(request);
     async move {
-        // A send fails only after the game has ended.
         let messages = match opening.await {
             Ok(messages) => messages,
             Err(error) => {
-                let _ = inbox.send(Input::PageFailed { order_id, error }).await;
+                put(&inbox, Input::PageFailed { order_id, error }).await;
                 return;
             }
         };
@@ -42,7 +42,7 @@ pub(in crate::tracker) fn open(
                     None => continue,
                 },
             };
-            let _ = inbox.send(Input::PageChanged { order_id, status }).await;
+            put(&inbox, Input::PageChanged { order_id, status }).await;
             if status == PaymentPageStatus::Closed {
                 return;
             }

@@ -13,6 +13,7 @@ use crate::model::http::Request;
 use crate::model::user::XsollaUser;
 use crate::platform::http::Network;
 use crate::platform::time::calendar;
+use crate::tracker::source::inbox::put;
 use crate::wire::order::read_order;
 use crate::wire::rest::{self, CatalogPages};
 use crate::wire::store::read_created;
@@ -26,8 +27,7 @@ pub(in crate::tracker) async fn run(
 ) {
     tokio::select! {
         answer = answer => {
-            // The send fails only after the game has ended.
-            let _ = inbox.send(Input::Answered { request, answer }).await;
+            put(&inbox, Input::Answered { request, answer }).await;
         }
         _ = canceled => {}
     }

@@ -15,6 +15,7 @@ use crate::platform::clock::Clock;
 use crate::platform::http::Network;
 use crate::platform::websocket::WebSocket;
 use crate::tracker::counters::{Counters, UpSocket};
+use crate::tracker::source::inbox::put;
 use crate::wire::order::read_publication;
 
 /// A connection to be opened.
@@ -113,9 +114,7 @@ async fn run(
                 connection,
                 reason,
             };
-            if inbox.send(ended).await.is_err() {
-                return;
-            }
+            put(&inbox, ended).await;
         }
         next = replacements.recv().await;
     }
