@@ -188,7 +188,7 @@ impl File {
             // Damage for a second time in one run has another cause, so the file is not put aside again.
             Err(Failure::Damaged(message)) if !self.is_damaged => {
                 log::error!("the ledger {} is damaged: {message}", self.path.display());
-                let kept_as = put_aside(&self.path).map_err(|e| self.unavailable(e.to_string()))?;
+                let kept_as = put_aside(&self.path).map_err(|e| self.error(Failure::io(e)))?;
                 self.trouble = Some(LedgerError::Damaged { kept_as });
                 self.is_damaged = true;
                 self.has_lost |= std::mem::take(&mut self.was_there);

@@ -16,9 +16,10 @@ use crate::platform::time::{Instant, calendar};
 
 /// The interval between retries of reads and writes that failed.
 const RETRY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
-/// The interval between retries at first, while a game that is just ending may still hold the ledger.
+/// The interval between retries at first, while a game that is just ending, or a virus scanner, may hold the ledger.
 const QUICK_RETRY: Duration = Duration::from_millis(50);
-/// The time after which tracking begins without the entries of a ledger that cannot be read.
+/// The time after which tracking begins without the entries of a ledger that cannot be read, and after which retries
+/// become rare.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The interval at which an idle ledger is checked for losses.
 const LOOK: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
@@ -60,6 +61,8 @@ pub(super) struct Shelves<R> {
     flushes: Vec<Sender<()>>,
     /// Players whose orders could not be read yet.
     pending_loads: HashMap<UserId, PendingLoad>,
+    /// The time since which changes could not be written.
+    failing_since: Option<Instant>,
     pub(super) next_try: Instant,
     next_look: Instant,
 }
@@ -89,6 +92,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             waiting: Vec::new(),
             flushes: Vec::new(),
             pending_loads: HashMap::new(),
+            failing_since: None,
             next_try: now,
             next_look: now,
         }
@@ -132,7 +136,10 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
     }
 
     fn retry(&self) -> Duration {
-        match self.pending_loads.values().any(|load| !load.is_given_up) {
+        let mut loads = self.pending_loads.values();
+        let has_just_failed = |since: Instant| since.elapsed() < PATIENCE;
+        match loads.any(|load| !load.is_given_up) || self.failing_since.is_some_and(has_just_failed)
+        {
             true => QUICK_RETRY,
             false => RETRY,
         }
@@ -232,7 +239,11 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
         let written = self.current.commit().await;
         if self.has_changes() {
+            self.failing_since.get_or_insert_with(Instant::now);
+            self.next_try = self.next_try.min(Instant::now() + self.retry());
             self.tell_state();
+        } else {
+            self.failing_since = None;
         }
         for mut waiting in std::mem::take(&mut self.waiting) {
             let Waiting {

@@ -340,8 +340,8 @@ impl LedgerState {
 #[reflect(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// Another instance of the game uses the file.
-    #[error("another instance uses the ledger {}", .path.display())]
+    /// Another program uses the file: another instance of the game, or on Windows a virus scanner, for a moment.
+    #[error("another program uses the ledger {}", .path.display())]
     Locked {
         /// The ledger's file.
         path: PathBuf,

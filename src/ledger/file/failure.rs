@@ -5,6 +5,8 @@ use std::io;
 
 use ::redb::{DatabaseError, StorageError};
 
+use crate::platform::folder::is_in_use;
+
 pub(super) enum Failure {
     Locked,
     Damaged(String),
@@ -13,7 +15,10 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn io(error: io::Error) -> Self {
-        Self::Other(error.to_string())
+        match is_in_use(&error) {
+            true => Self::Locked,
+            false => Self::Other(error.to_string()),
+        }
     }
 }
 
@@ -50,6 +55,7 @@ impl From<StorageError> for Failure {
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
                     Self::Damaged(error.to_string())
                 }
+                _ if is_in_use(io) => Self::Locked,
                 _ => Self::Other(error.to_string()),
             },
             _ => Self::Other(error.to_string()),

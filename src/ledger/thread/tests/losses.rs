@@ -11,6 +11,16 @@ fn is_lost(report: &LedgerReport) -> bool {
     )
 }
 
+/// Whether a file that is removed while it is open keeps its name until it is closed. Wine does that.
+fn keeps_open_names(folder: &Path) -> bool {
+    let path = folder.join("name");
+    let file = fs::File::create(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let is_there = path.exists();
+    drop(file);
+    is_there
+}
+
 #[test]
 fn a_file_that_is_deleted_or_replaced_while_it_is_open_is_told_and_written_anew() {
     for way in ["file", "folder", "replaced", "cut off"] {
@@ -25,6 +35,10 @@ fn a_file_that_is_deleted_or_replaced_while_it_is_open_is_told_and_written_anew(
             entry: LedgerEntry::Open,
         });
         clerk.flush();
+        if way != "cut off" && keeps_open_names(&folder.0) {
+            println!("SKIPPED: this system does not take an open file's name away");
+            continue;
+        }
         match way {
             "file" => fs::remove_file(&path).unwrap(),
             "folder" => fs::remove_dir_all(&inner).unwrap(),

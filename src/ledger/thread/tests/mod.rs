@@ -12,7 +12,7 @@ use super::Writer;
 use crate::ledger::memory::Memory;
 use crate::ledger::store::Blocking;
 use crate::ledger::tests::{ORDER, alice};
-use crate::ledger::writer::Job;
+use crate::ledger::writer::{Job, Shelves};
 use crate::model::ledger::{
     Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerReport, LedgerState,
     LedgerStore,
@@ -428,4 +428,29 @@ fn a_store_that_takes_the_place_of_a_broken_one_is_used() {
     clerk.flush();
     drop(clerk);
     assert_eq!(read_again(works), [LedgerEntry::Open]);
+}
+
+#[test]
+fn a_write_that_fails_is_soon_tried_again_and_rarely_once_it_has_failed_for_seconds() {
+    let mut shelves = Shelves::new(|_| ());
+    block_on(shelves.take(Job::Configure {
+        ledger: Ledger::custom(Broken),
+        project_id: 1,
+    }));
+    block_on(shelves.take(Job::Record {
+        user: alice(),
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+    }));
+    let mut time_to_next_try = || {
+        block_on(shelves.settle());
+        let next = shelves.deadline().unwrap();
+        next.saturating_duration_since(Instant::now())
+    };
+    assert!(time_to_next_try() <= Duration::from_millis(50));
+    let start = Instant::now();
+    while time_to_next_try() < Duration::from_millis(500) {
+        assert!(start.elapsed() < DEADLINE, "it is still tried that often");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
