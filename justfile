@@ -17,11 +17,14 @@ check-web:
 test *args:
     cargo test {{ args }}
 
-# Bevy 0.20 asks for a newer Rust than ours, and builds with ours.
-#
-# Run the tests on Bevy 0.20.
+# Run the tests on Bevy 0.20, with the Rust that it asks for.
 test-0-20 *args:
-    cargo test --manifest-path bevy-0.20/Cargo.toml --ignore-rust-version {{ args }}
+    .ci/with-rust 1.97.1 cargo test --manifest-path bevy-0.20/Cargo.toml {{ args }}
+
+# Run the tests on Windows, in Wine. Needs gcc-mingw-w64-x86-64 and wine64.
+test-windows *args:
+    .ci/without-renderer target/without-renderer
+    .ci/with-wine cargo test --manifest-path target/without-renderer/Cargo.toml --lib --tests {{ args }}
 
 # Get the software that some of the tests run against. Needs Go and Node.
 interop:
