@@ -67,7 +67,7 @@ pub use model::message::{
     OrderTrackingFailed,
 };
 pub use model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Price};
-pub use model::page::{PaymentPage, PaymentPageChanged, PaymentPageStatus};
+pub use model::page::{PaymentPage, PaymentPageChanged, PaymentPageStatus, PaymentReturn};
 pub use model::purchase::{
     Payment, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
     PurchaseId, PurchaseStarted,
@@ -75,6 +75,7 @@ pub use model::purchase::{
 pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
 pub use rust_decimal::Decimal;
+pub use wire::page::payment_return;
 
 /// The names that most games need: `use bevy_xsolla::prelude::*`.
 pub mod prelude {
@@ -82,9 +83,9 @@ pub mod prelude {
         AuthorizationRequired, Catalog, CatalogState, Decimal, Ledger, LedgerState, Order,
         OrderCanceled, OrderCommands, OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase,
         OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPage,
-        PaymentPageChanged, PaymentPageError, PaymentPageFailed, PaymentPageStatus, Price,
-        Purchase, PurchaseError, PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands,
+        PaymentPageChanged, PaymentPageError, PaymentPageFailed, PaymentPageStatus, PaymentReturn,
+        Price, Purchase, PurchaseError, PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands,
         TrackerState, UserId, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
-        order_is, tracker_is_live,
+        order_is, payment_return, tracker_is_live,
     };
 }

@@ -10,7 +10,7 @@ use crate::machine::input::Input;
 use crate::machine::output::Notice;
 use crate::model::catalog::{Catalog, CatalogRequest, CatalogState};
 use crate::model::order::{OrderId, OrderPhase};
-use crate::model::page::PaymentPage;
+use crate::model::page::{PaymentPage, PaymentReturn};
 use crate::model::purchase::{
     PageUrl, Payment, Purchase, PurchaseError, PurchaseFailed, PurchaseId,
 };
@@ -79,6 +79,12 @@ pub trait StoreCommands {
     /// for such a game this command does nothing.
     fn resume_payment(&mut self, order_id: OrderId);
 
+    /// Has every open order asked for at once, because the player has come back from the payment page.
+    /// [`payment_return`](crate::payment_return) reads the address that brought them. Whatever it says, it grants
+    /// nothing: what was paid is heard from the servers.
+    /// A game that was suspended meanwhile, or whose window had lost the focus, does not need it.
+    fn payment_returned(&mut self, returned: PaymentReturn);
+
     /// Stops following an order that the player does not want to pay now. If it is paid after all, it is
     /// granted, either over a socket that is open for another order or at the next start.
     fn abandon_order(&mut self, order_id: OrderId);
@@ -130,6 +136,13 @@ impl StoreCommands for Commands<'_, '_> {
 
     fn resume_payment(&mut self, order_id: OrderId) {
         self.queue(move |world: &mut World| send(world, Input::ResumePayment(order_id)));
+    }
+
+    fn payment_returned(&mut self, returned: PaymentReturn) {
+        self.queue(move |world: &mut World| {
+            log::debug!("the player has come back from the payment page: {returned:?}");
+            send(world, Input::Returned);
+        });
     }
 
     fn abandon_order(&mut self, order_id: OrderId) {

@@ -7,6 +7,7 @@ pub(crate) mod diagnostics;
 mod fence;
 pub(crate) mod orders;
 pub(crate) mod plugin;
+mod presence;
 mod settings;
 #[cfg(feature = "test_util")]
 pub mod test_util;

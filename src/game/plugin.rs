@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bevy::prelude::*;
+use bevy_window::{AppLifecycle, WindowFocused};
 
 use crate::game::deliver::{deliver_news, has_work};
 use crate::game::orders::Orders;
+use crate::game::presence::{tell_returns, write_before_suspension};
 use crate::game::tracking::Tracking;
 use crate::model::catalog::Catalog;
 use crate::model::ledger::LedgerState;
@@ -16,7 +18,6 @@ use crate::model::message::{
 use crate::model::page::PaymentPageChanged;
 use crate::model::purchase::{PaymentPageFailed, PurchaseFailed, PurchaseStarted};
 use crate::platform::runtime;
-use crate::platform::thread::wait_for_task;
 use crate::tracker::driver;
 use crate::tracker::handle::channels;
 
@@ -45,6 +46,21 @@ impl Plugin for XsollaOrderPlugin {
             Err(reason) => Tracking::failed(handle, reason),
         };
         add_tracking(app, tracking);
+    }
+
+    fn finish(&self, app: &mut App) {
+        // A game without windows has no such messages. All plugins have been added by now.
+        if app.world().contains_resource::<Messages<AppLifecycle>>() {
+            let may_return = on_message::<AppLifecycle>.or_eager(on_message::<WindowFocused>);
+            app.add_systems(
+                PreUpdate,
+                tell_returns.run_if(may_return).in_set(XsollaOrderSystems),
+            )
+            .add_systems(
+                Last,
+                write_before_suspension.run_if(on_message::<AppLifecycle>),
+            );
+        }
     }
 }
 
@@ -86,7 +102,5 @@ pub(super) fn add_tracking(app: &mut App, tracking: Tracking) {
 fn finish_writing(mut tracking: ResMut<Tracking>) {
     // Every system has read the messages of the last frame by now.
     tracking.confirm_delivered();
-    if tracking.has_task() {
-        wait_for_task(&tracking.handle.flush(), EXIT_PATIENCE);
-    }
+    tracking.wait_for_ledger(EXIT_PATIENCE);
 }

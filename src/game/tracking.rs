@@ -1,5 +1,7 @@
 //! The game's side of the background task.
 
+use std::time::Duration;
+
 use bevy::prelude::{DetectChangesMut, Resource, World};
 use litemap::LiteMap;
 
@@ -15,6 +17,7 @@ use crate::model::purchase::{Purchase, PurchaseFailed, PurchaseId};
 use crate::model::state::TrackerState;
 use crate::model::user::UserId;
 use crate::platform::runtime::BackgroundTask;
+use crate::platform::thread::wait_for_task;
 use crate::tracker::handle::Handle;
 
 #[derive(Debug, Resource)]
@@ -156,6 +159,13 @@ impl Tracking {
     pub(super) fn confirm_delivered(&mut self) {
         for order_id in std::mem::take(&mut self.delivered) {
             self.handle.send(Input::Delivered(order_id));
+        }
+    }
+
+    /// Waits until the ledger has everything that the game did so far, but no longer than `patience`.
+    pub(super) fn wait_for_ledger(&self, patience: Duration) {
+        if self.has_task() {
+            wait_for_task(&self.handle.flush(), patience);
         }
     }
 

@@ -175,18 +175,46 @@ impl Machine {
         }
     }
 
-    /// Handles the return of the player, who may have paid in the meantime, or of the network: every open order is
-    /// asked for, and a socket that waits for its next attempt is tried at once.
+    /// Handles the return of the player, who may have paid in the meantime: every open order is asked for, and a socket
+    /// that waits for its next attempt is tried at once.
     pub(super) fn returned(&mut self, now: Duration) {
         for (user, player) in &self.players {
             if player.socket == Socket::Waiting {
                 self.timers.set(Timer::Reopen(user.clone()), now);
+            }
+            // The player has most likely paid the newest order, which therefore waits for no other.
+            if let Some(newest) = player.open.last()
+                && let Some(order) = self.orders.get_mut(newest)
+            {
+                order.attempts.is_free = true;
             }
         }
         let open = self.players.values().flat_map(|player| &player.open);
         for order_id in open.copied().collect::<Vec<_>>() {
             self.request_soon(order_id, now);
         }
+    }
+
+    /// Handles the return from a time in which nothing was heard, not even that a connection was lost. What is under way
+    /// on an old connection may be answered never, so orders are asked for anew, and sockets are opened anew.
+    pub(super) fn resumed(&mut self, now: Duration) {
+        let mut stopped = Vec::new();
+        for (user, player) in &mut self.players {
+            // The failures were those of a network that may be another one by now.
+            player.failures = 0;
+            if player.connection().is_some() {
+                self.timers.set(Timer::Renew(user.clone()), now);
+            }
+            for order_id in &player.open {
+                if let Some(order) = self.orders.get_mut(order_id) {
+                    stopped.extend(order.inquiry.stop());
+                }
+            }
+        }
+        for request in stopped {
+            self.cancel(request);
+        }
+        self.returned(now);
     }
 
     /// Replaces a socket whose lifetime has passed without a final status, and asks for the orders.

@@ -79,8 +79,10 @@ pub(crate) enum Input {
         order_id: OrderId,
         status: PaymentPageStatus,
     },
-    /// The player or the network was away, and is back.
+    /// The player has come back to a game that went on meanwhile.
     Returned,
+    /// The game or the network was stopped, and goes on. Connections may have been lost without a word.
+    Resumed,
     /// Fetch the catalogue with this player's token, or without one.
     FetchCatalog {
         user: Option<UserId>,

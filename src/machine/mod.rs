@@ -175,6 +175,7 @@ impl Machine {
             Input::PageFailed { order_id, error } => self.page_failed(order_id, error),
             Input::PageChanged { order_id, status } => self.page_changed(order_id, status, now),
             Input::Returned => self.returned(now),
+            Input::Resumed => self.resumed(now),
             Input::FetchCatalog { user, request } => self.fetch_catalog(user, request, now),
             Input::News {
                 user,

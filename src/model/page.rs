@@ -1,5 +1,7 @@
 //! The payment page: how it is shown, and what is heard of it.
 
+use std::fmt;
+
 use bevy::prelude::{Event, Message};
 
 use crate::model::order::OrderId;
@@ -53,6 +55,34 @@ pub enum PaymentPageStatus {
     Troubled,
     /// The page was closed, by the player or by itself.
     Closed,
+}
+
+/// What the payment page has added to the address that brought the player back, see
+/// [`payment_return`](crate::payment_return).
+///
+/// It is for the user interface only: anybody can make such an address, so it proves no payment.
+/// [`payment_returned`](crate::StoreCommands::payment_returned) has the orders asked for.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PaymentReturn {
+    /// How the payment stood, or `None` if the player left the page without a payment, or if Xsolla's word for it is not
+    /// known.
+    pub status: Option<PaymentPageStatus>,
+    /// The number of the payment, which is not the order's.
+    pub invoice_id: Option<u64>,
+    /// Xsolla's id of the player.
+    pub user_id: Option<String>,
+}
+
+/// `Debug` hides the player's id, because an address that somebody else has made may have anything in its place.
+impl fmt::Debug for PaymentReturn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaymentReturn")
+            .field("status", &self.status)
+            .field("invoice_id", &self.invoice_id)
+            .field("user_id", &self.user_id.as_ref().map(|_| "[hidden]"))
+            .finish()
+    }
 }
 
 /// A payment page that is to be opened.

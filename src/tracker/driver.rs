@@ -61,7 +61,7 @@ pub(crate) async fn run(mut ports: Ports) {
                 }
             }
             () = driver.clock.sleep_until(deadline) => driver.machine.tick(driver.clock.now()),
-            () = returns.next() => driver.handle(Input::Returned),
+            () = returns.next(deadline.is_some()) => driver.handle(Input::Resumed),
             () = ports.room.notified(), if outbox.is_waiting() => {}
         }
         match driver.perform(&mut outbox) {
@@ -115,6 +115,8 @@ impl Driver {
                     socket.is_down(*connection);
                 }
             }
+            // The connections that were kept for the next requests may be dead.
+            Input::Resumed => self.network = Arc::new(self.network.anew()),
             _ => {}
         }
         self.machine.handle(input, self.clock.now());

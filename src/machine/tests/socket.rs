@@ -73,6 +73,39 @@ fn when_the_player_returns_every_open_order_is_asked_for_and_a_lost_socket_is_tr
 }
 
 #[test]
+fn the_newest_order_waits_for_no_other_when_the_player_returns() {
+    let orders: Vec<OrderId> = (1..=20).map(OrderId).collect();
+    let mut sim = live_with(&orders);
+    sim.pass(seconds(20));
+    let sent = sim.sent.len();
+    let returned = sim.now;
+    sim.handle(Input::Returned);
+    sim.pass(seconds(30));
+    let newest = OrderId(20);
+    let asked = sim.sent[sent..].iter().find(|(_, order)| *order == newest);
+    assert_eq!(asked, Some(&(returned, newest)));
+    assert_eq!(sim.sent.len(), sent + 20, "all of them are asked for");
+}
+
+#[test]
+fn after_a_stop_neither_a_socket_nor_a_request_is_waited_for_that_may_be_dead() {
+    let mut sim = live();
+    sim.pass(seconds(20));
+    sim.handle(Input::Returned);
+    sim.tick();
+    let old = sim.requests.pop_front().unwrap().1;
+    // The machine sleeps, and neither is answered ever.
+    sim.now += seconds(600);
+    sim.handle(Input::Resumed);
+    sim.tick();
+    assert_eq!(sim.sockets_opened, 2);
+    let new: Vec<RequestId> = sim.requests.iter().map(|(_, id)| *id).collect();
+    assert!(new.len() == 1 && new != [old], "{new:?} after {old:?}");
+    sim.answer(Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
 fn delays_between_attempts_grow_and_stay_bounded() {
     let mut sim = Sim::new();
     sim.track(ORDER);

@@ -38,6 +38,14 @@ struct Clients {
 }
 
 impl Network {
+    /// The same network without the connections that were kept.
+    pub(crate) fn anew(&self) -> Self {
+        Self {
+            tls: self.tls.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Returns the TLS configuration, or the reason that there is none. After a failure, the next call tries
     /// again.
     pub(super) async fn tls(&self) -> Result<Arc<ClientConfig>, String> {

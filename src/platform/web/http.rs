@@ -17,6 +17,11 @@ use crate::platform::web::runtime::timeout;
 pub(crate) struct Network;
 
 impl Network {
+    /// The same network. The browser keeps the connections.
+    pub(crate) fn anew(&self) -> Self {
+        Self::default()
+    }
+
     /// Sends a request and reads the answer, of any status.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, RequestError> {
         timeout(request.timeout, exchange(request))

@@ -3,12 +3,14 @@
 use std::rc::Rc;
 
 use tokio::sync::Notify;
-use web_sys::VisibilityState;
+use wasm_bindgen::JsCast;
+use web_sys::{PageTransitionEvent, VisibilityState};
 
 use crate::platform::web::listener::Listener;
 
 /// The times at which the player returns to the tab, or the network returns. While the tab is hidden the game has no
-/// frames, and the browser runs the task's timers once a minute.
+/// frames, and the browser runs the task's timers once a minute, or stops the tab altogether. A tab that the browser has
+/// kept while the player was on another page has lost its connections.
 #[derive(Debug)]
 pub(crate) struct Returns {
     returned: Rc<Notify>,
@@ -28,6 +30,15 @@ impl Returns {
                     }
                 }));
             }
+            let kept = returned.clone();
+            listeners.push(Listener::new(&window, "pageshow", move |event| {
+                let is_kept = event
+                    .dyn_ref::<PageTransitionEvent>()
+                    .is_some_and(PageTransitionEvent::persisted);
+                if is_kept {
+                    kept.notify_one();
+                }
+            }));
             let online = returned.clone();
             listeners.push(Listener::new(&window, "online", move |_| {
                 online.notify_one()
@@ -39,7 +50,8 @@ impl Returns {
         }
     }
 
-    pub(crate) async fn next(&mut self) {
+    /// Waits for the next return, which costs nothing meanwhile.
+    pub(crate) async fn next(&mut self, _is_awaited: bool) {
         self.returned.notified().await;
     }
 }
