@@ -17,7 +17,7 @@ use crate::model::message::{
 };
 use crate::model::page::PaymentPageChanged;
 use crate::model::purchase::{PaymentPageFailed, PurchaseFailed, PurchaseStarted};
-use crate::platform::runtime;
+use crate::platform::{browser, runtime};
 use crate::tracker::driver;
 use crate::tracker::handle::channels;
 
@@ -40,6 +40,7 @@ pub struct XsollaOrderSystems;
 impl Plugin for XsollaOrderPlugin {
     fn build(&self, app: &mut App) {
         add_game_side(app);
+        browser::prepare(app);
         let (handle, ports) = channels();
         let tracking = match runtime::start(app, driver::run(ports)) {
             Ok(task) => Tracking::new(handle, Some(task)),

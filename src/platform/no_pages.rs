@@ -1,6 +1,8 @@
 //! What is to be done for payment pages that are in no window of the game's own: nothing. They are in another program,
 //! or the feature `browser` is off and the game opens them.
 
+#[cfg(not(feature = "browser"))]
+use bevy::prelude::App;
 use tokio::sync::mpsc;
 
 use crate::model::order::OrderId;
@@ -13,7 +15,8 @@ use crate::model::purchase::PurchaseId;
 /// The messages of a page, which end when the page is closed.
 pub(crate) type Messages = mpsc::Receiver<String>;
 
-pub(crate) fn watch_clicks() {}
+#[cfg(not(feature = "browser"))]
+pub(crate) fn prepare(_app: &mut App) {}
 
 pub(crate) fn reserve_tab(_purchase: PurchaseId) {}
 

@@ -30,7 +30,6 @@ const INBOX: usize = 256;
 /// Runs until the game drops its ends of the channels.
 pub(crate) async fn run(mut ports: Ports) {
     runtime::require_io().await;
-    browser::watch_clicks();
     let (sender, mut inbox) = mpsc::channel(INBOX);
     let mut driver = Driver {
         machine: Machine::new(fastrand::u64(..)),
@@ -188,6 +187,8 @@ impl Driver {
                 Output::Erase { user, order_id } => self.give(Job::Erase { user, order_id }),
                 Output::Release(user) => self.give(Job::Release(user)),
                 Output::OpenPage(request) => {
+                    // A phone opens it in the game's next frame.
+                    is_news = true;
                     runtime::spawn(page::open(request, self.inbox.clone()));
                 }
             }

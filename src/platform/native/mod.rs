@@ -4,7 +4,6 @@
 pub(crate) mod browser;
 mod connect;
 mod dns;
-pub(crate) mod folder;
 pub(crate) mod http;
 mod joint;
 pub(crate) mod presence;

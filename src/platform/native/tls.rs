@@ -1,12 +1,12 @@
-//! TLS with the operating system's certificates.
+//! The TLS configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::timeout;
 
+use crate::platform::certificates;
 use crate::platform::native::joint::Joint;
 
 /// How long the certificate store may take to load. It may be on a network drive that hangs.
@@ -27,8 +27,7 @@ pub(crate) async fn load_tls() -> Result<Arc<ClientConfig>, String> {
 fn build() -> Result<ClientConfig, rustls::Error> {
     // The crypto provider is named, because the process-wide default is for the game to choose.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth())
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(certificates::check_servers(builder)?.with_no_client_auth())
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use bevy::prelude::App;
 use form_urlencoded::Serializer;
 use litemap::LiteMap;
 use tokio::sync::{mpsc, oneshot};
@@ -32,7 +33,7 @@ thread_local! {
 }
 
 /// Prepares for the clicks that let pages be opened.
-pub(crate) fn watch_clicks() {
+pub(crate) fn prepare(_app: &mut App) {
     if let Some(window) = web_sys::window() {
         tab::watch_clicks(&window);
     }
