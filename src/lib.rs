@@ -37,6 +37,8 @@ pub mod guide {
     pub mod ledger {}
     #[doc = include_str!("game/guide/messages.md")]
     pub mod messages {}
+    #[doc = include_str!("game/guide/phones.md")]
+    pub mod phones {}
     #[doc = include_str!("game/guide/systems.md")]
     pub mod systems {}
     #[doc = include_str!("game/guide/testing.md")]

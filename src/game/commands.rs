@@ -82,7 +82,8 @@ pub trait StoreCommands {
     /// Has every open order asked for at once, because the player has come back from the payment page.
     /// [`payment_return`](crate::payment_return) reads the address that brought them. Whatever it says, it grants
     /// nothing: what was paid is heard from the servers.
-    /// A game that was suspended meanwhile, or whose window had lost the focus, does not need it.
+    /// A game that was suspended meanwhile, or whose window had lost the focus, does not need it: see [the chapter on
+    /// phones](crate::guide::phones).
     fn payment_returned(&mut self, returned: PaymentReturn);
 
     /// Stops following an order that the player does not want to pay now. If it is paid after all, it is

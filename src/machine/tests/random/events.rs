@@ -135,6 +135,12 @@ impl World {
             Event::ClockJumps => {
                 let hours = self.hard_number(30);
                 self.skew += seconds(hours * 3600);
+                // The platform may notice the sleep before a timer does, or not at all.
+                match self.hard_number(3) {
+                    0 => self.handle(Input::Resumed),
+                    1 => self.handle(Input::Returned),
+                    _ => {}
+                }
                 self.machine.tick(self.machine_now());
             }
             Event::Buy if self.project == PROJECT => {
