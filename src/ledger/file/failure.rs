@@ -5,8 +5,6 @@ use std::io;
 
 use ::redb::{DatabaseError, StorageError};
 
-use crate::platform::folder::is_in_use;
-
 pub(super) enum Failure {
     Locked,
     Damaged(String),
@@ -75,4 +73,11 @@ impl From<::redb::Error> for Failure {
             error => Self::Other(error.to_string()),
         }
     }
+}
+
+/// Whether another program has the file for itself, as virus scanners and backups on Windows do for a moment.
+fn is_in_use(error: &io::Error) -> bool {
+    // ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION, for which the standard library has no kind. Other systems have
+    // these numbers for a closed pipe and for a number out of range, which are no errors of files.
+    matches!(error.raw_os_error(), Some(32 | 33))
 }
