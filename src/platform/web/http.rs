@@ -19,7 +19,7 @@ pub(crate) struct Network;
 impl Network {
     /// The same network. The browser keeps the connections.
     pub(crate) fn anew(&self) -> Self {
-        Self::default()
+        Self
     }
 
     /// Sends a request and reads the answer, of any status.
