@@ -19,6 +19,23 @@ use bevy_xsolla::{ConfigError, LedgerError, RequestError, SocketError, TrackingE
 use serde::de::DeserializeSeed;
 use support::Game;
 
+/// Registers what the guide names.
+fn register(app: &mut App) {
+    app.register_type::<Orders>()
+        .register_type::<TrackerState>()
+        .register_type::<LedgerState>()
+        .register_type::<Catalog>();
+}
+
+/// The crate's registered types.
+fn registered(app: &App) -> Vec<&'static str> {
+    let types = app.world().resource::<AppTypeRegistry>().read();
+    let paths = types
+        .iter()
+        .map(|registration| registration.type_info().type_path());
+    paths.filter(|path| path.contains("bevy_xsolla")).collect()
+}
+
 fn to_json(value: &dyn PartialReflect, types: &TypeRegistry) -> serde_json::Value {
     serde_json::to_value(ReflectSerializer::new(value, types)).unwrap()
 }
@@ -55,6 +72,7 @@ struct Started(Vec<PurchaseStarted>);
 /// A shop after a purchase that is delivered, one that is not, and some trouble.
 fn shop(emulator: &XsollaEmulator, token: &str) -> (Game, OrderId) {
     let mut game = Game::logged_in(emulator.config(), &XsollaUser::new(token));
+    register(&mut game.app);
     game.app.init_resource::<Started>().add_systems(
         Update,
         |mut started: MessageReader<PurchaseStarted>, mut all: ResMut<Started>| {
@@ -112,9 +130,19 @@ fn an_inspector_sees_the_orders_and_never_a_token() {
 }
 
 #[test]
+fn nothing_is_registered_that_the_game_does_not_ask_for() {
+    let mut app = App::new();
+    app.add_plugins((MinimalPlugins, XsollaOrderPlugin));
+    assert_eq!(registered(&app), [""; 0]);
+    register(&mut app);
+    assert!(registered(&app).len() > 4);
+}
+
+#[test]
 fn the_token_is_not_reflected_and_no_tool_can_make_a_grant() {
     let mut app = App::new();
     app.add_plugins((MinimalPlugins, XsollaOrderPlugin));
+    register(&mut app);
     let types = app.world().resource::<AppTypeRegistry>().read();
     assert!(types.get(TypeId::of::<XsollaUser>()).is_none());
     let mut resources: Vec<&str> = types
@@ -162,6 +190,7 @@ fn what_is_reflected_can_be_copied_and_written_down() {
 fn every_state_and_every_reason_can_be_written_down() {
     let mut app = App::new();
     app.add_plugins((MinimalPlugins, XsollaOrderPlugin));
+    register(&mut app);
     let types = app.world().resource::<AppTypeRegistry>().read();
     let mut config = XsollaConfig::new(1);
     config.store_url = "nonsense".to_owned();

@@ -14,7 +14,7 @@ use crate::model::user::UserId;
 ///
 /// It is updated before the messages are sent.
 #[derive(Debug, Default, Resource, Reflect)]
-#[reflect(Resource, Debug, Default)]
+#[reflect(no_auto_register, Resource, Debug, Default)]
 pub struct Orders {
     /// By their ids. New orders have the highest, so they are added at the end. A map would keep room to
     /// spare for each order.
@@ -154,7 +154,7 @@ impl ExactSizeIterator for OrdersIter<'_> {}
 
 /// An order that the game knows.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Order {
     /// The id of the order.

@@ -12,7 +12,7 @@ use crate::model::order::Price;
 /// The virtual items that the project sells, filled by
 /// [`fetch_catalog`](crate::StoreCommands::fetch_catalog).
 #[derive(Clone, Debug, Default, Resource, Reflect)]
-#[reflect(Resource, Clone, Debug, Default)]
+#[reflect(no_auto_register, Resource, Clone, Debug, Default)]
 pub struct Catalog {
     pub(crate) items: Vec<CatalogItem>,
     pub(crate) state: CatalogState,
@@ -38,7 +38,7 @@ impl Catalog {
 
 /// The state of the [`Catalog`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, Default, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum CatalogState {
     /// The catalogue has not been fetched yet.
@@ -54,7 +54,7 @@ pub enum CatalogState {
 
 /// An item that the project sells.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CatalogItem {
     /// The item's SKU, which [`Purchase::item`](crate::Purchase::item) takes.
@@ -84,7 +84,15 @@ pub struct CatalogItem {
 /// A price in a virtual currency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Reflect)]
 // The type is opaque, because Bevy does not reflect a `Decimal`.
-#[reflect(opaque, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[reflect(
+    no_auto_register,
+    opaque,
+    Clone,
+    Debug,
+    PartialEq,
+    Serialize,
+    Deserialize
+)]
 #[non_exhaustive]
 pub struct VirtualPrice {
     /// The currency's SKU.
@@ -101,7 +109,7 @@ pub struct VirtualPrice {
 
 /// An attribute of an item: a name and its values.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ItemAttribute {
     /// The attribute's id in the project.

@@ -256,7 +256,7 @@ fn endpoint(
 
 /// The reason that an [`XsollaConfig`] cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The environment variable `XSOLLA_PROJECT_ID` is not set.

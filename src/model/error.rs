@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// The reason that an order-status socket could not be opened, or ended.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SocketError {
     /// The server's name cannot be resolved.
@@ -134,7 +134,7 @@ impl fmt::Display for Status {
 
 /// A step of opening the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ConnectStep {
     /// The host look-up and the TCP connection.
@@ -163,7 +163,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// The reason that a request to Xsolla's store failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RequestError {
     /// There is no [`XsollaConfig`](crate::XsollaConfig), or it is invalid.
@@ -311,7 +311,7 @@ impl fmt::Display for Details<'_> {
 ///
 /// No order is lost by this: [`track_order`](crate::OrderCommands::track_order) starts the tracking again.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TrackingError {
     /// The server refused the requests for the order several times: it does not exist, or it belongs to another
@@ -331,7 +331,7 @@ pub enum TrackingError {
 
 /// The reason that a new token is needed.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AuthorizationError {
     /// The token will expire soon, by its `exp` claim.

@@ -311,7 +311,7 @@ pub(crate) enum LedgerReport {
 
 /// Whether orders are stored while the game is not running. Tracking continues in every state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Resource, Reflect)]
-#[reflect(Resource, Clone, Debug, Default, PartialEq)]
+#[reflect(no_auto_register, Resource, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum LedgerState {
     /// Orders are stored.
@@ -337,7 +337,7 @@ impl LedgerState {
 ///
 /// Tracking continues nevertheless.
 #[derive(Clone, Debug, Error, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// Another program uses the file: another instance of the game, or on Windows a virus scanner, for a moment.

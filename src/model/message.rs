@@ -95,7 +95,7 @@ pub struct AuthorizationRequired {
 
 /// The way by which news of an order came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NewsSource {
     /// The order-status socket.

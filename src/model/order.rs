@@ -17,7 +17,15 @@ use crate::model::error::{TrackingError, cut};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Reflect,
 )]
 #[serde(transparent)]
-#[reflect(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
+#[reflect(
+    no_auto_register,
+    Clone,
+    Debug,
+    PartialEq,
+    Hash,
+    Serialize,
+    Deserialize
+)]
 pub struct OrderId(pub u64);
 
 impl fmt::Display for OrderId {
@@ -47,7 +55,7 @@ impl FromStr for OrderId {
 /// [`Canceled`](Self::Canceled) and [`Expired`](Self::Expired) end it. A `Done` order that becomes `Canceled` was
 /// refunded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Reflect)]
-#[reflect(Clone, Debug, Default, PartialEq, Hash)]
+#[reflect(no_auto_register, Clone, Debug, Default, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum OrderStatus {
     /// The order was created and is not paid.
@@ -114,7 +122,15 @@ impl fmt::Display for OrderStatus {
 /// An exact amount of real money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Reflect)]
 // The type is opaque, because Bevy does not reflect a `Decimal`.
-#[reflect(opaque, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[reflect(
+    no_auto_register,
+    opaque,
+    Clone,
+    Debug,
+    PartialEq,
+    Serialize,
+    Deserialize
+)]
 #[non_exhaustive]
 pub struct Price {
     /// The amount that the player pays.
@@ -144,7 +160,7 @@ impl fmt::Display for Price {
 
 /// An item of an order, which the game grants.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrderItem {
     /// The item's SKU in the Xsolla catalogue.
@@ -171,7 +187,7 @@ impl OrderItem {
 
 /// The progress of an order in the game.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Reflect)]
-#[reflect(Clone, Debug, Default, PartialEq)]
+#[reflect(no_auto_register, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum OrderPhase {
     /// The order is tracked, or will be as soon as its player is logged in.

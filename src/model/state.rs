@@ -10,7 +10,7 @@ use crate::model::error::{AuthorizationError, RequestError, SocketError};
 /// Every state that hinders tracking carries its reason. With [several
 /// users](crate::OrderCommands::track_order_as) this is the worst of their states.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Resource, Reflect)]
-#[reflect(Resource, Clone, Debug, Default, PartialEq)]
+#[reflect(no_auto_register, Resource, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum TrackerState {
     /// No order is open. There is no connection, no request, and no timer.

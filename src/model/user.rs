@@ -151,7 +151,7 @@ impl fmt::Debug for Secret {
 /// Its text is `s:` and the token's `sub` claim, or `e:` and the external id, or `o:` and a hash of a token that
 /// cannot be read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Reflect)]
-#[reflect(opaque, Clone, Debug, PartialEq, Hash, Serialize)]
+#[reflect(no_auto_register, opaque, Clone, Debug, PartialEq, Hash, Serialize)]
 pub struct UserId(Arc<str>);
 
 impl UserId {
