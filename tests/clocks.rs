@@ -158,9 +158,6 @@ fn an_order_that_was_paid_while_the_machine_slept_is_granted_within_a_second() {
     wait_for("granted");
     let time = woken.elapsed();
     assert!(time < Duration::from_secs(1), "it took {time:?}");
-    // What was sent over the old connection was lost.
-    wait_until("the socket is opened anew", || {
-        emulator.sockets_opened() > 1
-    });
+    // Whether the socket is opened anew is not seen here, because the order that it was for is granted by then.
     assert!(game.wait_for_end().success());
 }
