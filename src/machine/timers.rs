@@ -80,3 +80,54 @@ impl<K: Clone + Hash + Ord> Timers<K> {
         self.moments.keys()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A list without a queue, to compare with.
+    #[derive(Default)]
+    struct Plain(BTreeMap<u8, u64>);
+
+    impl Plain {
+        fn next(&self) -> Option<(u64, u8)> {
+            self.0.iter().map(|(key, at)| (*at, *key)).min()
+        }
+    }
+
+    #[test]
+    fn timers_come_in_order_and_once_and_outdated_entries_do_not_pile_up() {
+        for seed in 0..200 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let (mut timers, mut plain) = (Timers::new(), Plain::default());
+            for _ in 0..1_000 {
+                let (key, at) = (random.u8(..20), random.u64(..50));
+                match random.u8(..4) {
+                    0 | 1 => {
+                        timers.set(key, Duration::from_nanos(at));
+                        plain.0.insert(key, at);
+                    }
+                    2 => {
+                        timers.clear(&key);
+                        plain.0.remove(&key);
+                    }
+                    _ => {
+                        let due = plain.next().filter(|(due, _)| *due <= at);
+                        let popped = timers.pop(Duration::from_nanos(at));
+                        assert_eq!(popped, due.map(|(at, key)| (Duration::from_nanos(at), key)));
+                        if let Some((_, key)) = due {
+                            plain.0.remove(&key);
+                        }
+                    }
+                }
+                let next = plain.next().map(|(at, _)| Duration::from_nanos(at));
+                assert_eq!(timers.next(), next, "seed {seed}");
+                let moment = plain.0.get(&key).copied().map(Duration::from_nanos);
+                assert_eq!(timers.get(&key), moment);
+                assert!(timers.queue.len() <= 20 + 10 + OUTDATED);
+            }
+        }
+    }
+}
