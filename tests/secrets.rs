@@ -13,7 +13,6 @@ use bevy::log::tracing;
 use bevy::log::tracing::field::{Field, Visit};
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::prelude::*;
-use support::folder::Folder;
 use support::process::{own_process, run};
 use support::{Game, hurried, sword_order};
 
@@ -177,7 +176,7 @@ fn the_payment_pages_address_is_in_no_log_however_it_is_opened() {
         (None, Some(false)),
         (None, None),
     ] {
-        let folder = Folder::new("browser");
+        let folder = support::folder::Folder::new("browser");
         let opened = folder.join("opened");
         let mut test = own_process(NAME).unwrap();
         test.env("TEST_OPENED", &opened).env_remove("BROWSER");
