@@ -10,15 +10,14 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use bevy_xsolla::emulator::XsollaEmulator;
 use support::folder::Folder;
 use support::interop;
-use support::process::{Process, Task, own_process, run};
+use support::process::{Process, Task, grant_after_a_stop, own_process, run};
 use support::wait::wait_until;
 
 /// Adds two days to the calendar, and an hour to the clock that counts the machine's sleep, as soon as the files exist
@@ -122,42 +121,14 @@ fn an_hour_of_the_machines_sleep_is_noticed() {
 fn an_order_that_was_paid_while_the_machine_slept_is_granted_within_a_second() {
     const NAME: &str = "an_order_that_was_paid_while_the_machine_slept_is_granted_within_a_second";
     let Some(mut test) = own_process(NAME) else {
-        let (mut game, order) = Task::game();
-        game.track(order);
-        game.wait_for_status(order, "new");
-        game.wait_until_live();
-        println!("\nlive");
-        game.wait_until_granted(order);
-        println!("\ngranted");
-        return;
+        return Task::tell_of_grant();
     };
     let folder = Folder::new("woken");
     if !change_clocks(&mut test, &folder) {
         return;
     }
-    let emulator = XsollaEmulator::start();
-    let task = Task::new(&emulator);
-    task.give(&mut test);
-    let mut game = Process::start(test.stdout(Stdio::piped()));
-    let mut lines = BufReader::new(game.stdout.take().unwrap()).lines();
-    let mut wait_for = |word: &str| {
-        assert!(lines.any(|line| line.unwrap() == word), "it says no {word}");
-    };
-    let signal = |signal: &str, id: u32| {
-        let id = id.to_string();
-        let sent = Command::new("kill").args([signal, &id]).status();
-        assert!(sent.unwrap().success());
-    };
-    wait_for("live");
-    signal("-STOP", game.id());
-    // The socket tells nothing of it.
-    emulator.set_status_silently(task.order, "done");
-    std::fs::write(folder.join("sleep"), "").unwrap();
-    let woken = Instant::now();
-    signal("-CONT", game.id());
-    wait_for("granted");
-    let time = woken.elapsed();
+    let time = grant_after_a_stop(&mut test, || {
+        std::fs::write(folder.join("sleep"), "").unwrap();
+    });
     assert!(time < Duration::from_secs(1), "it took {time:?}");
-    // Whether the socket is opened anew is not seen here, because the order that it was for is granted by then.
-    assert!(game.wait_for_end().success());
 }

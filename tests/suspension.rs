@@ -198,48 +198,16 @@ fn what_is_acknowledged_before_a_suspension_is_on_disk() {
 
 #[cfg(unix)]
 mod stopped {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-
-    use super::support::process::Process;
+    use super::support::process::grant_after_a_stop;
     use super::*;
-
-    fn signal(process: &Process, signal: &str) {
-        let id = process.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
-        assert!(sent.success());
-    }
 
     #[test]
     fn an_order_that_was_paid_while_the_process_was_stopped_is_granted_within_a_second() {
         const NAME: &str = "stopped::an_order_that_was_paid_while_the_process_was_stopped_is_granted_within_a_second";
         let Some(mut test) = own_process(NAME) else {
-            let (mut game, order) = Task::game();
-            game.track(order);
-            game.wait_for_status(order, "new");
-            game.wait_until_live();
-            println!("\nlive");
-            game.wait_until_granted(order);
-            println!("\ngranted");
-            return;
+            return Task::tell_of_grant();
         };
-        let emulator = XsollaEmulator::start();
-        let task = Task::new(&emulator);
-        task.give(&mut test);
-        let mut game = Process::start(test.stdout(Stdio::piped()));
-        let mut lines = BufReader::new(game.stdout.take().unwrap()).lines();
-        let mut wait_for = |word: &str| {
-            assert!(lines.any(|line| line.unwrap() == word), "it says no {word}");
-        };
-        wait_for("live");
-        signal(&game, "-STOP");
-        // The socket tells nothing of it.
-        emulator.set_status_silently(task.order, "done");
-        std::thread::sleep(Duration::from_secs(7));
-        let continued = Instant::now();
-        signal(&game, "-CONT");
-        wait_for("granted");
-        is_within_a_second(continued);
-        assert!(game.wait_for_end().success());
+        let time = grant_after_a_stop(&mut test, || std::thread::sleep(Duration::from_secs(7)));
+        assert!(time < Duration::from_secs(1), "it took {time:?}");
     }
 }

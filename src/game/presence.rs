@@ -50,13 +50,10 @@ pub(super) fn write_before_suspension(
     mut lifecycle: MessageReader<AppLifecycle>,
     tracking: Res<Tracking>,
 ) {
-    // winit's runner leaves out `WillSuspend`, and runs a last frame with `Suspended`.
-    if lifecycle
-        .read()
-        .filter(|message| is_suspension(**message))
-        .count()
-        > 0
-    {
+    // winit's runner leaves out `WillSuspend`, and runs a last frame with `Suspended`. All messages are read, so that
+    // one that comes before the suspension does not stay for the next frame.
+    let suspensions = lifecycle.read().filter(|message| is_suspension(**message));
+    if suspensions.count() > 0 {
         tracking.wait_for_ledger(SUSPEND_PATIENCE);
     }
 }

@@ -70,6 +70,49 @@ impl Task {
         let game = Game::logged_in(config, &XsollaUser::new(words[3]));
         (game, OrderId(words[4].parse().unwrap()))
     }
+
+    /// Plays the game until the order is granted, and prints how far it is.
+    pub fn tell_of_grant() {
+        let (mut game, order) = Self::game();
+        game.track(order);
+        game.wait_for_status(order, "new");
+        game.wait_until_live();
+        println!("\nlive");
+        game.wait_until_granted(order);
+        println!("\ngranted");
+    }
+}
+
+/// Stops the process of a game that runs [`Task::tell_of_grant`]. Its order is paid meanwhile, of which its socket tells
+/// nothing. Returns the time from when it goes on until it has granted the order.
+#[cfg(unix)]
+pub fn grant_after_a_stop(test: &mut Command, meanwhile: impl FnOnce()) -> std::time::Duration {
+    use std::process::Stdio;
+    use std::time::Instant;
+
+    let emulator = XsollaEmulator::start();
+    let task = Task::new(&emulator);
+    task.give(test);
+    let mut game = Process::start(test.stdout(Stdio::piped()));
+    let mut lines = BufReader::new(game.stdout.take().unwrap()).lines();
+    let mut wait_for = |word: &str| {
+        assert!(lines.any(|line| line.unwrap() == word), "it says no {word}");
+    };
+    let id = game.id().to_string();
+    let signal = |signal: &str| {
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.unwrap().success());
+    };
+    wait_for("live");
+    signal("-STOP");
+    emulator.set_status_silently(task.order, "done");
+    meanwhile();
+    let goes_on = Instant::now();
+    signal("-CONT");
+    wait_for("granted");
+    let time = goes_on.elapsed();
+    assert!(game.wait_for_end().success());
+    time
 }
 
 /// Runs the command to its end, and fails with what it printed where it fails.
