@@ -84,8 +84,7 @@ impl Task {
 }
 
 /// Stops the process of a game that runs [`Task::tell_of_grant`]. Its order is paid meanwhile, of which its socket tells
-/// nothing. Returns the time from when it goes on until it has granted the order.
-#[cfg(unix)]
+/// nothing. Returns the time from when it goes on until it has granted the order. For Unix, which can stop a process.
 pub fn grant_after_a_stop(test: &mut Command, meanwhile: impl FnOnce()) -> std::time::Duration {
     use std::process::Stdio;
     use std::time::Instant;
