@@ -9,9 +9,11 @@ use serde_json::value::to_raw_value;
 
 use crate::centrifuge::session::{Event, Session, Settings};
 use crate::model::ledger::{LedgerEntry, LedgerRecord};
-use crate::model::order::{OrderId, OrderStatus};
+use crate::model::order::{OrderId, OrderItem, OrderStatus};
 use crate::model::user::XsollaUser;
+use crate::model::webhook::{Notification, WebhookError, signature};
 use crate::wire::order::{read_order, read_publication};
+use crate::wire::webhook::verify;
 
 /// A publication on the order-status channel.
 pub fn publication(bytes: &[u8]) {
@@ -55,7 +57,12 @@ pub fn order_response(bytes: &[u8]) {
     let Some(items) = report.items else {
         return;
     };
-    let written = body["content"]["items"].as_array();
+    assert_items(&items, &body["content"]["items"]);
+}
+
+/// The items are all that are written, and nothing else.
+fn assert_items(items: &[OrderItem], written: &Value) {
+    let written = written.as_array();
     assert_eq!(written.map(Vec::len), Some(items.len()));
     for (item, written) in items.iter().zip(written.into_iter().flatten()) {
         assert!(!item.sku.is_empty(), "an item without an SKU");
@@ -65,6 +72,39 @@ pub fn order_response(bytes: &[u8]) {
             quantity => assert!(is_whole(quantity, item.quantity), "{quantity}"),
         }
     }
+}
+
+/// The body of a webhook. The first byte is the bit of its signature that is wrong, if there are that many.
+pub fn webhook(bytes: &[u8]) {
+    let Some((bit, body)) = bytes.split_first() else {
+        return;
+    };
+    let signed = signature(body, "secret");
+    let header = format!("Signature {signed}");
+    let (digit, mask) = (usize::from(bit / 4), 1 << (bit % 4));
+    let mut digits: Vec<u32> = signed.chars().filter_map(|c| c.to_digit(16)).collect();
+    if let Some(digit) = digits.get_mut(digit) {
+        *digit ^= mask;
+        let wrong: String = digits.iter().map(|digit| format!("{digit:x}")).collect();
+        let result = verify(body, &format!("Signature {wrong}"), "secret");
+        assert_eq!(result, Err(WebhookError::WrongSignature));
+    }
+    let (order, kind) = match verify(body, &header, "secret") {
+        Ok(Notification::OrderPaid(order)) => (order, "order_paid"),
+        Ok(Notification::OrderCanceled(order)) => (order, "order_canceled"),
+        Ok(_) => return,
+        Err(error) => {
+            assert!(matches!(error, WebhookError::Malformed(_)), "{error}");
+            return;
+        }
+    };
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return;
+    };
+    assert_eq!(body["notification_type"], kind);
+    assert!(is_whole(&body["order"]["id"], order.order_id.0));
+    assert!(!order.user.id.is_empty());
+    assert_items(&order.items, &body["items"]);
 }
 
 /// Whether a JSON scalar is this whole number, as far as floating point can tell.

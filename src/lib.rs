@@ -19,7 +19,7 @@ mod wire;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;
-#[cfg(fuzzing)]
+#[cfg(all(fuzzing, feature = "webhook"))]
 #[doc(hidden)]
 #[path = "../fuzz/harness.rs"]
 pub mod fuzzing;
@@ -78,6 +78,18 @@ pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
 pub use rust_decimal::Decimal;
 pub use wire::page::payment_return;
+
+/// Webhooks: what Xsolla tells a studio's server of its players' orders, whether or not a game runs.
+///
+/// [`verify`](webhook::verify) checks and reads one, for a server in any web framework.
+#[cfg(feature = "webhook")]
+pub mod webhook {
+    pub use crate::model::webhook::{
+        Notification, WebhookAnswer, WebhookError, WebhookOrder, WebhookPayment, WebhookRefusal,
+        WebhookSecrets, WebhookUser, signature,
+    };
+    pub use crate::wire::webhook::verify;
+}
 
 /// The names that most games need: `use bevy_xsolla::prelude::*`.
 pub mod prelude {

@@ -13,3 +13,5 @@ pub(crate) mod page;
 pub(crate) mod purchase;
 pub(crate) mod state;
 pub(crate) mod user;
+#[cfg(feature = "webhook")]
+pub(crate) mod webhook;

@@ -169,6 +169,11 @@ pub struct OrderItem {
     pub quantity: u64,
     /// Whether the item was free.
     pub is_free: bool,
+    /// Whether the item is a bonus of a promotion. Only webhooks of version 2 say so.
+    pub is_bonus: bool,
+    /// Whether the item is in a bundle that the list has as an item of its own. Only webhooks of version 2 say so. A
+    /// game that grants what is in a bundle at the sight of the bundle skips such an item.
+    pub is_bundle_content: bool,
     /// The price of one piece in real money, if the server gave it.
     pub price: Option<Price>,
 }
@@ -180,6 +185,8 @@ impl OrderItem {
             sku: sku.into(),
             quantity,
             is_free: false,
+            is_bonus: false,
+            is_bundle_content: false,
             price: None,
         }
     }

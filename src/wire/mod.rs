@@ -4,3 +4,5 @@ pub(crate) mod order;
 pub(crate) mod page;
 pub(crate) mod rest;
 pub(crate) mod store;
+#[cfg(feature = "webhook")]
+pub(crate) mod webhook;

@@ -48,14 +48,7 @@ pub(crate) fn read_order(json: &[u8], order_id: OrderId) -> Result<Report, Strin
     }
     let content = order.object("content").unwrap_or_default();
     let items = content.list("items").and_then(|items| {
-        let items = items.into_iter().map(read_item);
-        let items: Result<Vec<OrderItem>, &str> = items.collect();
-        items
-            .map(|mut items| {
-                // The items are kept for as long as the order is.
-                items.shrink_to_fit();
-                items
-            })
+        read_items(items)
             .inspect_err(|problem| log::warn!("order {order_id} has {problem}"))
             .ok()
     });
@@ -71,6 +64,16 @@ fn read_status(text: &str) -> Option<OrderStatus> {
     (!text.trim().is_empty()).then(|| OrderStatus::parse(text))
 }
 
+/// Reads a list of items as a whole, or says what is wrong with one of them.
+pub(super) fn read_items(items: Vec<Option<Object<'_>>>) -> Result<Vec<OrderItem>, &'static str> {
+    let items: Result<Vec<OrderItem>, &str> = items.into_iter().map(read_item).collect();
+    items.map(|mut items| {
+        // The items are kept for as long as the order is.
+        items.shrink_to_fit();
+        items
+    })
+}
+
 fn read_item(item: Option<Object<'_>>) -> Result<OrderItem, &'static str> {
     let item = item.ok_or("an item that is no object")?;
     let sku = item.text("sku").filter(|sku| !sku.is_empty());
@@ -83,6 +86,8 @@ fn read_item(item: Option<Object<'_>>) -> Result<OrderItem, &'static str> {
         sku: sku.ok_or("an item without an SKU")?,
         quantity: quantity.ok_or("an item whose quantity is no number")?,
         is_free: item.boolean("is_free").unwrap_or(false),
+        is_bonus: item.boolean("is_bonus").unwrap_or(false),
+        is_bundle_content: item.boolean("is_bundle_content").unwrap_or(false),
         price: read_price(&item),
     })
 }
