@@ -84,10 +84,12 @@ pub use wire::page::payment_return;
 /// [`verify`](webhook::verify) checks and reads one, for a server in any web framework.
 #[cfg(feature = "webhook")]
 pub mod webhook {
+    pub use crate::game::webhook::{WebhookReceived, WebhookState, XsollaWebhookPlugin};
     pub use crate::model::webhook::{
         Notification, WebhookAnswer, WebhookError, WebhookOrder, WebhookPayment, WebhookRefusal,
         WebhookSecrets, WebhookUser, signature,
     };
+    pub use crate::tracker::source::webhook::senders::{InvalidNetwork, WebhookSenders};
     pub use crate::wire::webhook::verify;
 }
 

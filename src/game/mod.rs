@@ -14,3 +14,5 @@ pub mod test_util;
 mod tracking;
 #[cfg(feature = "winit")]
 mod wake;
+#[cfg(feature = "webhook")]
+pub(crate) mod webhook;

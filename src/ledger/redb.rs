@@ -276,7 +276,7 @@ impl Folder {
 }
 
 fn is_acknowledged(record: LedgerRecord) -> bool {
-    record.entry() == LedgerEntry::Acknowledged
+    record.entry() >= LedgerEntry::Acknowledged
 }
 
 /// Encodes the id in characters that every file system accepts, without separators. A long id may be cut off,

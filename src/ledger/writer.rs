@@ -259,6 +259,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
                     order_id,
                     entry,
                     before,
+                    is_written,
                 });
             }
             if !is_written {

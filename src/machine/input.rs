@@ -20,6 +20,10 @@ pub(crate) struct ConnectionId(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RequestId(pub(crate) u64);
 
+/// Identifies a webhook whose sender waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Receipt(pub(crate) u64);
+
 #[derive(Debug)]
 pub(crate) enum Input {
     /// There are new settings. `None` stops everything until there are some.
@@ -93,6 +97,15 @@ pub(crate) enum Input {
         user: UserId,
         connection: ConnectionId,
         report: Report,
+    },
+    /// A webhook says that an order is done or canceled.
+    #[cfg(feature = "webhook")]
+    Webhook {
+        user: UserId,
+        /// The project of the order, if the webhook names it.
+        project_id: Option<u64>,
+        report: Report,
+        receipt: Receipt,
     },
     /// A player's socket is subscribed, and has delivered its history.
     Subscribed {

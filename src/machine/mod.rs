@@ -15,12 +15,15 @@ mod pending;
 mod player;
 mod purchases;
 mod queue;
+mod receipts;
 mod recording;
 mod requests;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod tracking;
+#[cfg(feature = "webhook")]
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -28,7 +31,7 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 
-use self::input::{Input, RequestId};
+use self::input::{Input, Receipt, RequestId};
 use self::order::Order;
 use self::output::{Notice, Output};
 use self::pending::PendingPurchases;
@@ -69,6 +72,8 @@ pub(crate) struct Machine {
     moved: HashMap<OrderId, UserId>,
     /// The orders of each project that the game has untracked, and that a ledger may still have which was not read yet.
     untracked: HashSet<(Option<u64>, OrderId)>,
+    /// The webhooks that told of an order and are not confirmed yet.
+    receipts: HashMap<OrderId, Vec<Receipt>>,
     /// Connections up to this number were opened with other settings.
     outdated_connections: u64,
     random: fastrand::Rng,
@@ -116,6 +121,7 @@ impl Machine {
             catalog_request: None,
             moved: HashMap::new(),
             untracked: HashSet::new(),
+            receipts: HashMap::new(),
             outdated_connections: 0,
             random: fastrand::Rng::with_seed(seed),
         }
@@ -182,6 +188,16 @@ impl Machine {
                 connection,
                 report,
             } => self.news(&user, connection, report, now),
+            #[cfg(feature = "webhook")]
+            Input::Webhook {
+                user,
+                project_id,
+                report,
+                receipt,
+            } if self.takes_webhook_of(project_id) => self.webhook(user, report, receipt, now),
+            // It comes again.
+            #[cfg(feature = "webhook")]
+            Input::Webhook { .. } => {}
             Input::Subscribed {
                 user,
                 connection,

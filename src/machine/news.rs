@@ -128,7 +128,7 @@ impl Machine {
 
     /// Whether an earlier run or another instance of the game may have granted an order, because the ledger
     /// has not been read, or has not recorded the order.
-    fn is_doubtful(&self, order_id: OrderId) -> bool {
+    pub(super) fn is_doubtful(&self, order_id: OrderId) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
             let player = self.players.get(&order.user);
             let is_unread = player.is_some_and(|player| !player.reading.is_done());

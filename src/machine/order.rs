@@ -33,6 +33,12 @@ pub(super) struct Order {
     pub(super) is_vouched: bool,
     /// Until this time it waits to be granted, because the ledger has not said whether it was granted before.
     pub(super) unrecorded_until: Option<Duration>,
+    /// Whether a webhook told of it, which may tell the same again long after its end.
+    pub(super) is_pushed: bool,
+    /// What a webhook told of it, until it is known what the ledger has.
+    pub(super) pushed: Option<OrderStatus>,
+    /// How far its end has come.
+    pub(super) end: End,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +77,17 @@ pub(super) enum Phase {
         /// Whether a socket is kept open for it, because it may yet be paid.
         listens: bool,
     },
+}
+
+/// How far the end of an order has come, once it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    /// The game's systems may not have read it yet.
+    Untold,
+    /// The game's systems have had a whole frame to read it.
+    Told,
+    /// The ledger has it, where it [is kept](Order::keeps_end).
+    Recorded,
 }
 
 impl Phase {
@@ -227,6 +244,9 @@ impl Order {
             details: None,
             is_vouched: false,
             unrecorded_until: None,
+            is_pushed: false,
+            pushed: None,
+            end: End::Untold,
         }
     }
 
@@ -235,11 +255,30 @@ impl Order {
         let mut order = Self::new(user, entry > LedgerEntry::Open, now);
         order.patience.age_seconds = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
         order.is_vouched = true;
-        if entry == LedgerEntry::Acknowledged {
-            order.progress.status = Some(OrderStatus::Done);
-            order.progress.reached = Stage::Done;
-        }
+        order.assume_entry(entry);
         order
+    }
+
+    /// Assumes the status that an entry of the ledger implies.
+    pub(super) fn assume_entry(&mut self, entry: LedgerEntry) {
+        let (status, reached) = match entry {
+            LedgerEntry::Open | LedgerEntry::Granted => return,
+            LedgerEntry::Acknowledged => (OrderStatus::Done, Stage::Done),
+            LedgerEntry::Canceled => (OrderStatus::Canceled, Stage::Over),
+        };
+        if reached > self.progress.reached {
+            self.progress.status = Some(status);
+            self.progress.reached = reached;
+        }
+        if entry == LedgerEntry::Canceled {
+            self.end = End::Recorded;
+        }
+    }
+
+    /// Whether its end is kept in the ledger, so that nothing that comes late grants it.
+    pub(super) fn keeps_end(&self) -> bool {
+        let is_canceled = self.status() == Some(&OrderStatus::Canceled);
+        is_canceled && (self.was_granted || self.is_pushed)
     }
 
     pub(super) fn status(&self) -> Option<&OrderStatus> {
@@ -250,6 +289,9 @@ impl Order {
     pub(super) fn entry(&self) -> Option<LedgerEntry> {
         match self.phase {
             Phase::Acknowledged { .. } => Some(LedgerEntry::Acknowledged),
+            Phase::Ended if self.end > End::Untold && self.keeps_end() => {
+                Some(LedgerEntry::Canceled)
+            }
             Phase::Ended
             | Phase::Failed {
                 keeps_entry: false, ..

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::machine::input::{ConnectionId, RequestId};
+use crate::machine::input::{ConnectionId, Receipt, RequestId};
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::config::XsollaConfig;
 use crate::model::error::RequestError;
@@ -52,6 +52,14 @@ pub(crate) enum Output {
     Erase { user: UserId, order_id: OrderId },
     /// Release what the ledger holds for this player, who has no open order any more.
     Release(UserId),
+    /// What a webhook told is in the ledger, so it need not come again.
+    Confirm(
+        #[cfg_attr(
+            not(feature = "webhook"),
+            expect(dead_code, reason = "only webhooks are confirmed")
+        )]
+        Receipt,
+    ),
     /// Open an order's payment page.
     OpenPage(PageRequest),
     /// A notice for the game.

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::machine::order::{Inquiry, Order, Phase};
+use crate::machine::order::{End, Inquiry, Order, Phase};
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
 use crate::machine::tracking::LEDGER_PATIENCE;
 use crate::machine::{Machine, Timer};
 use crate::model::ledger::{LedgerEntry, LedgerError, LedgerReport, LedgerState, Restored};
-use crate::model::order::{OrderId, OrderPhase};
+use crate::model::message::NewsSource;
+use crate::model::order::{OrderId, OrderPhase, OrderStatus};
 use crate::model::user::UserId;
 
 /// The time for which a silent ledger may turn out to be held by another instance.
@@ -53,8 +54,9 @@ impl Machine {
                 order_id,
                 entry,
                 before,
+                is_written,
                 ..
-            } => self.recorded(order_id, entry, before, now),
+            } => self.recorded(order_id, entry, before, is_written, now),
             LedgerReport::Lost => self.record_all_anew(|_| true),
             LedgerReport::State(state) => self.ledger_says(state),
         }
@@ -130,6 +132,7 @@ impl Machine {
     fn end_doubts(&mut self, waiting: BTreeSet<OrderId>, now: Duration) {
         for order_id in waiting {
             self.grant_if_ready(order_id, now);
+            self.apply_pushed(order_id, now);
             let order = self.orders.get(&order_id);
             if order.is_some_and(|order| !order.inquiry.is_wanted()) {
                 self.request_if_open(order_id, now);
@@ -169,6 +172,7 @@ impl Machine {
             // The order is granted again once the servers say that it is done.
             LedgerEntry::Granted => OrderPhase::Open,
             LedgerEntry::Acknowledged => OrderPhase::Acknowledged,
+            LedgerEntry::Canceled => OrderPhase::Ended,
         };
         let phase = Notice::Phase {
             order_id,
@@ -182,29 +186,52 @@ impl Machine {
         };
         if let Some(order) = self.orders.get_mut(&order_id) {
             // The ledger was read late. It knows what earlier runs told the game.
-            if order.user != *user || order.phase.is_acknowledged() {
+            if order.user != *user {
+                return;
+            }
+            let is_granted = order.phase == Phase::Granted || order.phase.is_acknowledged();
+            if entry == LedgerEntry::Canceled && is_granted {
+                // This run did not know that it was refunded.
+                return self.apply_status(
+                    order_id,
+                    &OrderStatus::Canceled,
+                    NewsSource::Request,
+                    now,
+                );
+            }
+            if order.phase.is_acknowledged() {
                 return;
             }
             order.was_granted |= entry >= LedgerEntry::Granted;
             let is_ended = order.phase == Phase::Ended;
             // The player may have been forgotten in the meantime, and their lists with them.
             self.enlist(order_id);
-            if entry != LedgerEntry::Acknowledged || is_ended {
+            if entry < LedgerEntry::Acknowledged || is_ended {
                 return;
             }
             self.tell(phase);
-            let phase = Phase::Acknowledged { is_recorded: true };
+            let phase = match entry {
+                LedgerEntry::Canceled => Phase::Ended,
+                _ => Phase::Acknowledged { is_recorded: true },
+            };
             self.change_phase(order_id, phase, now);
             if let Some(order) = self.orders.get_mut(&order_id) {
-                order.inquiry = inquiry;
+                order.assume_entry(entry);
+                if entry == LedgerEntry::Acknowledged {
+                    order.inquiry = inquiry;
+                }
             }
             self.enlist(order_id);
             self.schedule_request(order_id, now);
         } else {
             let mut order = Order::restored(user.clone(), entry, age, now);
-            if entry == LedgerEntry::Acknowledged {
-                order.phase = Phase::Acknowledged { is_recorded: true };
-                order.inquiry = inquiry;
+            match entry {
+                LedgerEntry::Open | LedgerEntry::Granted => {}
+                LedgerEntry::Acknowledged => {
+                    order.phase = Phase::Acknowledged { is_recorded: true };
+                    order.inquiry = inquiry;
+                }
+                LedgerEntry::Canceled => order.phase = Phase::Ended,
             }
             self.insert(order_id, order);
             self.tell(phase);
@@ -239,12 +266,15 @@ impl Machine {
         order_id: OrderId,
         entry: LedgerEntry,
         before: Option<LedgerEntry>,
+        is_written: bool,
         now: Duration,
     ) {
         self.ledger_is_silent(false);
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        // What the ledger has of the order is known now, even if its player's orders were not read.
+        order.is_vouched |= is_written;
         let was_unrecorded = order.unrecorded_until.take().is_some();
         let user = order.user.clone();
         self.leave_earlier_owner(order_id);
@@ -269,12 +299,21 @@ impl Machine {
                 self.change_phase(order_id, phase, now);
                 self.tell(Notice::Phase {
                     order_id,
-                    user,
+                    user: user.clone(),
                     phase: OrderPhase::Acknowledged,
                 });
             }
+            (LedgerEntry::Canceled, Some(Phase::Ended)) => {
+                if let Some(order) = self.orders.get_mut(&order_id) {
+                    order.end = End::Recorded;
+                }
+            }
             _ => {}
         }
+        self.apply_pushed(order_id, now);
+        self.confirm_webhooks(order_id);
+        self.update_state(&user);
+        self.forget_player_if_unused(&user);
     }
 
     /// Handles the game's acknowledgement of a grant.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::machine::order::{Inquiry, Order, Phase};
+use crate::machine::order::{End, Inquiry, Order, Phase};
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::{Player, Reading};
 use crate::machine::{Machine, Timer};
@@ -142,6 +142,7 @@ impl Machine {
         for status in early_news {
             self.apply_status(order_id, &status, NewsSource::Socket, now);
         }
+        self.apply_pushed(order_id, now);
         self.connect_if_wanted(&user, now);
         self.update_state(&user);
     }
@@ -181,7 +182,7 @@ impl Machine {
     /// Removes an order from the ledger whose end need not be told after a restart, because the game's
     /// systems have had a whole frame to read it.
     pub(super) fn delivered(&mut self, order_id: OrderId) {
-        if let Some(order) = self.orders.get(&order_id)
+        if let Some(order) = self.orders.get_mut(&order_id)
             && matches!(
                 order.phase,
                 Phase::Ended
@@ -191,8 +192,27 @@ impl Machine {
                     }
             )
         {
-            let user = order.user.clone();
-            self.outputs.push_back(Output::Erase { user, order_id });
+            order.end = End::Told;
+            if !order.keeps_end() {
+                let user = order.user.clone();
+                self.outputs.push_back(Output::Erase { user, order_id });
+            }
+            self.record_end(order_id);
+        }
+    }
+
+    /// Records the end of an order that was refunded, once the game was told.
+    pub(super) fn record_end(&mut self, order_id: OrderId) {
+        if let Some(order) = self.orders.get(&order_id)
+            && order.phase == Phase::Ended
+            && order.end == End::Told
+            && order.keeps_end()
+        {
+            self.outputs.push_back(Output::Record {
+                user: order.user.clone(),
+                order_id,
+                entry: LedgerEntry::Canceled,
+            });
         }
     }
 
@@ -233,11 +253,12 @@ impl Machine {
         self.tell(Notice::Untracked(order_id));
     }
 
-    fn forget(&mut self, order_id: OrderId) {
+    pub(super) fn forget(&mut self, order_id: OrderId) {
         if let Some(order) = self.orders.get(&order_id) {
             let user = order.user.clone();
             self.set_phase(order_id, Phase::Ended);
             self.orders.remove(&order_id);
+            self.receipts.remove(&order_id);
             self.update_state(&user);
         }
     }
@@ -260,6 +281,7 @@ impl Machine {
             player.forget_orders();
         }
         self.moved.clear();
+        self.receipts.clear();
         for pending in self.pending.change_project() {
             self.fail_purchase(pending, PurchaseError::ProjectChanged);
         }

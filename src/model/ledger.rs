@@ -166,6 +166,9 @@ pub enum LedgerEntry {
     Granted,
     /// The game has acknowledged the order. Its record is kept to notice a refund, and to never grant it again.
     Acknowledged,
+    /// The order was refunded, and the game was told. Its record is kept, because a webhook that says that it is paid
+    /// may come again.
+    Canceled,
 }
 
 /// The record of an order.
@@ -302,6 +305,8 @@ pub(crate) enum LedgerReport {
         entry: LedgerEntry,
         /// The entry that the ledger had for the order before, whoever's it was.
         before: Option<LedgerEntry>,
+        /// Whether it is written, so that `before` is what the ledger had.
+        is_written: bool,
     },
     /// The ledger has lost entries, and is to be told again what is known.
     Lost,

@@ -102,4 +102,6 @@ pub enum NewsSource {
     Socket,
     /// The answer to a Get Order request.
     Request,
+    /// A webhook that Xsolla sent to the server.
+    Webhook,
 }

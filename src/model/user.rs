@@ -161,6 +161,16 @@ impl UserId {
         Self(format!("{kind}:{id}").into())
     }
 
+    /// The id of the player whose tokens have this `sub` claim.
+    pub fn from_subject(subject: &str) -> Self {
+        Self::new('s', subject)
+    }
+
+    /// The id of the player with this [external id](XsollaUser::with_external_id), whose tokens have no `sub` claim.
+    pub fn from_external_id(id: &str) -> Self {
+        Self::new('e', id)
+    }
+
     fn of_opaque(token: &str) -> Self {
         // The hash is FNV-1a, because the id is stored: the standard library's hash may change with the compiler.
         let hash = token.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -45,6 +45,8 @@ pub(crate) use android::{certificates, folder};
 use desktop::launch;
 #[cfg(all(feature = "browser", any(target_os = "android", target_os = "ios")))]
 use main_thread as launcher;
+#[cfg(all(not(target_family = "wasm"), feature = "webhook"))]
+pub(crate) use native::http_server;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use native::{browser, http, presence, runtime, thread, time, websocket};
 #[cfg(all(
@@ -61,5 +63,7 @@ pub(crate) use web::{browser, http, presence, runtime, thread, time, websocket};
 #[cfg(all(feature = "browser", windows))]
 use windows::launch;
 
-#[cfg(all(target_family = "wasm", feature = "emulator"))]
-compile_error!("the feature `emulator` is for desktops: a browser listens on no socket");
+#[cfg(all(target_family = "wasm", feature = "webhook"))]
+compile_error!(
+    "the features `emulator` and `webhook` are for desktops and servers: a browser listens on no socket"
+);

@@ -21,6 +21,8 @@ use crate::platform::{browser, runtime};
 use crate::tracker::counters::Counters;
 use crate::tracker::handle::{Command, Ports};
 use crate::tracker::outbox::Outbox;
+#[cfg(feature = "webhook")]
+use crate::tracker::source::webhook;
 use crate::tracker::source::{page, requests, socket};
 
 /// The number of inputs that may wait for the machine. When the inbox is full the sockets are not read, so a
@@ -40,6 +42,8 @@ pub(crate) async fn run(mut ports: Ports) {
         requests: HashMap::new(),
         ledger: None,
         project_id: 0,
+        #[cfg(feature = "webhook")]
+        receipts: Arc::default(),
         counters: ports.counters.clone(),
     };
     let mut outbox = Outbox::new(ports.notices);
@@ -51,6 +55,8 @@ pub(crate) async fn run(mut ports: Ports) {
             command = ports.commands.recv() => match command {
                 Some(Command::Input(input)) => driver.handle(*input),
                 Some(Command::Flush(done)) => driver.give(Job::Flush(done)),
+                #[cfg(feature = "webhook")]
+                Some(Command::Listen(listen)) => driver.listen(*listen),
                 None => return,
             },
             // The driver keeps a sender, so the inbox never ends.
@@ -91,6 +97,9 @@ struct Driver {
     ledger: Option<Writer>,
     /// The project that the ledger was last set to.
     project_id: u64,
+    /// The webhooks that wait for an answer.
+    #[cfg(feature = "webhook")]
+    receipts: Arc<webhook::Receipts>,
     counters: Arc<Counters>,
 }
 
@@ -186,6 +195,10 @@ impl Driver {
                 }),
                 Output::Erase { user, order_id } => self.give(Job::Erase { user, order_id }),
                 Output::Release(user) => self.give(Job::Release(user)),
+                #[cfg(feature = "webhook")]
+                Output::Confirm(receipt) => self.receipts.confirm(receipt),
+                #[cfg(not(feature = "webhook"))]
+                Output::Confirm(_) => {}
                 Output::OpenPage(request) => {
                     // A phone opens it in the game's next frame.
                     is_news = true;
@@ -194,6 +207,13 @@ impl Driver {
             }
         }
         Ok(is_news)
+    }
+
+    /// Starts a listener for webhooks.
+    #[cfg(feature = "webhook")]
+    fn listen(&self, listen: webhook::Listen) {
+        let task = webhook::run(listen, self.inbox.clone(), self.receipts.clone());
+        runtime::spawn(task);
     }
 
     /// Opens a player's socket in place of an earlier one.
@@ -247,6 +267,7 @@ impl Driver {
                 order_id,
                 entry,
                 before: None,
+                is_written: false,
             })),
             Job::Configure { .. } | Job::Erase { .. } | Job::Release(_) | Job::Flush(_) => {}
         }

@@ -8,6 +8,8 @@ use tokio::sync::{Notify, mpsc};
 use crate::machine::input::Input;
 use crate::machine::output::Notice;
 use crate::tracker::counters::Counters;
+#[cfg(feature = "webhook")]
+use crate::tracker::source::webhook::Listen;
 
 /// The number of notices after which the task is told that there is room for more.
 const REFILL: u32 = 256;
@@ -18,6 +20,9 @@ pub(crate) enum Command {
     Input(Box<Input>),
     /// Answer once everything that was sent before is in the ledger.
     Flush(Sender<()>),
+    /// Listen for webhooks.
+    #[cfg(feature = "webhook")]
+    Listen(Box<Listen>),
 }
 
 /// The game's ends of the channels.
@@ -76,6 +81,11 @@ impl Handle {
         let (done, is_done) = crossbeam_channel::bounded(1);
         let _ = self.commands.send(Command::Flush(done));
         is_done
+    }
+
+    #[cfg(feature = "webhook")]
+    pub(crate) fn listen(&self, listen: Listen) {
+        let _ = self.commands.send(Command::Listen(Box::new(listen)));
     }
 
     pub(crate) fn has_notices(&self) -> bool {

@@ -4,7 +4,7 @@ pub(crate) mod counters;
 pub(crate) mod driver;
 pub(crate) mod handle;
 mod outbox;
-mod source;
+pub(crate) mod source;
 // They have servers of their own, so they run where the emulator does, which is not in a browser.
 #[cfg(feature = "emulator")]
 #[cfg(test)]

@@ -106,8 +106,13 @@ fn a_refund_is_told_though_the_game_was_closed_when_it_happened() {
         sim.pass_answering(seconds(60), &Ok(report("canceled")));
         assert_eq!(sim.canceled(), [(ORDER, true)]);
         sim.delivered(ORDER);
-        assert!(sim.ledger.is_empty());
+        assert_eq!(sim.ledger[&ORDER].0, LedgerEntry::Canceled);
         assert!(sim.machine.is_idle());
+        // Nothing that comes later tells it once more.
+        sim.restart();
+        sim.track(ORDER);
+        sim.pass_answering(seconds(60), &Ok(report("canceled")));
+        assert_eq!(sim.canceled(), []);
     }
 }
 

@@ -10,6 +10,8 @@ mod purchases;
 mod random;
 mod socket;
 mod tracking;
+#[cfg(feature = "webhook")]
+mod webhooks;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -45,6 +47,8 @@ struct Sim {
     /// The entries of the ledger with their times. Writes are done at once, unless it is stuck.
     ledger: BTreeMap<OrderId, (LedgerEntry, Duration)>,
     is_ledger_stuck: bool,
+    /// The receipts of the webhooks that were confirmed.
+    confirmed: Vec<u64>,
     /// The number of tokens.
     tokens: u64,
 }
@@ -189,6 +193,7 @@ impl Sim {
             others: Vec::new(),
             ledger: BTreeMap::new(),
             is_ledger_stuck: false,
+            confirmed: Vec::new(),
             tokens: 0,
         }
     }
@@ -260,6 +265,7 @@ impl Sim {
             order_id,
             entry,
             before: None,
+            is_written: true,
         }));
     }
 
@@ -270,6 +276,7 @@ impl Sim {
             order_id: ORDER,
             entry,
             before,
+            is_written: true,
         })
     }
 
@@ -398,18 +405,24 @@ impl Sim {
                 Output::Record {
                     order_id, entry, ..
                 } => {
-                    let before = self.ledger.insert(order_id, (entry, self.now));
+                    let before = self.ledger.get(&order_id).copied();
+                    // An entry is raised and never lowered.
+                    if before.is_none_or(|(before, _)| before < entry) {
+                        self.ledger.insert(order_id, (entry, self.now));
+                    }
                     let input = Input::Ledger(LedgerReport::Recorded {
                         project_id: self.project(),
                         order_id,
                         entry,
                         before: before.map(|(entry, _)| entry),
+                        is_written: true,
                     });
                     self.machine.handle(input, self.now);
                 }
                 Output::Erase { order_id, .. } => {
                     self.ledger.remove(&order_id);
                 }
+                Output::Confirm(receipt) => self.confirmed.push(receipt.0),
                 Output::UseLedger(_) | Output::Release(_) => {}
                 Output::Notice(notice) => self.notices.push(notice),
                 Output::Request { .. } | Output::OpenPage { .. } => self.others.push(output),

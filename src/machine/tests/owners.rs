@@ -115,6 +115,7 @@ fn taken_over(before: LedgerEntry) -> Sim {
         order_id: ORDER,
         entry: LedgerEntry::Open,
         before: Some(before),
+        is_written: true,
     }));
     sim
 }
@@ -198,6 +199,7 @@ fn what_the_ledger_says_of_another_projects_order_of_the_same_id_does_not_count(
         order_id: ORDER,
         entry: LedgerEntry::Open,
         before: Some(LedgerEntry::Acknowledged),
+        is_written: true,
     }));
     sim.handle(Input::Ledger(LedgerReport::Loaded {
         project_id: earlier,

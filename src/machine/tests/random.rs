@@ -7,8 +7,9 @@
 //! A harder world also has players who log out and in, a machine that sleeps and a calendar that is wrong,
 //! purchases in one call and stores that answer them with known order ids, a disk that hangs, lists of items
 //! that are empty for minutes or change with the payment, a project that changes, another instance that holds
-//! the ledger, and a game that takes its time to hear what it is told. In some, the game also untracks orders. These
-//! faults are drawn from their own generators, so that the seeds of plain worlds keep their meaning.
+//! the ledger, and a game that takes its time to hear what it is told. In some, the game also untracks orders; in
+//! others, it is a server that takes webhooks, which come late, twice, in any sequence, and again until they are
+//! confirmed. These faults are drawn from their own generators, so that the seeds of plain worlds keep their meaning.
 //!
 //! `BEVY_XSOLLA_SEED` replays the worlds of one seed; `BEVY_XSOLLA_PURCHASES` sets how many purchases are
 //! made in each kind.
@@ -21,6 +22,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::*;
+use crate::machine::input::Receipt;
 use crate::model::error::AuthorizationError;
 use crate::model::message::{OrderCanceled, OrderDone, OrderExpired, OrderTrackingFailed};
 use crate::model::purchase::{CreatedOrder, Purchase, PurchaseId};
@@ -59,6 +61,15 @@ enum Event {
     /// The game takes in what it is told.
     Frame(u32),
     Untrack(OrderId),
+    /// Xsolla sends the webhook, or sends it again.
+    Webhook(Webhook),
+}
+
+/// A webhook, which says that an order is done or canceled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Webhook {
+    order_id: OrderId,
+    status: &'static str,
 }
 
 /// The project of the orders that are bought.
@@ -139,6 +150,10 @@ struct World {
     player: &'static str,
     /// The orders that this process knows to be paid.
     known_paid: HashSet<OrderId>,
+    /// The webhooks that were sent at least once, and whether they were confirmed.
+    webhooks: HashMap<Webhook, bool>,
+    /// The webhooks that this process has been sent, by their receipts.
+    receipts: HashMap<Receipt, Webhook>,
 }
 
 struct ServerOrder {
@@ -218,6 +233,8 @@ impl World {
             listed: HashSet::new(),
             player: "alice",
             known_paid: HashSet::new(),
+            webhooks: HashMap::new(),
+            receipts: HashMap::new(),
         };
         for n in 0..world.random.u64(1..=4) {
             let order_id = OrderId(n + 1);
@@ -253,6 +270,18 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether the game is a server that takes webhooks. None of its orders is untracked.
+    fn has_webhooks(&self) -> bool {
+        self.hard.is_some() && matches!(self.seed % 8, 3 | 4)
+    }
+
+    /// Whether the order may be granted. A webhook says so as soon as it is paid.
+    fn may_be_granted(&self, order_id: OrderId) -> bool {
+        let status = "done";
+        let webhook = Webhook { order_id, status };
+        self.server[&order_id].has_been("done") || self.webhooks.contains_key(&webhook)
     }
 
     /// Draws a number below this; 0 in a plain world.
@@ -357,6 +386,7 @@ impl World {
         }
         self.listed.clear();
         self.known_paid.clear();
+        self.receipts.clear();
         let is_linked = self.hard_chance(20);
         if is_linked {
             self.player = match self.player {
@@ -420,10 +450,12 @@ impl World {
 
     fn run(&mut self) {
         let end = self.end_of_trouble + CALM;
-        while let Some(Reverse((at, _, event))) = self.events.pop() {
-            if at > end {
-                break;
-            }
+        while self
+            .events
+            .peek()
+            .is_some_and(|Reverse((at, ..))| *at <= end)
+            && let Some(Reverse((at, _, event))) = self.events.pop()
+        {
             self.now = at;
             self.happen(event);
             self.perform();

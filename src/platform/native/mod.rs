@@ -5,6 +5,8 @@ pub(crate) mod browser;
 mod connect;
 mod dns;
 pub(crate) mod http;
+#[cfg(feature = "webhook")]
+pub(crate) mod http_server;
 mod joint;
 pub(crate) mod presence;
 pub(crate) mod runtime;

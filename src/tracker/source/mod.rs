@@ -4,3 +4,5 @@ mod inbox;
 pub(super) mod page;
 pub(super) mod requests;
 pub(super) mod socket;
+#[cfg(feature = "webhook")]
+pub(crate) mod webhook;

@@ -68,6 +68,7 @@ impl World {
                     order_id,
                     entry,
                     before: None,
+                    is_written: false,
                 }));
             }
             Event::Written(process, order_id, number) if process == self.process => {
@@ -207,6 +208,7 @@ impl World {
                 }
                 self.handle(Input::Delivered(order_id));
             }
+            Event::Webhook(webhook) => self.send_webhook(webhook),
             Event::Kill => self.start(),
             // The event is for something that is gone.
             _ => {}

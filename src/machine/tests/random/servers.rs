@@ -9,6 +9,7 @@ impl World {
             LedgerEntry::Open,
             LedgerEntry::Granted,
             LedgerEntry::Acknowledged,
+            LedgerEntry::Canceled,
         ][usize::from(number)];
         let before = self.ledger.get(&order_id).map(|(_, entry, _)| *entry);
         self.write(order_id, entry);
@@ -17,6 +18,7 @@ impl World {
             order_id,
             entry,
             before,
+            is_written: true,
         }));
     }
 
@@ -35,6 +37,7 @@ impl World {
             order.empty_until = now + seconds(minutes * 60);
         }
         let has_more = !order.to_come.is_empty();
+        self.plan_webhook(order_id, &status);
         self.stream.push((order_id, status.clone()));
         if has_more {
             self.after_some(seconds(200), Event::Move(order_id));
@@ -51,6 +54,65 @@ impl World {
                 self.after(delay, Event::Hear(connection, order_id, status));
             }
         }
+    }
+
+    /// Has Xsolla send a webhook when an order is paid, and when it is refunded.
+    fn plan_webhook(&mut self, order_id: OrderId, status: &str) {
+        let order = &self.server[&order_id];
+        let is_first = !(order.has_been("paid") && status == "done");
+        let is_paid = order.has_been("paid") || order.has_been("done");
+        let status = match status {
+            "paid" | "done" if is_first => "done",
+            "canceled" if is_paid => "canceled",
+            _ => return,
+        };
+        if self.has_webhooks() {
+            let webhook = Webhook { order_id, status };
+            self.hard_after(seconds(100), Event::Webhook(webhook));
+            if self.hard_chance(20) {
+                self.hard_after(seconds(600), Event::Webhook(webhook));
+            }
+        }
+    }
+
+    pub(super) fn send_webhook(&mut self, webhook: Webhook) {
+        let Webhook { order_id, status } = webhook;
+        let is_confirmed = *self.webhooks.entry(webhook).or_default();
+        if is_confirmed && !self.hard_chance(50) {
+            return;
+        }
+        let receipt = Receipt(self.random.u64(..));
+        self.receipts.insert(receipt, webhook);
+        self.handle(Input::Webhook {
+            user: self.player(),
+            project_id: Some(PROJECT),
+            report: Report {
+                order_id,
+                items: Some(self.server[&order_id].items[1].clone()),
+                ..report(status)
+            },
+            receipt,
+        });
+        // It comes again unless it is confirmed.
+        self.after(seconds(300), Event::Webhook(webhook));
+    }
+
+    fn webhook_is_confirmed(&mut self, receipt: Receipt) {
+        let seed = self.seed;
+        let webhook = self.receipts.remove(&receipt).unwrap();
+        let entry = self
+            .ledger
+            .get(&webhook.order_id)
+            .map(|(_, entry, _)| *entry);
+        let least = match webhook.status {
+            "canceled" => LedgerEntry::Canceled,
+            _ => LedgerEntry::Acknowledged,
+        };
+        assert!(
+            entry >= Some(least),
+            "seed {seed}: {webhook:?} is confirmed, and the ledger has {entry:?}"
+        );
+        self.webhooks.insert(webhook, true);
     }
 
     pub(super) fn has_opened(&self) -> bool {
@@ -236,6 +298,7 @@ impl World {
                         LedgerEntry::Open => 0,
                         LedgerEntry::Granted => 1,
                         LedgerEntry::Acknowledged => 2,
+                        LedgerEntry::Canceled => 3,
                     };
                     // Nothing is kept while another instance has the ledger, or in the other project.
                     if self.is_locked || self.project == OTHER_PROJECT {
@@ -276,6 +339,7 @@ impl World {
                         }
                     }
                 }
+                Output::Confirm(receipt) => self.webhook_is_confirmed(receipt),
                 Output::UseLedger(_)
                 | Output::Release(_)
                 | Output::Request { .. }

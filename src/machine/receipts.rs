@@ -1,0 +1,41 @@
+//! Handles the receipts of news that comes again until it is confirmed.
+
+use std::time::Duration;
+
+use crate::machine::Machine;
+use crate::machine::order::{End, Phase};
+use crate::machine::output::Output;
+use crate::model::message::NewsSource;
+use crate::model::order::OrderId;
+
+impl Machine {
+    /// Applies what a webhook has told of an order, once it is known what earlier runs and other servers did with it.
+    pub(super) fn apply_pushed(&mut self, order_id: OrderId, now: Duration) {
+        if self.is_doubtful(order_id) {
+            return;
+        }
+        if let Some(order) = self.orders.get_mut(&order_id)
+            && !order.phase.is_recording()
+            && let Some(status) = order.pushed.take()
+        {
+            self.apply_status(order_id, &status, NewsSource::Webhook, now);
+        }
+    }
+
+    /// Confirms the webhooks that told of an order, if the ledger has what became of it.
+    pub(super) fn confirm_webhooks(&mut self, order_id: OrderId) {
+        let is_settled = self.orders.get(&order_id).is_some_and(|order| {
+            let is_done_with = match order.phase {
+                Phase::Acknowledged { is_recorded } => is_recorded,
+                Phase::Ended => order.end == End::Recorded || !order.keeps_end(),
+                _ => false,
+            };
+            is_done_with && order.pushed.is_none()
+        });
+        if is_settled {
+            let receipts = self.receipts.remove(&order_id).unwrap_or_default();
+            let confirmed = receipts.into_iter().map(Output::Confirm);
+            self.outputs.extend(confirmed);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Tests of orders that webhooks tell of.
+
+use super::*;
+use crate::machine::input::Receipt;
+
+fn webhook(status: &str, receipt: u64) -> Input {
+    Input::Webhook {
+        user: alice(),
+        project_id: None,
+        report: report(status),
+        receipt: Receipt(receipt),
+    }
+}
+
+/// A machine on which nobody has logged in.
+fn server() -> Sim {
+    let mut sim = Sim::unconfigured();
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    sim
+}
+
+impl Sim {
+    fn paid(&mut self, receipt: u64) {
+        self.handle(webhook("done", receipt));
+    }
+
+    fn refunded(&mut self, receipt: u64) {
+        self.handle(webhook("canceled", receipt));
+    }
+
+    /// Ends the process of a server, and starts another one on the same ledger.
+    fn restart_server(&mut self) {
+        self.restart_logged_out();
+        self.confirmed.clear();
+    }
+}
+
+#[test]
+fn an_order_of_a_player_who_never_logs_in_is_granted_with_the_items_of_the_webhook() {
+    let mut sim = server();
+    sim.paid(1);
+    assert_eq!(sim.grants(ORDER), 1);
+    let items = sim.notices.iter().find_map(|notice| match notice {
+        Notice::Done(done) => Some((done.user.clone(), done.items.clone())),
+        _ => None,
+    });
+    assert_eq!(items, Some((alice(), sword())));
+    assert_eq!((sim.requests_sent(), sim.sockets_opened), (0, 0));
+    sim.acknowledge(ORDER);
+    assert!(sim.machine.is_idle());
+    assert!(sim.machine.players.is_empty());
+}
+
+#[test]
+fn a_webhook_is_confirmed_once_the_ledger_has_the_acknowledgement() {
+    let mut sim = server();
+    sim.paid(1);
+    assert!(sim.confirmed.is_empty());
+    sim.is_ledger_stuck = true;
+    sim.acknowledge(ORDER);
+    assert!(sim.confirmed.is_empty());
+    sim.recorded(ORDER, LedgerEntry::Acknowledged);
+    assert_eq!(sim.confirmed, [1]);
+}
+
+#[test]
+fn a_webhook_that_comes_again_grants_nothing_and_is_confirmed() {
+    let mut sim = server();
+    sim.paid(1);
+    sim.paid(2);
+    sim.acknowledge(ORDER);
+    sim.paid(3);
+    assert_eq!(sim.grants(ORDER), 1);
+    assert_eq!(sim.confirmed, [1, 2, 3]);
+}
+
+#[test]
+fn a_server_that_dies_before_the_acknowledgement_grants_when_the_webhook_comes_again() {
+    let mut sim = server();
+    sim.paid(1);
+    sim.restart_server();
+    sim.paid(2);
+    assert_eq!(sim.grants(ORDER), 1);
+    sim.acknowledge(ORDER);
+    assert_eq!(sim.confirmed, [2]);
+    for receipt in 3..6 {
+        sim.restart_server();
+        sim.paid(receipt);
+        assert_eq!(sim.grants(ORDER), 0);
+        assert_eq!(sim.confirmed, [receipt]);
+    }
+}
+
+#[test]
+fn a_refund_is_told_once_and_nothing_that_comes_late_grants_again() {
+    let mut sim = server();
+    sim.paid(1);
+    sim.acknowledge(ORDER);
+    sim.restart_server();
+    sim.refunded(2);
+    assert!(was_told_a_refund(&sim));
+    assert!(
+        sim.confirmed.is_empty(),
+        "the game's systems have not read it yet"
+    );
+    sim.delivered(ORDER);
+    assert_eq!(sim.confirmed, [2]);
+    for receipt in 3..6 {
+        sim.restart_server();
+        sim.refunded(receipt);
+        sim.paid(10 * receipt);
+        assert_eq!((sim.canceled().len(), sim.grants(ORDER)), (0, 0));
+        assert_eq!(sim.confirmed, [receipt, 10 * receipt]);
+    }
+}
+
+#[test]
+fn a_refund_that_overtakes_the_payment_leaves_nothing_to_grant() {
+    let mut sim = server();
+    sim.refunded(1);
+    assert_eq!(sim.canceled(), [(ORDER, false)]);
+    sim.delivered(ORDER);
+    sim.paid(2);
+    sim.restart_server();
+    sim.paid(3);
+    assert_eq!(sim.grants(ORDER), 0);
+    assert_eq!(sim.confirmed, [3]);
+}
+
+#[test]
+fn socket_and_webhook_together_grant_once() {
+    for is_webhook_first in [true, false] {
+        let mut sim = live_with(&[ORDER]);
+        if is_webhook_first {
+            sim.paid(1);
+        }
+        sim.publish(ORDER, "paid");
+        sim.publish(ORDER, "done");
+        sim.answer_all(&Ok(report("done")));
+        sim.paid(2);
+        assert_eq!(sim.grants(ORDER), 1);
+        sim.acknowledge(ORDER);
+        assert!(sim.confirmed.contains(&2));
+    }
+}
+
+#[test]
+fn an_order_that_is_tracked_belongs_to_the_player_who_tracks_it() {
+    let mut sim = live_with(&[ORDER]);
+    sim.handle(Input::Webhook {
+        user: UserId::new('s', "somebody"),
+        project_id: None,
+        report: report("done"),
+        receipt: Receipt(1),
+    });
+    let owner = sim.notices.iter().find_map(|notice| match notice {
+        Notice::Done(done) => Some(done.user.clone()),
+        _ => None,
+    });
+    assert_eq!(owner, Some(alice()));
+}
+
+#[test]
+fn an_order_that_was_given_up_or_has_expired_is_granted_when_it_is_paid_after_all() {
+    let mut sim = live_with(&[ORDER]);
+    sim.handle(Input::Abandon(ORDER));
+    sim.paid(1);
+    assert_eq!(sim.grants(ORDER), 1);
+
+    let mut sim = live_with(&[ORDER]);
+    sim.publish(ORDER, "expired");
+    sim.delivered(ORDER);
+    sim.paid(1);
+    assert_eq!(sim.grants(ORDER), 1);
+    sim.acknowledge(ORDER);
+    assert_eq!(sim.confirmed, [1]);
+}
+
+#[test]
+fn nothing_is_granted_while_the_ledger_does_not_say_what_it_has() {
+    let mut sim = server();
+    sim.is_ledger_stuck = true;
+    sim.paid(1);
+    sim.pass(seconds(3_600));
+    assert_eq!(sim.grants(ORDER), 0);
+    // A ledger that fails says so, and says nothing of the order.
+    let unwritten = LedgerReport::Recorded {
+        project_id: sim.project(),
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+        before: None,
+        is_written: false,
+    };
+    sim.handle(Input::Ledger(unwritten));
+    sim.pass(seconds(3_600));
+    assert_eq!(sim.grants(ORDER), 0);
+    let late = sim.recording(LedgerEntry::Open, Some(LedgerEntry::Acknowledged));
+    sim.handle(late);
+    assert_eq!((sim.grants(ORDER), &*sim.confirmed), (0, &[1][..]));
+
+    let mut sim = server();
+    sim.is_ledger_stuck = true;
+    sim.paid(1);
+    sim.pass(seconds(3_600));
+    let late = sim.recording(LedgerEntry::Open, None);
+    sim.handle(late);
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn without_settings_a_webhook_waits_to_come_again() {
+    let mut sim = Sim::unconfigured();
+    sim.paid(1);
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    assert_eq!((sim.grants(ORDER), sim.confirmed.len()), (0, 0));
+    sim.paid(2);
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn an_order_without_items_is_granted_at_once_because_the_store_has_signed_it() {
+    let mut sim = server();
+    sim.handle(Input::Webhook {
+        user: alice(),
+        project_id: Some(77_640),
+        report: Report {
+            items: Some(Vec::new()),
+            ..report("done")
+        },
+        receipt: Receipt(1),
+    });
+    assert_eq!(sim.grants(ORDER), 1);
+}

@@ -1,0 +1,125 @@
+//! Handles what a webhook tells of an order.
+//!
+//! The store's server has signed it, so it needs no token, and its player may never have been here. It comes again
+//! until it is confirmed, and it is confirmed once the ledger has what the game did with it.
+
+use std::time::Duration;
+
+use crate::machine::input::Receipt;
+use crate::machine::order::{Details, Order, Phase};
+use crate::machine::output::{Notice, Output};
+use crate::machine::tracking::LEDGER_PATIENCE;
+use crate::machine::{Machine, Timer};
+use crate::model::ledger::LedgerEntry;
+use crate::model::order::{OrderId, OrderStatus, Report};
+use crate::model::user::UserId;
+
+/// How many receipts of one order are kept. Nobody waits for the earlier ones any more.
+const MAX_RECEIPTS: usize = 64;
+
+impl Machine {
+    /// Whether webhooks of this project are taken now.
+    pub(super) fn takes_webhook_of(&self, project_id: Option<u64>) -> bool {
+        let Some(config) = &self.config else {
+            return false;
+        };
+        let is_own = project_id.is_none_or(|project_id| project_id == config.project_id);
+        if !is_own {
+            log::error!("a webhook is of another project than the game is set to");
+        }
+        is_own
+    }
+
+    /// Handles a webhook that says that an order is done or canceled. The order is that of the player who is known to
+    /// track it, or else of the one whom the webhook names.
+    pub(super) fn webhook(
+        &mut self,
+        user: UserId,
+        report: Report,
+        receipt: Receipt,
+        now: Duration,
+    ) {
+        let (order_id, Some(status)) = (report.order_id, report.status) else {
+            return;
+        };
+        if !self.orders.contains_key(&order_id) {
+            self.record_pushed(order_id, Order::new(user, false, now), now);
+        } else if self.is_paid_after_its_end(order_id, &status) {
+            self.follow_pushed_again(order_id, now);
+        }
+        let receipts = self.receipts.entry(order_id).or_default();
+        if receipts.len() >= MAX_RECEIPTS {
+            receipts.remove(0);
+        }
+        receipts.push(receipt);
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        let user = order.user.clone();
+        order.is_pushed = true;
+        // Of an order that was granted, the items stay what the game was told.
+        let is_granted = order.was_granted && order.final_details().is_some();
+        if let Some(items) = report.items
+            && !is_granted
+        {
+            let details = Details {
+                items,
+                price: report.price,
+                is_final: true,
+            };
+            order.details = Some(Box::new(details.clone()));
+            self.tell(Notice::Details {
+                order_id,
+                user: user.clone(),
+                items: details.items,
+                price: details.price,
+            });
+        }
+        if let Some(order) = self.orders.get_mut(&order_id)
+            // One that was refunded is not paid again.
+            && order.pushed != Some(OrderStatus::Canceled)
+        {
+            order.pushed = Some(status);
+        }
+        self.apply_pushed(order_id, now);
+        // The game may have been told its end before the webhook came.
+        self.record_end(order_id);
+        self.confirm_webhooks(order_id);
+        self.update_state(&user);
+        self.forget_player_if_unused(&user);
+    }
+
+    /// Whether a webhook says that an order is paid which was given up or has expired.
+    fn is_paid_after_its_end(&self, order_id: OrderId, status: &OrderStatus) -> bool {
+        self.orders.get(&order_id).is_some_and(|order| {
+            let has_expired = order.phase == Phase::Ended
+                && order.status() != Some(&OrderStatus::Canceled)
+                && !order.was_granted;
+            *status == OrderStatus::Done && (order.is_given_up() || has_expired)
+        })
+    }
+
+    fn follow_pushed_again(&mut self, order_id: OrderId, now: Duration) {
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        let order = Order::new(order.user.clone(), order.was_granted, now);
+        self.forget(order_id);
+        self.record_pushed(order_id, order, now);
+    }
+
+    /// Has the ledger record an order, and say what it had of it. It need not be read before: its player may never log
+    /// in here.
+    fn record_pushed(&mut self, order_id: OrderId, order: Order, now: Duration) {
+        let user = order.user.clone();
+        let entry = order.entry().unwrap_or(LedgerEntry::Open);
+        self.insert(order_id, order);
+        self.timers
+            .set(Timer::Record(order_id), now + LEDGER_PATIENCE);
+        self.outputs.push_back(Output::Record {
+            user,
+            order_id,
+            entry,
+        });
+    }
+}
