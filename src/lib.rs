@@ -79,6 +79,13 @@ pub use model::user::{UserId, XsollaUser};
 pub use rust_decimal::Decimal;
 pub use wire::page::payment_return;
 
+/// Tokens of Xsolla Login that players bring to a server.
+#[cfg(feature = "token_verifier")]
+pub mod token {
+    pub use crate::model::token::{TokenError, VerifiedUser};
+    pub use crate::tracker::token_verifier::TokenVerifier;
+}
+
 /// Webhooks: what Xsolla tells a studio's server of its players' orders, whether or not a game runs.
 ///
 /// [`verify`](webhook::verify) checks and reads one, for a server in any web framework.

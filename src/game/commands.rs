@@ -29,7 +29,8 @@ pub trait OrderCommands {
     /// player's token: all their orders use the newest token that was given.
     ///
     /// The player's id is read from the token, and nothing here checks its signature. A server that receives
-    /// tokens from its players must verify them first, or one player could act for another.
+    /// tokens from its players must verify them first, or one player could act for another: `TokenVerifier` (feature
+    /// `token_verifier`) makes a `VerifiedUser` of a token.
     ///
     /// An acknowledged order stays known, so that it is not granted again. A server that runs for months
     /// and has a database of its own [untracks](Self::untrack_order) it instead.
@@ -69,7 +70,7 @@ pub trait StoreCommands {
     fn purchase(&mut self, purchase: impl Into<Purchase>) -> PurchaseId;
 
     /// Creates an order for this player, for servers with many players. See
-    /// [`track_order_as`](OrderCommands::track_order_as).
+    /// [`track_order_as`](OrderCommands::track_order_as), also for what a server must verify first.
     fn purchase_as(&mut self, user: &XsollaUser, purchase: impl Into<Purchase>) -> PurchaseId;
 
     /// Opens the payment page of an order of this run again, for a player who has closed it. The page works

@@ -12,6 +12,8 @@ pub(crate) mod order;
 pub(crate) mod page;
 pub(crate) mod purchase;
 pub(crate) mod state;
+#[cfg(feature = "token_verifier")]
+pub(crate) mod token;
 pub(crate) mod user;
 #[cfg(feature = "webhook")]
 pub(crate) mod webhook;

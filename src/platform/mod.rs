@@ -63,7 +63,8 @@ pub(crate) use web::{browser, http, presence, runtime, thread, time, websocket};
 #[cfg(all(feature = "browser", windows))]
 use windows::launch;
 
-#[cfg(all(target_family = "wasm", feature = "webhook"))]
-compile_error!(
-    "the features `emulator` and `webhook` are for desktops and servers: a browser listens on no socket"
-);
+#[cfg(all(
+    target_family = "wasm",
+    any(feature = "token_verifier", feature = "webhook")
+))]
+compile_error!("`emulator`, `token_verifier` and `webhook` are for desktops and servers");

@@ -5,6 +5,8 @@ pub(crate) mod driver;
 pub(crate) mod handle;
 mod outbox;
 pub(crate) mod source;
+#[cfg(feature = "token_verifier")]
+pub(crate) mod token_verifier;
 // They have servers of their own, so they run where the emulator does, which is not in a browser.
 #[cfg(feature = "emulator")]
 #[cfg(test)]

@@ -4,5 +4,7 @@ pub(crate) mod order;
 pub(crate) mod page;
 pub(crate) mod rest;
 pub(crate) mod store;
+#[cfg(feature = "token_verifier")]
+pub(crate) mod token;
 #[cfg(feature = "webhook")]
 pub(crate) mod webhook;
