@@ -39,6 +39,8 @@ pub mod guide {
     pub mod messages {}
     #[doc = include_str!("game/guide/phones.md")]
     pub mod phones {}
+    #[doc = include_str!("game/guide/server.md")]
+    pub mod server {}
     #[doc = include_str!("game/guide/systems.md")]
     pub mod systems {}
     #[doc = include_str!("game/guide/testing.md")]
