@@ -11,7 +11,6 @@ use crate::game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 use crate::game::tracking::Tracking;
 use crate::model::user::UserId;
 use crate::model::webhook::{Notification, WebhookSecrets, WebhookUser};
-use crate::tracker::handle::EventLoopWaker;
 use crate::tracker::source::webhook::senders::WebhookSenders;
 use crate::tracker::source::webhook::{Listen, ToGame};
 
@@ -156,7 +155,6 @@ impl Plugin for XsollaWebhookPlugin {
                     .in_set(XsollaOrderSystems),
             );
         let tracking = app.world().resource::<Tracking>();
-        let waker: EventLoopWaker = tracking.handle.waker.clone();
         tracking.handle.listen(Listen {
             address: self.listen,
             secrets: self.secrets.clone(),
@@ -165,7 +163,7 @@ impl Plugin for XsollaWebhookPlugin {
             max_connections: self.max_connections,
             user_id: self.user_id,
             game,
-            waker,
+            waker: tracking.handle.waker.clone(),
         });
     }
 }

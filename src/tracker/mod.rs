@@ -7,6 +7,7 @@ mod outbox;
 pub(crate) mod source;
 #[cfg(feature = "token_verifier")]
 pub(crate) mod token_verifier;
+pub(crate) mod waker;
 // They have servers of their own, so they run where the emulator does, which is not in a browser.
 #[cfg(feature = "emulator")]
 #[cfg(test)]

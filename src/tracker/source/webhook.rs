@@ -18,9 +18,9 @@ use crate::model::webhook::{
     Notification, WebhookAnswer, WebhookOrder, WebhookRefusal, WebhookSecrets, WebhookUser,
 };
 use crate::platform::http_server::{Limits, Post, Reply, Server};
-use crate::tracker::handle::EventLoopWaker;
 use crate::tracker::source::inbox::put;
 use crate::tracker::source::webhook::senders::WebhookSenders;
+use crate::tracker::waker::EventLoopWaker;
 use crate::wire::webhook::verify_with;
 
 /// How long an order waits for the ledger. Xsolla waits for an answer for 3 s.
