@@ -29,8 +29,7 @@ pub fn publication(bytes: &[u8]) {
     // Whoever writes the same in other words means the same.
     if let Ok(Value::Object(body)) = serde_json::from_str(text) {
         assert!(is_whole(&body["order_id"], news.order_id.0));
-        let status = scalar(&body["status"]).map(|status| OrderStatus::parse(&status));
-        assert_eq!(status, news.status);
+        assert_status(news.status.as_ref(), &body["status"]);
     }
 }
 
@@ -49,9 +48,8 @@ pub fn order_response(bytes: &[u8]) {
     if let Some(id) = body["order_id"].as_u64() {
         assert_eq!(id, order_id.0, "it is about another order");
     }
-    if let Some(status) = &report.status {
-        let written = scalar(&body["status"]).map(|text| OrderStatus::parse(&text));
-        assert_eq!(written.as_ref(), Some(status));
+    if report.status.is_some() {
+        assert_status(report.status.as_ref(), &body["status"]);
     }
     // All of the order or nothing, and nothing but the order.
     let Some(items) = report.items else {
@@ -66,7 +64,11 @@ fn assert_items(items: &[OrderItem], written: &Value) {
     assert_eq!(written.map(Vec::len), Some(items.len()));
     for (item, written) in items.iter().zip(written.into_iter().flatten()) {
         assert!(!item.sku.is_empty(), "an item without an SKU");
-        assert_eq!(scalar(&written["sku"]).as_ref(), Some(&item.sku));
+        match &written["sku"] {
+            // It is kept as it is written, and `Value` keeps what it means.
+            Value::Number(number) => assert_eq!(item.sku.parse().ok(), number.as_f64()),
+            written => assert_eq!(scalar(written).as_ref(), Some(&item.sku)),
+        }
         match &written["quantity"] {
             Value::Null => assert_eq!(item.quantity, 1),
             quantity => assert!(is_whole(quantity, item.quantity), "{quantity}"),
@@ -105,6 +107,18 @@ pub fn webhook(bytes: &[u8]) {
     assert!(is_whole(&body["order"]["id"], order.order_id.0));
     assert!(!order.user.id.is_empty());
     assert_items(&order.items, &body["items"]);
+}
+
+/// The status is the one that is written.
+fn assert_status(status: Option<&OrderStatus>, written: &Value) {
+    match written {
+        // A long number is cut, and one may be written in many ways.
+        Value::Number(_) => assert!(matches!(status, Some(OrderStatus::Other(_)))),
+        written => {
+            let written = scalar(written).map(|text| OrderStatus::parse(&text));
+            assert_eq!(written.as_ref(), status);
+        }
+    }
 }
 
 /// Whether a JSON scalar is this whole number, as far as floating point can tell.
