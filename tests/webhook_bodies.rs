@@ -4,6 +4,7 @@
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::string_slice,
     reason = "a test that cannot go on is to stop"
 )]
 

@@ -65,10 +65,11 @@ pub struct XsollaWebhookPlugin {
     /// [`UserId::from_subject`]: the webhook has the id that the player has in Xsolla Login. A studio that makes tokens
     /// of its own uses [`UserId::from_external_id`].
     pub user_id: fn(&str) -> UserId,
-    register_validation: Option<Arc<dyn Fn(&mut World) -> Validation + Send + Sync>>,
+    register_validation: Option<RegisterValidation>,
 }
 
 type Validation = SystemId<In<WebhookUser>, bool>;
+type RegisterValidation = Arc<dyn Fn(&mut World) -> Validation + Send + Sync>;
 
 impl XsollaWebhookPlugin {
     /// Listens at this address for webhooks that are signed with one of these secrets.
