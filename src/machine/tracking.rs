@@ -1,6 +1,6 @@
 //! Decides how orders begin, end, and are given up.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::machine::order::{Inquiry, Order, Phase};
@@ -202,7 +202,7 @@ impl Machine {
         self.leave_earlier_owner(order_id);
         // A ledger may have the order that is being read, is read late, or is read once its player logs in.
         let mut may_be_read = !self.orders.contains_key(&order_id);
-        for player in self.players.values_mut() {
+        for (_, player) in self.players.iter_mut() {
             player.queued.remove(&order_id);
             may_be_read |= !player.reading.is_done();
         }
@@ -256,7 +256,7 @@ impl Machine {
         let orders = self.elsewhere.remove(&project).unwrap_or_default();
         let orders = std::mem::replace(&mut self.orders, orders);
         self.elsewhere.insert(before, orders);
-        for player in self.players.values_mut() {
+        for (_, player) in self.players.iter_mut() {
             player.forget_orders();
         }
         self.moved.clear();
@@ -330,7 +330,7 @@ impl Machine {
         let Some(player) = self.players.get_mut(&order.user) else {
             return;
         };
-        let list = |list: &mut BTreeSet<OrderId>, is_on_it| match is_on_it {
+        let list = |list: &mut HashSet<OrderId>, is_on_it| match is_on_it {
             true => list.insert(order_id),
             false => list.remove(&order_id),
         };
