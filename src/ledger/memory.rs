@@ -1,6 +1,6 @@
 //! A ledger in memory, for games that want none on the disk.
 
-use std::collections::{HashMap, HashSet};
+use bevy::platform::collections::{HashMap, HashSet};
 
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;

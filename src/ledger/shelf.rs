@@ -1,6 +1,6 @@
 //! A ledger's store with what it does not have yet.
 
-use std::collections::{HashMap, HashSet};
+use bevy::platform::collections::{HashMap, HashSet};
 
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;

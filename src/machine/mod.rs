@@ -22,10 +22,11 @@ mod tests;
 mod timers;
 mod tracking;
 
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bevy::platform::collections::{HashMap, HashSet};
 use litemap::LiteMap;
 
 use self::input::{Input, RequestId};

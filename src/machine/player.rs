@@ -1,7 +1,9 @@
 //! The state of one player: their token, their socket and their orders.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use bevy::platform::collections::HashSet;
 
 use crate::machine::input::ConnectionId;
 use crate::model::error::{AuthorizationError, RequestError, SocketError};

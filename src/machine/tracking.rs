@@ -1,7 +1,8 @@
 //! Decides how orders begin, end, and are given up.
 
-use std::collections::HashSet;
 use std::time::Duration;
+
+use bevy::platform::collections::HashSet;
 
 use crate::machine::order::{Inquiry, Order, Phase};
 use crate::machine::output::{Notice, Output};
