@@ -339,7 +339,7 @@ impl Session {
         channel.top = subscription.offset;
 
         if subscription.recovered && channel.position.epoch == subscription.epoch {
-            for publication in subscription.publications {
+            for publication in subscription.publications.0 {
                 channel.deliver(&publication, &mut self.events);
             }
             channel.position.offset = channel.position.offset.max(subscription.offset);
@@ -403,7 +403,7 @@ impl Session {
             return self.end_history(name, false);
         }
         let before = channel.position.offset;
-        for publication in history.publications {
+        for publication in history.publications.0 {
             // Publications that the server has dropped from the stream's start are missing.
             channel.has_gap |= !channel.deliver(&publication, &mut self.events);
         }
@@ -454,13 +454,13 @@ impl Session {
         if let Some(disconnect) = push.disconnect {
             return Err(SocketError::Closed {
                 code: disconnect.code,
-                reason: shorten(disconnect.reason.as_deref().unwrap_or_default()),
+                reason: shorten(&disconnect.reason),
             });
         }
         if let Some(subscription) = push.subscribe {
             return self.take_subscription(&push.channel, subscription, now);
         }
-        if push.unsubscribe.is_some() {
+        if push.is_unsubscribed {
             // The next connection recovers the publications of the time between.
             return match self.channels.contains_key(&*push.channel) {
                 true => Err(SocketError::Unsubscribed),
@@ -534,7 +534,7 @@ fn push_command(frames: &mut VecDeque<String>, command: &Command<'_>) {
 fn refusal(error: super::protocol::ErrorReply<'_>) -> SocketError {
     SocketError::Refused {
         code: error.code,
-        message: shorten(error.message.as_deref().unwrap_or_default()),
+        message: shorten(&error.message),
         // The errors 100 (internal) and 111 (too many requests) are temporary even if the server does not say so.
         temporary: error.temporary || matches!(error.code, 100 | 111),
     }
