@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::model::error::SocketError;
 use crate::model::fields::{Fields, Mismatch, Value, read_fields};
+use crate::model::json::quote;
 
 /// A client's position in a channel's stream of publications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,42 +20,36 @@ pub(crate) struct Position {
     pub(crate) offset: u64,
 }
 
-/// A command of the client: one of its methods.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Command<'a> {
-    pub(super) id: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) connect: Option<Connect<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) history: Option<AskHistory<'a>>,
+/// The command that connects with this JSON, and recovers channels from these positions.
+pub(super) fn connect<'p>(
+    id: u32,
+    data: &str,
+    positions: impl Iterator<Item = (&'p String, &'p Position)>,
+) -> String {
+    let recover = |(channel, Position { epoch, offset }): (&String, &Position)| {
+        let (channel, epoch) = (quote(channel), quote(epoch));
+        format!(r#"{channel}:{{"recover":true,"epoch":{epoch},"offset":{offset}}}"#)
+    };
+    let subs: Vec<String> = positions.map(recover).collect();
+    let subs = match subs.is_empty() {
+        true => String::new(),
+        false => format!(r#","subs":{{{}}}"#, subs.join(",")),
+    };
+    format!(r#"{{"id":{id},"connect":{{"data":{data}{subs}}}}}"#)
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Connect<'a> {
-    pub(super) data: &'a RawValue,
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_object")]
-    pub(super) subs: Vec<(&'a str, Recover<'a>)>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct AskHistory<'a> {
-    pub(super) channel: &'a str,
-    pub(super) limit: i32,
-    pub(super) since: Since<'a>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Recover<'a> {
-    pub(super) recover: bool,
-    pub(super) epoch: &'a str,
-    pub(super) offset: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Since<'a> {
-    pub(super) offset: u64,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub(super) epoch: &'a str,
+/// The command that asks for the whole history of a channel since this position.
+pub(super) fn history(id: u32, channel: &str, since: &Position) -> String {
+    let (channel, offset) = (quote(channel), since.offset);
+    // The documentation's first request has no epoch.
+    let epoch = match offset {
+        0 => String::new(),
+        _ => format!(r#","epoch":{}"#, quote(&since.epoch)),
+    };
+    // Without a limit, servers answer with a page of it (300 publications by default).
+    format!(
+        r#"{{"id":{id},"history":{{"channel":{channel},"limit":-1,"since":{{"offset":{offset}{epoch}}}}}}}"#
+    )
 }
 
 /// The answer to a server's ping.
@@ -260,10 +254,6 @@ impl<'a> Fields<'a> for Disconnect<'a> {
         }
         Ok(())
     }
-}
-
-fn as_object<S: Serializer>(subs: &[(&str, Recover<'_>)], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_map(subs.iter().map(|(name, recover)| (name, recover)))
 }
 
 /// Reads the messages of a text frame, one per line.

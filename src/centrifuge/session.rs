@@ -10,16 +10,13 @@ use litemap::LiteMap;
 use serde_json::value::RawValue;
 
 use super::protocol::{
-    AskHistory, Command, Connect, Connected, History, Message, PONG, Position, Publication, Push,
-    Recover, Since, Subscription, messages,
+    self, Connected, History, Message, PONG, Position, Publication, Push, Subscription, messages,
 };
 use crate::model::error::{ConnectStep, SocketError, shorten};
 
 /// The time since a moment of the caller's choice.
 pub(crate) type Time = Duration;
 
-/// Requests the whole history. Servers answer with a page of it (300 publications by default).
-const NO_LIMIT: i32 = -1;
 /// How many pages of a channel's history are read. An order whose news is on a later page is requested from the
 /// store.
 const MAX_HISTORY_PAGES: u32 = 20;
@@ -119,9 +116,9 @@ impl Session {
         }
     }
 
-    /// Begins a connection. Its first frame connects with this data, and recovers the publications since the last
+    /// Begins a connection. Its first frame connects with this data, which is JSON, and recovers the publications since the last
     /// connection.
-    pub(crate) fn open(&mut self, data: &RawValue, now: Time) {
+    pub(crate) fn open(&mut self, data: &str, now: Time) {
         self.frames.clear();
         // The last connection's subscription events do not hold for this one.
         self.events
@@ -131,25 +128,12 @@ impl Session {
             channel.history = None;
         }
         let id = self.next_id();
-        let subs = self
-            .channels
-            .iter()
+        let channels = self.channels.iter();
+        let positions = channels
             .filter(|(_, channel)| channel.is_recoverable && !channel.position.epoch.is_empty())
-            .map(|(name, channel)| {
-                let recover = Recover {
-                    recover: true,
-                    epoch: &channel.position.epoch,
-                    offset: channel.position.offset,
-                };
-                (name.as_str(), recover)
-            })
-            .collect();
-        let command = Command {
-            id,
-            connect: Some(Connect { data, subs }),
-            ..Command::default()
-        };
-        push_command(&mut self.frames, &command);
+            .map(|(name, channel)| (name, &channel.position));
+        let command = protocol::connect(id, data, positions);
+        self.frames.push_back(command);
         self.connection = Connection::AwaitsReply {
             id,
             deadline: now + self.settings.step_timeout,
@@ -364,26 +348,8 @@ impl Session {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
-        let offset = channel.position.offset;
-        let since = Since {
-            offset,
-            // The documentation's first request has no epoch: `since: {offset: 0}`.
-            epoch: if offset == 0 {
-                ""
-            } else {
-                &channel.position.epoch
-            },
-        };
-        let command = Command {
-            id,
-            history: Some(AskHistory {
-                channel: name,
-                limit: NO_LIMIT,
-                since,
-            }),
-            ..Command::default()
-        };
-        push_command(&mut self.frames, &command);
+        let command = protocol::history(id, name, &channel.position);
+        self.frames.push_back(command);
         channel.history = Some(HistoryRequest {
             id,
             deadline: now + self.settings.step_timeout,
@@ -519,15 +485,6 @@ impl Channel {
             events.push_back(Event::Publication(data.to_owned()));
         }
         is_next
-    }
-}
-
-fn push_command(frames: &mut VecDeque<String>, command: &Command<'_>) {
-    match serde_json::to_string(command) {
-        Ok(frame) => frames.push_back(frame),
-        // Strings, numbers and raw JSON always serialize. If one did not, the deadline of its answer would end the
-        // connection.
-        Err(_) => log::error!("a command cannot be written"),
     }
 }
 

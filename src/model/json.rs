@@ -41,6 +41,12 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
+/// Writes a text as a string of JSON.
+pub(crate) fn quote(text: &str) -> String {
+    // Strings always serialize.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
 /// The name of a field.
 pub(crate) struct Name<'a>(pub(crate) Cow<'a, str>);
 
