@@ -45,7 +45,7 @@ impl From<TryFromIntError> for Mismatch {
 }
 
 impl<'a> dyn Value<'a> + '_ {
-    /// Reads a string.
+    /// Reads a string; null is an empty one.
     pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, Mismatch> {
         let Some(json) = self.raw()?.map(RawValue::get) else {
             return Ok(Cow::default());
@@ -61,7 +61,7 @@ impl<'a> dyn Value<'a> + '_ {
         }
     }
 
-    /// Reads a whole number.
+    /// Reads a whole number; null is 0.
     pub(crate) fn number(&mut self) -> Result<u64, Mismatch> {
         match self.raw()? {
             Some(json) => json.get().parse().map_err(|_| Mismatch),
@@ -69,7 +69,7 @@ impl<'a> dyn Value<'a> + '_ {
         }
     }
 
-    /// Reads a boolean.
+    /// Reads a boolean; null is `false`.
     pub(crate) fn boolean(&mut self) -> Result<bool, Mismatch> {
         match self.raw()?.map(RawValue::get) {
             Some("true") => Ok(true),
