@@ -10,16 +10,13 @@ use litemap::LiteMap;
 use serde_json::value::RawValue;
 
 use super::protocol::{
-    AskHistory, Command, Connect, Connected, History, Message, PONG, Position, Publication, Push,
-    Recover, Since, Subscription, messages,
+    self, Connected, History, Message, PONG, Position, Publication, Push, Subscription, messages,
 };
 use crate::model::error::{ConnectStep, SocketError, shorten};
 
 /// The time since a moment of the caller's choice.
 pub(crate) type Time = Duration;
 
-/// Requests the whole history. Servers answer with a page of it (300 publications by default).
-const NO_LIMIT: i32 = -1;
 /// How many pages of a channel's history are read. An order whose news is on a later page is requested from the
 /// store.
 const MAX_HISTORY_PAGES: u32 = 20;
@@ -119,9 +116,9 @@ impl Session {
         }
     }
 
-    /// Begins a connection. Its first frame connects with this data, and recovers the publications since the last
+    /// Begins a connection. Its first frame connects with this data, which is JSON, and recovers the publications since the last
     /// connection.
-    pub(crate) fn open(&mut self, data: &RawValue, now: Time) {
+    pub(crate) fn open(&mut self, data: &str, now: Time) {
         self.frames.clear();
         // The last connection's subscription events do not hold for this one.
         self.events
@@ -131,25 +128,12 @@ impl Session {
             channel.history = None;
         }
         let id = self.next_id();
-        let subs = self
-            .channels
-            .iter()
+        let channels = self.channels.iter();
+        let positions = channels
             .filter(|(_, channel)| channel.is_recoverable && !channel.position.epoch.is_empty())
-            .map(|(name, channel)| {
-                let recover = Recover {
-                    recover: true,
-                    epoch: &channel.position.epoch,
-                    offset: channel.position.offset,
-                };
-                (name.as_str(), recover)
-            })
-            .collect();
-        let command = Command {
-            id,
-            connect: Some(Connect { data, subs }),
-            ..Command::default()
-        };
-        push_command(&mut self.frames, &command);
+            .map(|(name, channel)| (name, &channel.position));
+        let command = protocol::connect(id, data, positions);
+        self.frames.push_back(command);
         self.connection = Connection::AwaitsReply {
             id,
             deadline: now + self.settings.step_timeout,
@@ -339,7 +323,7 @@ impl Session {
         channel.top = subscription.offset;
 
         if subscription.recovered && channel.position.epoch == subscription.epoch {
-            for publication in subscription.publications {
+            for publication in subscription.publications.0 {
                 channel.deliver(&publication, &mut self.events);
             }
             channel.position.offset = channel.position.offset.max(subscription.offset);
@@ -364,26 +348,8 @@ impl Session {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
-        let offset = channel.position.offset;
-        let since = Since {
-            offset,
-            // The documentation's first request has no epoch: `since: {offset: 0}`.
-            epoch: if offset == 0 {
-                ""
-            } else {
-                &channel.position.epoch
-            },
-        };
-        let command = Command {
-            id,
-            history: Some(AskHistory {
-                channel: name,
-                limit: NO_LIMIT,
-                since,
-            }),
-            ..Command::default()
-        };
-        push_command(&mut self.frames, &command);
+        let command = protocol::history(id, name, &channel.position);
+        self.frames.push_back(command);
         channel.history = Some(HistoryRequest {
             id,
             deadline: now + self.settings.step_timeout,
@@ -403,7 +369,7 @@ impl Session {
             return self.end_history(name, false);
         }
         let before = channel.position.offset;
-        for publication in history.publications {
+        for publication in history.publications.0 {
             // Publications that the server has dropped from the stream's start are missing.
             channel.has_gap |= !channel.deliver(&publication, &mut self.events);
         }
@@ -454,13 +420,13 @@ impl Session {
         if let Some(disconnect) = push.disconnect {
             return Err(SocketError::Closed {
                 code: disconnect.code,
-                reason: shorten(disconnect.reason.as_deref().unwrap_or_default()),
+                reason: shorten(&disconnect.reason),
             });
         }
         if let Some(subscription) = push.subscribe {
             return self.take_subscription(&push.channel, subscription, now);
         }
-        if push.unsubscribe.is_some() {
+        if push.is_unsubscribed {
             // The next connection recovers the publications of the time between.
             return match self.channels.contains_key(&*push.channel) {
                 true => Err(SocketError::Unsubscribed),
@@ -522,19 +488,10 @@ impl Channel {
     }
 }
 
-fn push_command(frames: &mut VecDeque<String>, command: &Command<'_>) {
-    match serde_json::to_string(command) {
-        Ok(frame) => frames.push_back(frame),
-        // Strings, numbers and raw JSON always serialize. If one did not, the deadline of its answer would end the
-        // connection.
-        Err(_) => log::error!("a command cannot be written"),
-    }
-}
-
 fn refusal(error: super::protocol::ErrorReply<'_>) -> SocketError {
     SocketError::Refused {
         code: error.code,
-        message: shorten(error.message.as_deref().unwrap_or_default()),
+        message: shorten(&error.message),
         // The errors 100 (internal) and 111 (too many requests) are temporary even if the server does not say so.
         temporary: error.temporary || matches!(error.code, 100 | 111),
     }

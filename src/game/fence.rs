@@ -4,7 +4,9 @@
 //! must be dropped. A notice for a player who has logged out must wait until they return, so that the current
 //! player does not receive it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
+
+use bevy::platform::collections::{HashMap, HashSet};
 
 use crate::machine::output::Notice;
 use crate::model::order::OrderId;

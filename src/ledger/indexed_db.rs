@@ -9,10 +9,10 @@ mod locks;
 mod tests;
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use bevy::platform::collections::HashSet;
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use litemap::LiteMap;
 use wasm_bindgen::prelude::Closure;
@@ -24,6 +24,7 @@ use web_sys::{
 };
 
 use self::browser::{Failure, PATIENCE, of_navigator};
+
 pub(super) use self::locks::LOCK_GRANTED;
 use self::locks::Locks;
 use crate::ledger::store::{Later, Store};

@@ -1,6 +1,6 @@
 //! A ledger in memory, for games that want none on the disk.
 
-use std::collections::{BTreeSet, HashMap};
+use bevy::platform::collections::{HashMap, HashSet};
 
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;
@@ -11,7 +11,7 @@ pub(super) struct Memory {
     /// The owner and the record of each order of a project.
     records: HashMap<(u64, OrderId), (String, LedgerRecord)>,
     /// The orders of each player of a project.
-    players: HashMap<(u64, String), BTreeSet<OrderId>>,
+    players: HashMap<(u64, String), HashSet<OrderId>>,
 }
 
 impl LedgerStore for Memory {

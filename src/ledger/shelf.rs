@@ -1,6 +1,6 @@
 //! A ledger's store with what it does not have yet.
 
-use std::collections::{HashMap, HashSet};
+use bevy::platform::collections::{HashMap, HashSet};
 
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;
@@ -261,10 +261,10 @@ impl Shelf {
             }
         }
         let now = calendar();
-        let restore = |(order_id, record): (OrderId, LedgerRecord)| record.restore(order_id, now);
-        let mut restored: Vec<Restored> = records.into_iter().map(restore).collect();
-        restored.sort_unstable_by_key(|restored| restored.order_id);
-        Ok(restored)
+        let mut orders: Vec<OrderId> = records.keys().copied().collect();
+        orders.sort_unstable();
+        let restore = |order_id: OrderId| Some(records.get(&order_id)?.restore(order_id, now));
+        Ok(orders.into_iter().filter_map(restore).collect())
     }
 
     /// Keeps what is held for a player.

@@ -1,8 +1,8 @@
 //! The work of the writer: it batches changes, retries failures and reports results.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use bevy::platform::collections::HashMap;
 use crossbeam_channel::Sender;
 
 use crate::ledger::kinds::sound_state;

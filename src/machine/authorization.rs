@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::machine::input::RequestId;
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::{Authorization, Player, Socket};
-use crate::machine::{Machine, Timer};
+use crate::machine::{Machine, Timer, sorted};
 use crate::model::error::AuthorizationError;
 use crate::model::message::AuthorizationRequired;
 use crate::model::user::{UserId, XsollaUser};
@@ -70,11 +70,11 @@ impl Machine {
     }
 
     pub(super) fn forget_player_if_unused(&mut self, user: &UserId) {
-        let is_unused = self.players.get(user).is_some_and(Player::is_unused);
-        if is_unused && let Some(player) = self.players.remove(user) {
+        let player = self.players.get(user);
+        let is_unused = player.is_some_and(|player| player.is_unused());
+        if is_unused && self.players.remove(user).is_some() {
             self.timers.clear(&Timer::Token(user.clone()));
             self.timers.clear(&Timer::Read(user.clone()));
-            self.standings.remove(&(player.severity, user.clone()));
             self.outputs.push_back(Output::Release(user.clone()));
             self.tell_state();
         }
@@ -120,7 +120,7 @@ impl Machine {
         let Some(player) = self.players.get(user) else {
             return;
         };
-        for order_id in player.open.clone() {
+        for order_id in sorted(&player.open) {
             self.schedule_give_up(order_id, now);
             if let Some(order) = self.orders.get_mut(&order_id) {
                 order.attempts.failures = 0;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How many different delays there are.
+const STEPS: u32 = 10_000;
+
 /// Returns a random delay below `min · 2^(failures − 1)`, which is capped at `max`. It is never below `min /
 /// 2`.
 ///
@@ -20,7 +23,7 @@ pub(super) fn backoff(
         )
         .min(max);
     let floor = min / 2;
-    floor + ceiling.saturating_sub(floor).mul_f64(random.f64())
+    floor + ceiling.saturating_sub(floor) / STEPS * random.u32(..=STEPS)
 }
 
 #[cfg(test)]

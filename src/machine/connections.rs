@@ -7,7 +7,7 @@ use crate::machine::backoff::backoff;
 use crate::machine::input::ConnectionId;
 use crate::machine::output::Output;
 use crate::machine::player::Socket;
-use crate::machine::{Machine, Timer};
+use crate::machine::{Machine, Timer, sorted};
 use crate::model::error::SocketError;
 use crate::model::user::UserId;
 
@@ -36,7 +36,7 @@ impl Machine {
                 since: now,
             };
             // These orders may have been paid in the meantime.
-            asks_given_up.extend(player.given_up.iter().copied());
+            asks_given_up = sorted(&player.given_up);
         }
         player.trouble = None;
         player.refusals = 0;
@@ -44,7 +44,7 @@ impl Machine {
         // now on.
         let was_polling = std::mem::take(&mut player.is_polling);
         let asks_again = was_polling || !recovered;
-        for order_id in player.awaiting.clone() {
+        for order_id in sorted(&player.awaiting) {
             if asks_again {
                 self.request_soon(order_id, now);
             } else if self
@@ -178,19 +178,21 @@ impl Machine {
     /// Handles the return of the player, who may have paid in the meantime: every open order is asked for, and a socket
     /// that waits for its next attempt is tried at once.
     pub(super) fn returned(&mut self, now: Duration) {
-        for (user, player) in &self.players {
+        let mut open = Vec::new();
+        for (user, player) in self.players.iter() {
             if player.socket == Socket::Waiting {
                 self.timers.set(Timer::Reopen(user.clone()), now);
             }
+            let orders = sorted(&player.open);
             // The player has most likely paid the newest order, which therefore waits for no other.
-            if let Some(newest) = player.open.last()
+            if let Some(newest) = orders.last()
                 && let Some(order) = self.orders.get_mut(newest)
             {
                 order.attempts.is_free = true;
             }
+            open.extend(orders);
         }
-        let open = self.players.values().flat_map(|player| &player.open);
-        for order_id in open.copied().collect::<Vec<_>>() {
+        for order_id in open {
             self.request_soon(order_id, now);
         }
     }
@@ -199,7 +201,7 @@ impl Machine {
     /// on an old connection may be answered never, so orders are asked for anew, and sockets are opened anew.
     pub(super) fn resumed(&mut self, now: Duration) {
         let mut stopped = Vec::new();
-        for (user, player) in &mut self.players {
+        for (user, player) in self.players.iter_mut() {
             // The failures were those of a network that may be another one by now.
             player.failures = 0;
             if player.connection().is_some() {
@@ -225,7 +227,7 @@ impl Machine {
         if player.connection().is_none() {
             return;
         }
-        let orders = player.awaiting.clone();
+        let orders = sorted(&player.awaiting);
         self.reconnect(user, now);
         for order_id in orders {
             self.request_soon(order_id, now);

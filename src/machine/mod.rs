@@ -25,10 +25,11 @@ mod tracking;
 #[cfg(feature = "webhook")]
 mod webhooks;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bevy::platform::collections::{HashMap, HashSet};
 use litemap::LiteMap;
 
 use self::input::{Input, Receipt, RequestId};
@@ -44,22 +45,26 @@ use crate::model::order::OrderId;
 use crate::model::state::TrackerState;
 use crate::model::user::UserId;
 
+/// How many outdated entries `Machine::standings` may have besides as many as there are players.
+const OUTDATED: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Machine {
     /// `None` pauses everything.
     config: Option<Arc<XsollaConfig>>,
     /// The project that `orders` belong to.
     project: Option<u64>,
-    players: BTreeMap<UserId, Player>,
-    orders: BTreeMap<OrderId, Box<Order>>,
+    players: LiteMap<UserId, Box<Player>>,
+    orders: HashMap<OrderId, Box<Order>>,
     /// The orders of the other projects that the game was set to before.
-    elsewhere: LiteMap<u64, BTreeMap<OrderId, Box<Order>>>,
+    elsewhere: LiteMap<u64, HashMap<OrderId, Box<Order>>>,
     queue: RequestQueue,
     pending: PendingPurchases,
     timers: Timers<Timer>,
     outputs: VecDeque<Output>,
-    /// The severity of each player's state. The worst is last.
-    standings: BTreeSet<(u8, UserId)>,
+    /// The severity of each player's state, and outdated entries: those that differ from what the player has. The worst
+    /// is first.
+    standings: BinaryHeap<(u8, UserId)>,
     state: TrackerState,
     /// The state that the ledger last reported.
     ledger: LedgerState,
@@ -101,19 +106,26 @@ enum Timer {
     Answer(RequestId),
 }
 
+/// Orders in a sequence that does not depend on a hash, for whatever can be seen from outside.
+fn sorted<'a>(orders: impl IntoIterator<Item = &'a OrderId>) -> Vec<OrderId> {
+    let mut orders: Vec<OrderId> = orders.into_iter().copied().collect();
+    orders.sort_unstable();
+    orders
+}
+
 impl Machine {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             config: None,
             project: None,
-            players: BTreeMap::new(),
-            orders: BTreeMap::new(),
+            players: LiteMap::new(),
+            orders: HashMap::new(),
             elsewhere: LiteMap::new(),
             queue: RequestQueue::default(),
             pending: PendingPurchases::default(),
             timers: Timers::new(),
             outputs: VecDeque::new(),
-            standings: BTreeSet::new(),
+            standings: BinaryHeap::new(),
             state: TrackerState::Idle,
             ledger: LedgerState::Kept,
             is_ledger_silent: false,
@@ -276,16 +288,29 @@ impl Machine {
         };
         let severity = severity(&player.state());
         if severity != player.severity {
-            self.standings.remove(&(player.severity, user.clone()));
             player.severity = severity;
-            self.standings.insert((severity, user.clone()));
+            self.standings.push((severity, user.clone()));
         }
         self.tell_state();
     }
 
     fn tell_state(&mut self) {
-        let worst = self.standings.last().map(|(_, user)| user);
-        let state = match worst.and_then(|user| self.players.get(user)) {
+        if self.standings.len() > 2 * self.players.len() + OUTDATED {
+            let players = self.players.iter();
+            self.standings = players
+                .map(|(user, player)| (player.severity, user.clone()))
+                .collect();
+        }
+        let players = &self.players;
+        let is_outdated = |(severity, user): &(u8, UserId)| {
+            let player = players.get(user);
+            player.is_none_or(|player| player.severity != *severity)
+        };
+        while self.standings.peek().is_some_and(is_outdated) {
+            self.standings.pop();
+        }
+        let worst = self.standings.peek().map(|(_, user)| user);
+        let state = match worst.and_then(|user| players.get(user)) {
             Some(player) => player.state(),
             None => TrackerState::Idle,
         };

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::machine::Machine;
 use crate::machine::input::ConnectionId;
 use crate::machine::order::{Details, Phase};
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
+use crate::machine::{Machine, sorted};
 use crate::model::ledger::LedgerEntry;
 use crate::model::message::{
     NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
@@ -139,7 +139,10 @@ impl Machine {
     /// Tells the game once more of each order that was granted and is not acknowledged, where its player
     /// is logged in.
     pub(super) fn deliver_again(&mut self) {
-        for (order_id, order) in &self.orders {
+        for order_id in sorted(self.orders.keys()) {
+            let Some(order) = self.orders.get(&order_id) else {
+                continue;
+            };
             let player = self.players.get(&order.user);
             // What the ledger says of an order comes first.
             let is_here = player.is_some_and(|player| {
@@ -151,7 +154,7 @@ impl Machine {
                 && let Some(details) = order.final_details()
             {
                 let done = OrderDone {
-                    order_id: *order_id,
+                    order_id,
                     user: order.user.clone(),
                     items: details.items.clone(),
                     price: details.price.clone(),

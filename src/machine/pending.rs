@@ -1,8 +1,9 @@
 //! Purchases that are not answered yet, and the payment pages of this run's orders.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use bevy::platform::collections::HashMap;
 
 use crate::machine::input::RequestId;
 use crate::model::config::XsollaConfig;

@@ -1,7 +1,9 @@
 //! The state of one player: their token, their socket and their orders.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use bevy::platform::collections::HashSet;
 
 use crate::machine::input::ConnectionId;
 use crate::model::error::{AuthorizationError, RequestError, SocketError};
@@ -30,17 +32,17 @@ pub(super) struct Player {
     pub(super) token_expires: Option<Duration>,
     pub(super) reading: Reading,
     /// Orders that are being written to the ledger.
-    pub(super) recording: BTreeSet<OrderId>,
+    pub(super) recording: HashSet<OrderId>,
     /// Orders to be followed once the ledger has been read.
-    pub(super) queued: BTreeSet<OrderId>,
+    pub(super) queued: HashSet<OrderId>,
     /// Orders that were acknowledged in an earlier run, until it is known whether they were refunded.
-    pub(super) checking: BTreeSet<OrderId>,
+    pub(super) checking: HashSet<OrderId>,
     /// The orders that are followed.
-    pub(super) open: BTreeSet<OrderId>,
+    pub(super) open: HashSet<OrderId>,
     /// Orders, followed or given up, for which a socket can bring news.
-    pub(super) awaiting: BTreeSet<OrderId>,
+    pub(super) awaiting: HashSet<OrderId>,
     /// Orders that were given up, and are asked for whenever the socket opens.
-    pub(super) given_up: BTreeSet<OrderId>,
+    pub(super) given_up: HashSet<OrderId>,
     /// The number of purchases that are under way. The player stays known for them.
     pub(super) purchases: u32,
     pub(super) socket: Socket,
@@ -60,7 +62,7 @@ pub(super) struct Player {
     pub(super) grace_until: Duration,
     /// Whether orders were asked for since the last live socket because there was no socket.
     pub(super) is_polling: bool,
-    /// The [`severity`] of this player's entry in `Machine::standings`; 0 if there is none.
+    /// The [`severity`] of this player's entry in `Machine::standings`; 0 if there may be none.
     pub(super) severity: u8,
     early_news: VecDeque<(OrderId, OrderStatus)>,
 }
@@ -109,8 +111,8 @@ pub(super) enum Socket {
 }
 
 impl Player {
-    pub(super) fn new() -> Self {
-        Self {
+    pub(super) fn new() -> Box<Self> {
+        Box::new(Self {
             authorization: Authorization::Absent,
             is_resident: false,
             token: 0,
@@ -119,12 +121,12 @@ impl Player {
             is_token_reported: false,
             token_expires: None,
             reading: Reading::NotBegun,
-            recording: BTreeSet::new(),
-            queued: BTreeSet::new(),
-            checking: BTreeSet::new(),
-            open: BTreeSet::new(),
-            awaiting: BTreeSet::new(),
-            given_up: BTreeSet::new(),
+            recording: HashSet::new(),
+            queued: HashSet::new(),
+            checking: HashSet::new(),
+            open: HashSet::new(),
+            awaiting: HashSet::new(),
+            given_up: HashSet::new(),
             purchases: 0,
             socket: Socket::Closed,
             failures: 0,
@@ -137,7 +139,7 @@ impl Player {
             is_polling: false,
             severity: 0,
             early_news: VecDeque::new(),
-        }
+        })
     }
 
     /// The player's credentials; `None` if they are not logged in.

@@ -7,7 +7,6 @@ use crate::machine::input::RequestId;
 use crate::machine::order::Phase;
 use crate::machine::output::{Call, Notice, Output};
 use crate::machine::pending::Pending;
-use crate::machine::player::Player;
 use crate::machine::queue::Purpose;
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::error::RequestError;
@@ -28,7 +27,10 @@ impl Machine {
         purchase: Box<Purchase>,
         now: Duration,
     ) {
-        let credentials = self.players.get(user).and_then(Player::credentials);
+        let credentials = self
+            .players
+            .get(user)
+            .and_then(|player| player.credentials());
         let repeated = self.pending.repeated(user, &purchase, now);
         let problem = match (purchase.validate(), &self.config, credentials, repeated) {
             (Err(problem), ..) => problem,
@@ -238,7 +240,7 @@ impl Machine {
             return self.take_catalog(Err(RequestError::NotConfigured));
         };
         let player = user.and_then(|user| self.players.get(&user));
-        let credentials = player.and_then(Player::credentials).cloned();
+        let credentials = player.and_then(|player| player.credentials()).cloned();
         let call = Call::FetchCatalog(request);
         if let Some(earlier) = self.catalog_request.take() {
             // The game wants the catalogue that it asked for last, whichever is answered first.

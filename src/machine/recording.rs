@@ -1,13 +1,12 @@
 //! Handles what the ledger is told and what it reports.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::machine::order::{End, Inquiry, Order, Phase};
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
 use crate::machine::tracking::LEDGER_PATIENCE;
-use crate::machine::{Machine, Timer};
+use crate::machine::{Machine, Timer, sorted};
 use crate::model::ledger::{LedgerEntry, LedgerError, LedgerReport, LedgerState, Restored};
 use crate::model::message::NewsSource;
 use crate::model::order::{OrderId, OrderPhase, OrderStatus};
@@ -28,11 +27,14 @@ impl Machine {
     }
 
     fn record_all_anew(&mut self, is_meant: impl Fn(&Order) -> bool) {
-        for (order_id, order) in self.orders.iter().filter(|(_, order)| is_meant(order)) {
-            if let Some(entry) = order.entry() {
+        for order_id in sorted(self.orders.keys()) {
+            if let Some(order) = self.orders.get(&order_id)
+                && is_meant(order)
+                && let Some(entry) = order.entry()
+            {
                 self.outputs.push_back(Output::Record {
                     user: order.user.clone(),
-                    order_id: *order_id,
+                    order_id,
                     entry,
                 });
             }
@@ -104,9 +106,9 @@ impl Machine {
         if player.reading == Reading::NotBegun {
             return;
         }
-        let waiting = player.open.clone();
+        let waiting = sorted(&player.open);
         player.reading = reading;
-        let queued = std::mem::take(&mut player.queued);
+        let queued = sorted(&std::mem::take(&mut player.queued));
         for restored in orders {
             let order_id = restored.order_id;
             if self.untracked.contains(&(self.project, order_id)) {
@@ -121,7 +123,7 @@ impl Machine {
             self.settle_purchases(order_id, now);
         }
         if reading.is_done() {
-            self.end_doubts(waiting, now);
+            self.end_doubts(&waiting, now);
         }
         self.check_acknowledged(user, now);
         self.update_state(user);
@@ -129,8 +131,8 @@ impl Machine {
     }
 
     /// Grants the orders that waited because they might have been granted before.
-    fn end_doubts(&mut self, waiting: BTreeSet<OrderId>, now: Duration) {
-        for order_id in waiting {
+    fn end_doubts(&mut self, waiting: &[OrderId], now: Duration) {
+        for &order_id in waiting {
             self.grant_if_ready(order_id, now);
             self.apply_pushed(order_id, now);
             let order = self.orders.get(&order_id);
@@ -250,7 +252,7 @@ impl Machine {
         if let Some(until) = order.unrecorded_until.take()
             && !has_slept(until, now)
         {
-            return self.end_doubts(BTreeSet::from([order_id]), now);
+            return self.end_doubts(&[order_id], now);
         }
         let until = now + SILENCE_PATIENCE;
         order.unrecorded_until = Some(until);
@@ -288,7 +290,7 @@ impl Machine {
         }
         if was_unrecorded {
             self.timers.clear(&Timer::Record(order_id));
-            self.end_doubts(BTreeSet::from([order_id]), now);
+            self.end_doubts(&[order_id], now);
         }
         match (entry, self.orders.get(&order_id).map(|order| order.phase)) {
             (LedgerEntry::Open | LedgerEntry::Granted, Some(Phase::Recording)) => {
@@ -369,7 +371,7 @@ impl Machine {
             return;
         };
         let mut at = now;
-        for order_id in player.checking.clone() {
+        for order_id in sorted(&player.checking) {
             at += config.poll_interval;
             self.schedule_request(order_id, at);
         }

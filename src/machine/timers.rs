@@ -1,9 +1,11 @@
 //! A queue of timers.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::hash::Hash;
 use std::time::Duration;
+
+use bevy::platform::collections::HashMap;
 
 /// A time in nanoseconds, which takes half the memory of a `Duration` and lasts for centuries.
 type Nanos = u64;

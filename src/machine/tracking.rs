@@ -1,7 +1,8 @@
 //! Decides how orders begin, end, and are given up.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
+
+use bevy::platform::collections::HashSet;
 
 use crate::machine::order::{End, Inquiry, Order, Phase};
 use crate::machine::output::{Notice, Output};
@@ -222,7 +223,7 @@ impl Machine {
         self.leave_earlier_owner(order_id);
         // A ledger may have the order that is being read, is read late, or is read once its player logs in.
         let mut may_be_read = !self.orders.contains_key(&order_id);
-        for player in self.players.values_mut() {
+        for (_, player) in self.players.iter_mut() {
             player.queued.remove(&order_id);
             may_be_read |= !player.reading.is_done();
         }
@@ -277,7 +278,7 @@ impl Machine {
         let orders = self.elsewhere.remove(&project).unwrap_or_default();
         let orders = std::mem::replace(&mut self.orders, orders);
         self.elsewhere.insert(before, orders);
-        for player in self.players.values_mut() {
+        for (_, player) in self.players.iter_mut() {
             player.forget_orders();
         }
         self.moved.clear();
@@ -352,7 +353,7 @@ impl Machine {
         let Some(player) = self.players.get_mut(&order.user) else {
             return;
         };
-        let list = |list: &mut BTreeSet<OrderId>, is_on_it| match is_on_it {
+        let list = |list: &mut HashSet<OrderId>, is_on_it| match is_on_it {
             true => list.insert(order_id),
             false => list.remove(&order_id),
         };

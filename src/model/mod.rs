@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod catalog;
 pub(crate) mod config;
 pub(crate) mod error;
+pub(crate) mod fields;
 pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod ledger;

@@ -1,9 +1,9 @@
 //! The loop of the task. It waits for four things: the game, the inbox, the deadline, and room in the outbox.
 //! It carries out what the machine decides, and decides nothing itself.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use bevy::platform::collections::HashMap;
 use crossbeam_channel::SendError;
 use tokio::sync::{mpsc, oneshot};
 

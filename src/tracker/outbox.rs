@@ -1,7 +1,8 @@
 //! The queue of notices for the game.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use bevy::platform::collections::HashMap;
 use crossbeam_channel::{SendError, Sender};
 
 use crate::machine::output::Notice;

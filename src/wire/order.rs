@@ -1,24 +1,36 @@
 //! Publications about orders, and answers to Get Order.
 
-use serde::Deserialize;
+use std::borrow::Cow;
 
+use crate::model::fields::{Fields, Mismatch, Value, read_fields};
 use crate::model::json::{Object, WholeNumber};
 use crate::model::order::{OrderId, OrderItem, OrderStatus, Price, Report};
+
+/// The documented form of a publication.
+#[derive(Default)]
+struct Documented<'a> {
+    order_id: u64,
+    status: Cow<'a, str>,
+}
+
+impl<'a> Fields<'a> for Documented<'a> {
+    fn take(&mut self, name: &str, value: &mut dyn Value<'a>) -> Result<(), Mismatch> {
+        match name {
+            "order_id" => self.order_id = value.number()?,
+            "status" => self.status = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
 
 /// Reads a publication on the order-status channel, such as `{"order_id": 59614241, "status": "new"}`. Returns
 /// `None` if the id or the status is missing.
 pub(crate) fn read_publication(json: &str) -> Option<Report> {
-    #[derive(Deserialize)]
-    struct Documented<'a> {
-        order_id: u64,
-        status: &'a str,
-    }
-    // The documented form is read first, without a copy, because many publications may come at once. (Serde would also
-    // accept a list of a struct's fields.)
-    if json.starts_with('{')
-        && let Ok(news) = serde_json::from_str::<Documented>(json)
-    {
-        return Some(of_status(news.order_id, read_status(news.status)?));
+    // The documented form is read first, without a copy, because many publications may come at once.
+    let mut news = Documented::default();
+    if read_fields(json, &mut news).is_ok() && news.order_id != 0 && !news.status.is_empty() {
+        return Some(of_status(news.order_id, read_status(&news.status)?));
     }
     let news = Object::read(json.as_bytes()).ok()?;
     let status = read_status(&news.text("status")?)?;

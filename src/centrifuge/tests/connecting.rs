@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{CONNECTED, NOW, caught_up, data, frames, opened, receive, session};
+use super::{CONNECTED, DATA, NOW, caught_up, frames, opened, receive, session};
 use crate::model::error::{ConnectStep, SocketError};
 
 #[test]
 fn the_first_frames_are_those_that_servers_were_seen_to_take() {
     let mut session = session();
-    session.open(&data(), NOW);
+    session.open(DATA, NOW);
     let connect = json!({"id":1,"connect":{"data":{"auth":"JWT","project_id":1}}});
     assert_eq!(frames(&mut session), [connect]);
     receive(&mut session, CONNECTED);

@@ -45,6 +45,91 @@ fn what_is_no_protocol_is_an_error_without_the_servers_text() {
 }
 
 #[test]
+fn a_value_of_another_type_is_an_error_wherever_it_stands() {
+    let frame = |path: &[&str], value: &str| {
+        let inner = value.to_owned();
+        path.iter()
+            .rev()
+            .fold(inner, |inner, name| match name.strip_suffix("[]") {
+                Some(name) => format!(r#"{{"{name}":[{inner}]}}"#),
+                None => format!(r#"{{"{name}":{inner}}}"#),
+            })
+    };
+    const NUMBERS: &[&[&str]] = &[
+        &["error", "code"],
+        &["connect", "ping"],
+        &["connect", "subs", "CH", "offset"],
+        &["history", "offset"],
+        &["history", "publications[]", "offset"],
+        &["push", "pub", "offset"],
+        &["push", "disconnect", "code"],
+        &["id"],
+    ];
+    const TEXTS: &[&[&str]] = &[
+        &["error", "message"],
+        &["connect", "subs", "CH", "epoch"],
+        &["push", "channel"],
+        &["push", "disconnect", "reason"],
+    ];
+    const BOOLEANS: &[&[&str]] = &[
+        &["error", "temporary"],
+        &["connect", "pong"],
+        &["push", "subscribe", "recovered"],
+    ];
+    const OBJECTS: &[&[&str]] = &[
+        &["error"],
+        &["connect", "subs"],
+        &["connect", "subs", "CH"],
+        &["push", "pub"],
+        &["history", "publications[]"],
+        &["push", "subscribe", "publications[]"],
+    ];
+    const LISTS: &[&[&str]] = &[&["history", "publications"]];
+    for (fields, wrong) in [
+        (
+            NUMBERS,
+            &[
+                "-1",
+                "1.5",
+                "1e3",
+                r#""1""#,
+                "true",
+                "[]",
+                "{}",
+                "99999999999999999999",
+            ][..],
+        ),
+        (TEXTS, &["1", "false", "[]", "{}", r#""\ud800""#]),
+        (BOOLEANS, &["0", r#""true""#, "[]", "{}"]),
+        (OBJECTS, &["1", "true", r#""{}""#, "[]", "[{}]"]),
+        (
+            LISTS,
+            &["1", "true", r#""[]""#, "{}", "[1]", "[null]", "[[]]"],
+        ),
+    ] {
+        for (path, value) in fields
+            .iter()
+            .flat_map(|path| wrong.iter().map(move |v| (path, v)))
+        {
+            let frame = frame(path, value);
+            let error = opened().receive(&frame, NOW).unwrap_err();
+            let SocketError::Protocol(message) = error else {
+                panic!("{frame}: {error}");
+            };
+            assert_eq!(message, "a message has a Data error", "{frame}");
+        }
+    }
+    // Escapes stand for themselves, in names as in values.
+    let mut session = opened();
+    receive(&mut session, CONNECTED);
+    receive(
+        &mut session,
+        r#"{"pu\u0073h":{"channel":"C\u0048","pub":{"data":7}}}"#,
+    );
+    assert_eq!(events(&mut session), [json!(7)]);
+}
+
+#[test]
 fn a_server_cannot_fill_the_memory_with_channels_or_waiting_publications() {
     let mut session = opened();
     let subs: serde_json::Map<String, Value> =

@@ -8,7 +8,6 @@ mod stream;
 
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::session::{Event, Session, Settings};
@@ -25,14 +24,12 @@ fn session() -> Session {
 }
 
 /// The data of the `connect` command.
-fn data() -> Box<RawValue> {
-    RawValue::from_string(r#"{"auth":"JWT","project_id":1}"#.to_owned()).unwrap()
-}
+const DATA: &str = r#"{"auth":"JWT","project_id":1}"#;
 
 /// Returns an open session whose first frame was taken out.
 fn opened() -> Session {
     let mut session = session();
-    session.open(&data(), NOW);
+    session.open(DATA, NOW);
     session.next_frame().unwrap();
     session
 }

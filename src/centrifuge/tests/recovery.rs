@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{NOW, caught_up, data, events, frames, opened, receive};
+use super::{DATA, NOW, caught_up, events, frames, opened, receive};
 
 const RECOVERED: &str = r#"{"id":1,"connect":{"client":"uuid","subs":{"CH":{"recoverable":true,"recovered":true,"epoch":"yWTW","offset":2,"positioned":true}},"ping":25,"pong":true}}"#;
 
 #[test]
 fn the_next_connection_recovers_by_epoch_and_offset() {
     let mut session = caught_up();
-    session.open(&data(), NOW);
+    session.open(DATA, NOW);
     let connect = frames(&mut session).pop().unwrap();
     assert_eq!(
         connect["connect"]["subs"],
@@ -27,7 +27,7 @@ fn the_next_connection_recovers_by_epoch_and_offset() {
 #[test]
 fn a_new_epoch_is_read_from_its_start_and_leaves_a_gap() {
     let mut session = caught_up();
-    session.open(&data(), NOW);
+    session.open(DATA, NOW);
     frames(&mut session);
     events(&mut session);
     receive(
@@ -48,14 +48,14 @@ fn a_new_epoch_is_read_from_its_start_and_leaves_a_gap() {
 #[test]
 fn a_new_connection_is_not_caught_up_by_what_the_last_one_left_behind() {
     let mut session = caught_up();
-    session.open(&data(), NOW);
+    session.open(DATA, NOW);
     // The reply and the server's disconnect come in the same frame.
     let frame = format!(
         "{RECOVERED}\n{}",
         r#"{"push":{"disconnect":{"code":3001,"reason":"shutdown"}}}"#
     );
     session.receive(&frame, NOW).unwrap_err();
-    session.open(&data(), NOW);
+    session.open(DATA, NOW);
     assert_eq!(
         events(&mut session),
         Vec::<Value>::new(),
@@ -80,7 +80,7 @@ fn a_stream_that_began_anew_under_a_live_connection_is_not_silently_ignored() {
 #[test]
 fn a_channel_that_the_next_connection_lacks_is_a_gap_when_it_is_back() {
     let mut session = caught_up();
-    session.open(&data(), NOW);
+    session.open(DATA, NOW);
     receive(&mut session, r#"{"id":1,"connect":{}}"#);
     receive(
         &mut session,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{NOW, data, events, frames, receive, session};
+use super::{DATA, NOW, events, frames, receive, session};
 use crate::centrifuge::session::Session;
 
 /// A channel, as the server keeps it.
@@ -95,7 +95,7 @@ fn publications_come_once_and_gaps_are_admitted() {
                     _ => publish(&mut stream, &mut published),
                 }
             }
-            session.open(&data(), NOW);
+            session.open(DATA, NOW);
             let mut to_answer: Vec<Value> = Vec::new();
             for _ in 0..random.usize(0..20) {
                 to_answer.extend(frames(&mut session));
@@ -132,7 +132,7 @@ fn publications_come_once_and_gaps_are_admitted() {
             note(&mut session, &mut seen, &mut gaps);
         }
         // The last connection gets all its answers.
-        session.open(&data(), NOW);
+        session.open(DATA, NOW);
         while let Some(command) = frames(&mut session).pop() {
             let reply = if command["connect"].is_object() {
                 stream.connect(&command)

@@ -20,7 +20,6 @@ use std::time::Duration;
 use crate::machine::Machine;
 use crate::machine::input::{Answer, ConnectionId, Input, RequestId};
 use crate::machine::output::{Call, Notice, Output};
-use crate::machine::player::Player;
 use crate::machine::tracking::MAX_OPEN;
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, SocketError, TrackingError};

@@ -1,6 +1,7 @@
 //! Tests of the players of a server, who come and go with their orders.
 
 use super::*;
+use crate::machine::player::severity;
 
 /// A server: nobody is logged in for good.
 fn server() -> Sim {
@@ -11,8 +12,12 @@ fn server() -> Sim {
 }
 
 fn track_as(sim: &mut Sim, order_id: OrderId) {
+    track_of(sim, "alice", order_id);
+}
+
+fn track_of(sim: &mut Sim, name: &str, order_id: OrderId) {
     sim.handle(Input::TrackAs {
-        user: token("alice", 1),
+        user: token(name, 1),
         expires_in: None,
         order_id,
     });
@@ -53,4 +58,46 @@ fn players_of_a_server_are_forgotten_with_their_last_order() {
     track_as(&mut sim, ORDER);
     assert!(sim.machine.players.is_empty(), "that one is over");
     assert!(sim.machine.is_idle());
+}
+
+#[test]
+fn the_state_is_that_of_the_player_who_is_worst_off_at_any_time() {
+    for seed in 0..20 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut sim = server();
+        let names = ["alice", "bob", "carol", "dave"];
+        let mut orders = 0;
+        for _ in 0..300 {
+            orders += 1;
+            track_of(
+                &mut sim,
+                names[random.usize(..names.len())],
+                OrderId(orders),
+            );
+            let user = UserId::new('e', names[random.usize(..names.len())]);
+            let player = sim.machine.players.get(&user);
+            if let Some(connection) = player.and_then(|player| player.connection()) {
+                sim.handle(match random.bool() {
+                    true => Input::Subscribed {
+                        user,
+                        connection,
+                        recovered: true,
+                    },
+                    false => Input::Ended {
+                        user,
+                        connection,
+                        reason: lost(),
+                    },
+                });
+            }
+            sim.pass_answering(seconds(random.u64(..20)), &Ok(report("new")));
+            if random.u8(..10) == 0 {
+                sim.pass_answering(seconds(70), &Ok(report("done")));
+            }
+            let states = sim.machine.players.values().map(|player| player.state());
+            let worst = states.max_by_key(severity).unwrap_or_default();
+            assert_eq!(sim.machine.state, worst, "seed {seed}");
+            assert!(sim.machine.standings.len() <= 2 * names.len() + 64 + 1);
+        }
+    }
 }

@@ -323,6 +323,25 @@ fn what_was_granted_and_not_acknowledged_is_told_again_when_the_game_asks_for_it
 }
 
 #[test]
+fn orders_that_are_told_again_come_in_the_sequence_of_their_numbers() {
+    let mut sim = Sim::new();
+    let mut orders: Vec<OrderId> = (1..=50).map(|n| OrderId(n * 7_919 % 50)).collect();
+    for order in &orders {
+        sim.track(*order);
+    }
+    sim.answer_all(&Ok(report("done")));
+    sim.notices.clear();
+    sim.handle(Input::DeliverAgain);
+    orders.sort();
+    let done = |notice: &Notice| match notice {
+        Notice::Done(done) => Some(done.order_id),
+        _ => None,
+    };
+    let told: Vec<OrderId> = sim.notices.iter().filter_map(done).collect();
+    assert_eq!(told, orders);
+}
+
+#[test]
 fn the_catalogue_that_was_asked_for_last_is_the_one_that_is_told() {
     let mut sim = Sim::new();
     let fetch = || Input::FetchCatalog {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::centrifuge::session::{Event, Session, Settings};
 use crate::machine::input::{ConnectionId, Input};
 use crate::model::config::XsollaConfig;
 use crate::model::error::SocketError;
+use crate::model::json::quote;
 use crate::model::user::{UserId, XsollaUser};
 use crate::platform::clock::Clock;
 use crate::platform::http::Network;
@@ -134,7 +133,7 @@ async fn connect(
     let url = endpoints
         .map_err(|error| SocketError::Connect(error.to_string()))?
         .socket;
-    let data = connect_data(&open.user, open.config.project_id)?;
+    let data = connect_data(&open.user, open.config.project_id);
     let mut socket = tokio::select! {
         socket = WebSocket::connect(network, &url, open.config.connect_timeout) => socket?,
         _ = &mut stop => return Ok(()),
@@ -216,18 +215,11 @@ fn read(event: Event, user: &UserId, connection: ConnectionId) -> Option<Input> 
 
 /// Makes the connect data that Xsolla documents: `{user_external_id, auth, project_id}`. Today's SDKs leave
 /// out the first field.
-fn connect_data(user: &XsollaUser, project_id: u64) -> Result<Box<RawValue>, SocketError> {
-    #[derive(Serialize)]
-    struct ConnectData<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user_external_id: Option<&'a str>,
-        auth: &'a str,
-        project_id: u64,
-    }
-    to_raw_value(&ConnectData {
-        user_external_id: user.external_id(),
-        auth: user.token(),
-        project_id,
-    })
-    .map_err(|_| SocketError::Protocol("the connection data cannot be written".to_owned()))
+fn connect_data(user: &XsollaUser, project_id: u64) -> String {
+    let id = match user.external_id() {
+        Some(id) => format!(r#""user_external_id":{},"#, quote(id)),
+        None => String::new(),
+    };
+    let token = quote(user.token());
+    format!(r#"{{{id}"auth":{token},"project_id":{project_id}}}"#)
 }

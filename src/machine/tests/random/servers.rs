@@ -119,7 +119,7 @@ impl World {
         self.machine
             .players
             .get(&self.player())
-            .is_some_and(Player::is_live)
+            .is_some_and(|player| player.is_live())
     }
 
     pub(super) fn hear(&mut self, connection: ConnectionId, order_id: OrderId, status: &str) {
