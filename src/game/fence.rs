@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use bevy::platform::collections::{HashMap, HashSet};
+use crate::model::maps::{HashMap, HashSet};
 
 use crate::machine::output::Notice;
 use crate::model::order::OrderId;

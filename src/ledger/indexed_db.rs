@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use bevy::platform::collections::HashSet;
+use crate::model::maps::HashSet;
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use litemap::LiteMap;
 use wasm_bindgen::prelude::Closure;

@@ -1,6 +1,6 @@
 //! A ledger in memory, for games that want none on the disk.
 
-use bevy::platform::collections::{HashMap, HashSet};
+use crate::model::maps::{HashMap, HashSet};
 
 use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
 use crate::model::order::OrderId;

@@ -1,6 +1,6 @@
 //! A ledger's store with what it does not have yet.
 
-use bevy::platform::collections::{HashMap, HashSet};
+use crate::model::maps::{HashMap, HashSet};
 
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;
@@ -150,10 +150,10 @@ impl Shelf {
         Self {
             ledger,
             store,
-            pending: HashMap::new(),
-            held: HashSet::new(),
-            released: HashSet::new(),
-            errors: HashMap::new(),
+            pending: HashMap::default(),
+            held: HashSet::default(),
+            released: HashSet::default(),
+            errors: HashMap::default(),
             not_kept,
         }
     }
@@ -192,11 +192,11 @@ impl Shelf {
 
     /// Makes the pending changes, and returns what each order that was recorded had before.
     pub(super) async fn commit(&mut self) -> HashMap<(u64, OrderId), Option<LedgerEntry>> {
-        let mut recorded = HashMap::new();
-        let mut failed = HashSet::new();
+        let mut recorded = HashMap::default();
+        let mut failed = HashSet::default();
         // Most often this takes one round: an order that has moved takes more.
         loop {
-            let mut batches: HashMap<Part, Vec<LedgerChange>> = HashMap::new();
+            let mut batches: HashMap<Part, Vec<LedgerChange>> = HashMap::default();
             for ((project_id, order_id), pending) in &self.pending {
                 let has_failed = |user: &UserId| failed.contains(&self.part(*project_id, user));
                 if let Some((user, erases, record)) = pending.next(has_failed) {

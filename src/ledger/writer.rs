@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bevy::platform::collections::HashMap;
+use crate::model::maps::HashMap;
 use crossbeam_channel::Sender;
 
 use crate::ledger::kinds::sound_state;
@@ -91,7 +91,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             state: LedgerState::Kept,
             waiting: Vec::new(),
             flushes: Vec::new(),
-            pending_loads: HashMap::new(),
+            pending_loads: HashMap::default(),
             failing_since: None,
             next_try: now,
             next_look: now,

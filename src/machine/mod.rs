@@ -29,7 +29,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bevy::platform::collections::{HashMap, HashSet};
+use crate::model::maps::{HashMap, HashSet};
 use litemap::LiteMap;
 
 use self::input::{Input, Receipt, RequestId};
@@ -119,7 +119,7 @@ impl Machine {
             config: None,
             project: None,
             players: LiteMap::new(),
-            orders: HashMap::new(),
+            orders: HashMap::default(),
             elsewhere: LiteMap::new(),
             queue: RequestQueue::default(),
             pending: PendingPurchases::default(),
@@ -131,9 +131,9 @@ impl Machine {
             is_ledger_silent: false,
             last_number: 0,
             catalog_request: None,
-            moved: HashMap::new(),
-            untracked: HashSet::new(),
-            receipts: HashMap::new(),
+            moved: HashMap::default(),
+            untracked: HashSet::default(),
+            receipts: HashMap::default(),
             outdated_connections: 0,
             random: fastrand::Rng::with_seed(seed),
         }

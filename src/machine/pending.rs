@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bevy::platform::collections::HashMap;
+use crate::model::maps::HashMap;
 
 use crate::machine::input::RequestId;
 use crate::model::config::XsollaConfig;

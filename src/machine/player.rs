@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bevy::platform::collections::HashSet;
+use crate::model::maps::HashSet;
 
 use crate::machine::input::ConnectionId;
 use crate::model::error::{AuthorizationError, RequestError, SocketError};
@@ -121,12 +121,12 @@ impl Player {
             is_token_reported: false,
             token_expires: None,
             reading: Reading::NotBegun,
-            recording: HashSet::new(),
-            queued: HashSet::new(),
-            checking: HashSet::new(),
-            open: HashSet::new(),
-            awaiting: HashSet::new(),
-            given_up: HashSet::new(),
+            recording: HashSet::default(),
+            queued: HashSet::default(),
+            checking: HashSet::default(),
+            open: HashSet::default(),
+            awaiting: HashSet::default(),
+            given_up: HashSet::default(),
             purchases: 0,
             socket: Socket::Closed,
             failures: 0,

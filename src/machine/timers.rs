@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::hash::Hash;
 use std::time::Duration;
 
-use bevy::platform::collections::HashMap;
+use crate::model::maps::HashMap;
 
 /// A time in nanoseconds, which takes half the memory of a `Duration` and lasts for centuries.
 type Nanos = u64;
@@ -25,7 +25,7 @@ impl<K: Clone + Hash + Ord> Timers<K> {
     pub(super) fn new() -> Self {
         Self {
             queue: BinaryHeap::new(),
-            moments: HashMap::new(),
+            moments: HashMap::default(),
         }
     }
 

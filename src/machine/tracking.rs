@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bevy::platform::collections::HashSet;
+use crate::model::maps::HashSet;
 
 use crate::machine::order::{End, Inquiry, Order, Phase};
 use crate::machine::output::{Notice, Output};

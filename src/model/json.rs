@@ -47,6 +47,33 @@ pub(crate) fn quote(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
+/// An object that is written field by field, because a tree of values is more code than a game in a browser should load.
+#[derive(Debug, Default)]
+pub(crate) struct ObjectText(String);
+
+impl ObjectText {
+    /// Adds a field with this JSON, if there is one.
+    pub(crate) fn add(&mut self, name: &str, json: Option<&str>) {
+        let Some(json) = json else {
+            return;
+        };
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push_str(&quote(name));
+        self.0.push(':');
+        self.0.push_str(json);
+    }
+
+    /// Adds a field with this text, if there is one.
+    pub(crate) fn add_text(&mut self, name: &str, text: Option<&str>) {
+        self.add(name, text.map(quote).as_deref());
+    }
+
+    /// The object; `None` if it has no field.
+    pub(crate) fn finish(self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0 + "}")
+    }
+}
+
 /// The name of a field.
 pub(crate) struct Name<'a>(pub(crate) Cow<'a, str>);
 

@@ -8,6 +8,7 @@ pub(crate) mod fields;
 pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod ledger;
+pub(crate) mod maps;
 pub(crate) mod message;
 pub(crate) mod order;
 pub(crate) mod page;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bevy::prelude::{Event, Message};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::model::error::{RequestError, TrackingError};
@@ -33,7 +33,8 @@ pub struct Purchase {
     pub(crate) external_id: Option<String>,
     pub(crate) return_url: Option<PageUrl>,
     pub(crate) theme: Option<String>,
-    pub(crate) custom_parameters: Map<String, Value>,
+    /// The name and the JSON of each.
+    pub(crate) custom_parameters: Vec<(String, String)>,
 }
 
 /// The address of a page. `Debug` hides it, because anyone who has a payment page's address can pay, and the address of a
@@ -96,7 +97,7 @@ impl Purchase {
             external_id: None,
             return_url: None,
             theme: None,
-            custom_parameters: Map::new(),
+            custom_parameters: Vec::new(),
         }
     }
 
@@ -178,7 +179,10 @@ impl Purchase {
     /// Adds a parameter that Xsolla passes on in its webhooks.
     #[must_use]
     pub fn custom_parameter(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.custom_parameters.insert(name.into(), value.into());
+        let name = name.into();
+        self.custom_parameters.retain(|(known, _)| *known != name);
+        self.custom_parameters
+            .push((name, value.into().to_string()));
         self
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bevy::platform::collections::HashMap;
+use crate::model::maps::HashMap;
 use crossbeam_channel::SendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -38,8 +38,8 @@ pub(crate) async fn run(mut ports: Ports) {
         clock: Clock::new(),
         inbox: sender,
         network: Arc::default(),
-        sockets: HashMap::new(),
-        requests: HashMap::new(),
+        sockets: HashMap::default(),
+        requests: HashMap::default(),
         ledger: None,
         project_id: 0,
         #[cfg(feature = "webhook")]

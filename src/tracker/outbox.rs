@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bevy::platform::collections::HashMap;
+use crate::model::maps::HashMap;
 use crossbeam_channel::{SendError, Sender};
 
 use crate::machine::output::Notice;
@@ -41,7 +41,7 @@ impl Outbox {
             ready,
             urgent: VecDeque::new(),
             rest: VecDeque::new(),
-            waiting: HashMap::new(),
+            waiting: HashMap::default(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Outbox {
             // This frees the memory that a burst has taken.
             self.urgent = VecDeque::new();
             self.rest = VecDeque::new();
-            self.waiting = HashMap::new();
+            self.waiting = HashMap::default();
         }
         Ok(())
     }

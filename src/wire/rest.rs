@@ -35,9 +35,7 @@ pub(crate) fn create_order(
     purchase: &Purchase,
 ) -> Result<Request, RequestError> {
     let mut request = request(config, user, &creation_path(purchase))?;
-    // Texts, numbers and JSON values always serialize.
-    let body = serde_json::to_string(&creation_body(purchase, config.payment_page));
-    request.body = Some(body.unwrap_or_default());
+    request.body = Some(creation_body(purchase, config.payment_page));
     Ok(request)
 }
 

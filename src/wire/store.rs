@@ -1,9 +1,7 @@
 //! The catalogue and the creation of orders.
 
-use serde_json::{Map, Value};
-
 use crate::model::catalog::{CatalogItem, ItemAttribute, VirtualPrice};
-use crate::model::json::Object;
+use crate::model::json::{Object, ObjectText};
 use crate::model::order::OrderId;
 use crate::model::page::PaymentPage;
 use crate::model::purchase::{CreatedOrder, PageUrl, Payment, Purchase};
@@ -101,70 +99,57 @@ pub(crate) fn creation_path(purchase: &Purchase) -> Vec<&str> {
 }
 
 /// The body of the request that creates an order.
-pub(crate) fn creation_body(purchase: &Purchase, page: PaymentPage) -> Value {
-    let mut ui = Map::new();
-    put(&mut ui, "theme", purchase.theme.as_deref());
+pub(crate) fn creation_body(purchase: &Purchase, page: PaymentPage) -> String {
+    let mut ui = ObjectText::default();
+    ui.add_text("theme", purchase.theme.as_deref());
     // A bank's page refuses to be shown in a frame.
-    let is_framed = (page == PaymentPage::Frame).then_some(true);
-    put(&mut ui, "is_three_ds_independent_windows", is_framed);
+    let is_framed = (page == PaymentPage::Frame).then_some("true");
+    ui.add("is_three_ds_independent_windows", is_framed);
 
-    let mut settings = Map::new();
-    put(
-        &mut settings,
-        "external_id",
-        purchase.external_id.as_deref(),
-    );
+    let mut settings = ObjectText::default();
+    settings.add_text("external_id", purchase.external_id.as_deref());
     let return_url = purchase.return_url.as_ref();
-    put(
-        &mut settings,
-        "return_url",
-        return_url.map(|PageUrl(url)| url.as_str()),
-    );
-    put(&mut settings, "ui", not_empty(ui));
+    settings.add_text("return_url", return_url.map(|PageUrl(url)| url.as_str()));
+    settings.add("ui", ui.finish().as_deref());
 
-    let mut body = Map::new();
-    put(&mut body, "sandbox", Some(purchase.sandbox));
+    let mut parameters = ObjectText::default();
+    for (name, json) in &purchase.custom_parameters {
+        parameters.add(name, Some(json));
+    }
+
+    let mut body = ObjectText::default();
+    body.add("sandbox", Some(&purchase.sandbox.to_string()));
     if purchase.is_cart {
-        let item = |(sku, quantity): &(String, u64)| {
-            let mut item = Map::new();
-            put(&mut item, "sku", Some(sku.as_str()));
-            put(&mut item, "quantity", Some(*quantity));
-            Value::from(item)
-        };
-        let items: Vec<Value> = purchase.items.iter().map(item).collect();
-        put(
-            &mut body,
-            "items",
-            Some(items).filter(|items| !items.is_empty()),
-        );
+        let items = purchase.items.iter().filter_map(|(sku, quantity)| {
+            let mut item = ObjectText::default();
+            item.add_text("sku", Some(sku));
+            item.add("quantity", Some(&quantity.to_string()));
+            item.finish()
+        });
+        let items: Vec<String> = items.collect();
+        let list = (!items.is_empty()).then(|| format!("[{}]", items.join(",")));
+        body.add("items", list.as_deref());
     } else if let [(_, quantity)] = purchase.items.as_slice() {
-        put(&mut body, "quantity", Some(*quantity));
+        body.add("quantity", Some(&quantity.to_string()));
     }
-    put(&mut body, "currency", purchase.currency.as_deref());
-    put(&mut body, "locale", purchase.locale.as_deref());
-    put(&mut body, "promo_code", purchase.promo_code.as_deref());
-    let parameters = purchase.custom_parameters.clone();
-    put(&mut body, "custom_parameters", not_empty(parameters));
-    put(&mut body, "settings", not_empty(settings));
-    body.into()
-}
-
-fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        object.insert(name.to_owned(), value.into());
-    }
-}
-
-fn not_empty(object: Map<String, Value>) -> Option<Map<String, Value>> {
-    (!object.is_empty()).then_some(object)
+    body.add_text("currency", purchase.currency.as_deref());
+    body.add_text("locale", purchase.locale.as_deref());
+    body.add_text("promo_code", purchase.promo_code.as_deref());
+    body.add("custom_parameters", parameters.finish().as_deref());
+    body.add("settings", settings.finish().as_deref());
+    body.finish().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use rust_decimal::Decimal;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn body_of(purchase: &Purchase, page: PaymentPage) -> Value {
+        serde_json::from_str(&creation_body(purchase, page)).unwrap()
+    }
 
     #[test]
     fn a_purchase_is_asked_for_as_documented() {
@@ -175,10 +160,11 @@ mod tests {
             .external_id("mine")
             .return_url("https://example.com/back")
             .theme("dark")
+            .custom_parameter("level", "\"no\"")
             .custom_parameter("level", 7);
         assert_eq!(creation_path(&purchase), ["payment", "item", "sword"]);
         assert_eq!(
-            creation_body(&purchase, PaymentPage::NewTab),
+            body_of(&purchase, PaymentPage::NewTab),
             json!({"sandbox":true,"quantity":2,"currency":"EUR","custom_parameters":{"level":7},
                    "settings":{"external_id":"mine","return_url":"https://example.com/back",
                                "ui":{"theme":"dark"}}})
@@ -186,10 +172,10 @@ mod tests {
         let cart = Purchase::cart([("a", 1), ("b", 2)]);
         assert_eq!(creation_path(&cart), ["payment", "cart"]);
         assert_eq!(
-            creation_body(&cart, PaymentPage::SameTab),
+            body_of(&cart, PaymentPage::SameTab),
             json!({"sandbox":false,"items":[{"sku":"a","quantity":1},{"sku":"b","quantity":2}]})
         );
-        let framed = creation_body(&cart, PaymentPage::Frame);
+        let framed = body_of(&cart, PaymentPage::Frame);
         let ui = json!({"is_three_ds_independent_windows": true});
         assert_eq!(framed["settings"], json!({ "ui": ui }));
         let gems = Purchase::item("torch").with_virtual_currency("gem");
