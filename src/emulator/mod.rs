@@ -121,9 +121,12 @@
 mod control;
 mod http;
 mod socket;
+mod webhooks;
 mod world;
 
 pub use control::emulator::XsollaEmulator;
-pub use control::error::EmulatorError;
 pub use world::counters::Connect;
+pub use world::error::EmulatorError;
 pub use world::faults::Fault;
+pub use world::webhook_bodies::WebhookVersion;
+pub use world::webhook_records::{WebhookAttempt, WebhookCounts, WebhookFailure, WebhookId};

@@ -18,6 +18,12 @@ pub(crate) fn first_order_id(started_at: SystemTime) -> OrderId {
     OrderId((1 << 32) + u64::try_from(millis).unwrap_or_default())
 }
 
+/// The number of an order's payment. It is not the order's id, as at Xsolla, so that a client which mistakes one for
+/// the other is found out.
+pub(crate) fn invoice(id: OrderId) -> u64 {
+    1_000_000_000 + id.0 % 1_000_000_000
+}
+
 /// The `sub` claim in the tokens of the player with this name.
 ///
 /// It is made from the name alone (FNV-1a), so that what a game keeps on disk about its player is found
