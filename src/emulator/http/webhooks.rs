@@ -35,7 +35,7 @@ pub(crate) async fn answer(shared: &Shared, method: &Method, body: &[u8]) -> Ans
 fn list(state: &State) -> Answer {
     let attempts = state.webhooks.attempts().iter().map(shown);
     let attempts: Vec<Value> = attempts.collect();
-    json(StatusCode::OK, json!({ "attempts": attempts }).to_string())
+    line(StatusCode::OK, &json!({ "attempts": attempts }))
 }
 
 async fn fire(shared: &Shared, body: &[u8]) -> Answer {
@@ -57,7 +57,7 @@ async fn fire(shared: &Shared, body: &[u8]) -> Answer {
         Asked::Answered(_) | Asked::Dropped => Some(state.webhooks.last_attempt(id).cloned()),
     });
     match attempt.await {
-        Some(attempt) => json(StatusCode::OK, shown(&attempt).to_string()),
+        Some(attempt) => line(StatusCode::OK, &shown(&attempt)),
         None => refusal(StatusCode::CONFLICT, &EmulatorError::NoWebhooks.to_string()),
     }
 }
@@ -90,7 +90,12 @@ fn status_of(error: &EmulatorError) -> StatusCode {
 }
 
 fn refusal(status: StatusCode, error: &str) -> Answer {
-    json(status, json!({ "error": error }).to_string())
+    line(status, &json!({ "error": error }))
+}
+
+/// JSON with a line break, for terminals.
+fn line(status: StatusCode, body: &Value) -> Answer {
+    json(status, format!("{body}\n"))
 }
 
 fn shown(attempt: &WebhookAttempt) -> Value {

@@ -57,7 +57,8 @@ impl Webhook {
         }
     }
 
-    /// When the next attempt is due; `None` after the last. The times between attempts do not depend on how long each takes.
+    /// When the next attempt is due; `None` after the last. The times between attempts do not depend on how long each
+    /// takes.
     pub(super) fn next_due(&self) -> Option<Duration> {
         let retries = self.retries().iter();
         let mut waits = retries.flat_map(|&(times, wait)| std::iter::repeat_n(wait, times));

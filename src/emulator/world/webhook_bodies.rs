@@ -207,6 +207,7 @@ impl Subject<'_> {
             None => ("USD", Decimal::ZERO),
         };
         let paid = json!({"currency": currency, "amount": number(amount)});
+        let nothing = json!({"currency": currency, "amount": 0});
         let mut body = json!({
             "notification_type": kind.name(),
             "settings": settings(),
@@ -226,13 +227,23 @@ impl Subject<'_> {
             },
             "payment_details": {
                 "payment": {"currency": currency, "amount": amount.to_string()},
+                "vat": {"currency": currency, "amount": 0, "percent": 0},
+                "payout_currency_rate": 1,
+                "payout": paid,
+                "country_wht": {"currency": currency, "amount": NO_AMOUNT, "percent": NO_AMOUNT},
+                "xsolla_fee": nothing,
+                "payment_method_fee": nothing,
             },
             "custom_parameters": {},
         });
         if kind == Kind::Refund
             && let Some(body) = body.as_object_mut()
         {
-            let details = json!({"code": 1, "reason": "Cancellation by the user's request"});
+            let details = json!({
+                "code": 1,
+                "reason": "Cancellation by the user's request",
+                "author": "support@example.com",
+            });
             body.insert("refund_details".to_owned(), details);
         }
         body
