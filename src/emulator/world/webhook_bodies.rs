@@ -146,10 +146,8 @@ impl Subject<'_> {
     fn items(self, line: &Line, version: WebhookVersion) -> Vec<Value> {
         let offer = &line.offer;
         let quantity = Decimal::from(line.quantity);
-        let price = offer.price.as_ref().filter(|_| {
-            let is_paid = !offer.is_free && self.order.virtual_price.is_none();
-            is_paid
-        });
+        let is_paid = !offer.is_free && self.order.virtual_price.is_none();
+        let price = offer.price.as_ref().filter(|_| is_paid);
         let amount = match price {
             Some(price) => money(price.amount.saturating_mul(quantity)),
             None if offer.is_free => "0".to_owned(),
