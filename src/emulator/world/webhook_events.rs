@@ -239,6 +239,7 @@ mod tests {
         assert_eq!(answer(&mut state, TWO_DAYS, &[400]), ["order_paid"]);
         state.request_webhook(order_id, "order_paid").unwrap();
         assert_eq!(answer(&mut state, TWO_DAYS, &[500]), ["order_paid"]);
+        assert_eq!(state.webhooks.counts().pending, 0, "it is not sent again");
         assert_eq!(state.orders[&order_id].status(), "paid");
     }
 }
