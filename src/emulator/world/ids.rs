@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::order::OrderId;
 
+/// The project that the emulator speaks for.
+pub(crate) const PROJECT_ID: u64 = 77640;
+
 /// The start of 2020 in Unix time.
 const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);
 

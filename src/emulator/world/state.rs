@@ -18,9 +18,6 @@ use super::tokens::Tokens;
 use super::webhooks::Webhooks;
 use crate::model::order::OrderId;
 
-/// The project that the emulator speaks for.
-pub(crate) const PROJECT_ID: u64 = 77640;
-
 pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) tokens: Tokens,

@@ -6,7 +6,6 @@ use serde_json::{Number, Value, json};
 use super::accounts::Account;
 use super::ids;
 use super::order::{Line, Order};
-use super::state::PROJECT_ID;
 use crate::model::order::OrderId;
 
 const MERCHANT_ID: u64 = 4120;
@@ -264,7 +263,7 @@ pub(crate) fn user_validation(player: &Account) -> Value {
 }
 
 fn settings() -> Value {
-    json!({"project_id": PROJECT_ID, "merchant_id": MERCHANT_ID})
+    json!({"project_id": ids::PROJECT_ID, "merchant_id": MERCHANT_ID})
 }
 
 fn email(player: &Account) -> String {
