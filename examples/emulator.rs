@@ -1,10 +1,58 @@
 //! This runs the emulator of Xsolla's servers by itself, for a game that runs beside it, for a client in
 //! any language, or for curl. It ends on Ctrl-C.
+//!
+//! `cargo run --example emulator -- --webhooks http://127.0.0.1:8080/ --secret SECRET` sends webhooks to a server, and
+//! prints what it answers.
 
-use bevy_xsolla::emulator::XsollaEmulator;
+use std::process::ExitCode;
+use std::time::Duration;
 
-fn main() {
+use bevy_xsolla::emulator::{WebhookAttempt, XsollaEmulator};
+
+const USAGE: &str = "usage: emulator [--webhooks URL [--secret SECRET]]";
+
+/// Signs the webhooks unless another secret is given.
+const DEFAULT_SECRET: &str = "PROJECT_SECRET_KEY";
+
+/// The options of the command line.
+#[derive(Default)]
+struct Options {
+    webhooks: Option<String>,
+    secret: Option<String>,
+}
+
+impl Options {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        while let Some(name) = arguments.next() {
+            let option = match name.as_str() {
+                "--webhooks" => &mut options.webhooks,
+                "--secret" => &mut options.secret,
+                _ => return Err(format!("`{name}` is no option\n{USAGE}")),
+            };
+            let value = arguments.next();
+            *option = Some(value.ok_or(format!("`{name}` needs a value\n{USAGE}"))?);
+        }
+        Ok(options)
+    }
+}
+
+fn main() -> ExitCode {
     let emulator = XsollaEmulator::start();
+    let options = match Options::read(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let secret = options.secret.as_deref().unwrap_or(DEFAULT_SECRET);
+    if let Some(address) = &options.webhooks
+        && let Err(problem) = emulator.try_webhooks_to(address, secret)
+    {
+        eprintln!("{problem}\n{USAGE}");
+        return ExitCode::FAILURE;
+    }
     let token = emulator.token("alice");
     let order_id = emulator.create_order(&emulator.user("alice"), &[("sword", 1)]);
 
@@ -16,7 +64,7 @@ fn main() {
     let first_page = emulator.payment_url(order_id).unwrap_or_default();
     println!(
         "\
-The emulator runs until Ctrl-C. Nothing leaves this machine, and no money moves.
+The emulator runs until Ctrl-C. No money moves, and nothing leaves this machine but webhooks, if any are sent.
 
 store API     {store}
 socket        {socket}
@@ -49,8 +97,44 @@ Order {order_id} of alice waits to be paid. Open its payment page in a browser:
 {first_page}"
     );
 
+    if let Some(address) = &options.webhooks {
+        let control = emulator.webhook_control_url();
+        println!(
+            "
+Webhooks go to {address}
+They are signed with the secret {secret}
+
+A payment or a refund on the page sends its webhooks. These fire one, whatever the order's status, and
+tell what it was answered:
+
+curl -d '{{\"notification_type\": \"order_paid\", \"order_id\": {order_id}}}' {control}
+curl -d '{{\"notification_type\": \"user_validation\", \"user\": \"alice\"}}' {control}
+curl -d '{{\"body\": {{\"notification_type\": \"user_search\", \"user\": {{\"id\": \"alice\"}}}}}}' {control}
+"
+        );
+    }
+
     // The server has a thread of its own.
+    let mut printed = 0;
     loop {
-        std::thread::park();
+        let attempts = emulator.webhook_attempts();
+        for attempt in attempts.iter().skip(printed) {
+            print(attempt);
+        }
+        printed = attempts.len();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn print(attempt: &WebhookAttempt) {
+    let order = match attempt.order_id {
+        Some(order_id) => format!(" of order {order_id}"),
+        None => String::new(),
+    };
+    let (kind, number) = (&attempt.notification_type, attempt.attempt);
+    println!("sent {kind}{order}, attempt {number}: {}", attempt.body);
+    match &attempt.answer {
+        Ok(answer) => println!("  answered {} {}", answer.status, answer.body),
+        Err(failure) => println!("  not answered: {failure}"),
     }
 }

@@ -71,6 +71,7 @@
 //! | `GET …/items/virtual_items?limit=50&offset=0` | the [items for sale](XsollaEmulator::set_items) |
 //! | `GET /paystation4/?token=…` | the [payment page](#the-payment-page), and `/sandbox/paystation4/` for orders with `"sandbox": true` |
 //! | `GET /connection/websocket` | the order-status socket: Centrifuge protocol v2, JSON |
+//! | `POST /emulator/webhooks` | sends a [webhook](#webhooks) by hand; Xsolla has no such address |
 //!
 //! Requests carry a token as `Authorization: Bearer …`: a user's, or the payment token of an order.
 //! A cart is the request's own `{"items":[{"sku":"sword","quantity":1}]}`. Order ids exceed 32 bits,
@@ -109,6 +110,56 @@
 //!
 //! `cargo run --example emulator` runs the emulator alone, for any client.
 //!
+//! # Webhooks
+//!
+//! [`webhooks_to`](XsollaEmulator::webhooks_to) names the server that hears of orders as a studio's server hears of
+//! them from Xsolla, in any language:
+//!
+//! ```no_run
+//! # use bevy_xsolla::emulator::XsollaEmulator;
+//! # let emulator = XsollaEmulator::start();
+//! # let order_id = bevy_xsolla::OrderId(1);
+//! emulator.webhooks_to("http://127.0.0.1:8080/webhooks", "the project's secret");
+//! emulator.pay(order_id);
+//! while emulator.webhook_attempts_for(order_id).is_empty() {
+//!     std::thread::yield_now();
+//! }
+//! assert_eq!(emulator.webhook_attempts_for(order_id)[0].status(), Some(204));
+//! ```
+//!
+//! | | is sent when |
+//! |---|---|
+//! | `user_validation` | the player is about to pay on the payment page. Any answer but a 2xx declines the payment |
+//! | `order_paid` | an order becomes `paid`, or `done` without having been paid, such as a free one |
+//! | `order_canceled` | an order that was paid or done is canceled |
+//! | `payment`, `refund` | before them, with [separate webhooks](XsollaEmulator::separate_webhooks). `order_paid` is sent once `payment` was accepted |
+//!
+//! They are sent over plain HTTP, signed, one after the other. The next one is sent when the last was answered, failed,
+//! or was not answered within 3 seconds. 200, 201 and 204 accept a webhook. 400, 401, 402, 403, 404, 409, 415 and 422
+//! refuse it for good. After anything else it is sent again: twice after 5 minutes each, 7 times after 15, and 10 times
+//! after 60; `payment` and `refund` 12 times after 4 hours. Meanwhile others are sent.
+//! [`pass_webhook_time`](XsollaEmulator::pass_webhook_time) saves a test the hours. With [automatic
+//! refunds](XsollaEmulator::refund_automatically), an order whose webhook was refused or given up is canceled, which
+//! `order_canceled` tells as it tells any refund: a server may have granted the order and answered too late.
+//!
+//! The bodies are those that Xsolla documents, in both [versions](XsollaEmulator::set_webhook_version). Players are
+//! named by the `sub` of their tokens. What a game puts into `custom_parameters` is not kept.
+//!
+//! [`duplicate_webhooks`](XsollaEmulator::duplicate_webhooks), [`reorder_webhooks`](XsollaEmulator::reorder_webhooks),
+//! [`sign_webhooks_wrongly`](XsollaEmulator::sign_webhooks_wrongly), [`hold_webhooks`](XsollaEmulator::hold_webhooks),
+//! [`cut_webhooks`](XsollaEmulator::cut_webhooks) and [`slow_webhooks`](XsollaEmulator::slow_webhooks) are the faults.
+//!
+//! [`send_webhook`](XsollaEmulator::send_webhook) and its siblings send one by hand. Programs in other languages post
+//! to the emulator's port, and read in the answer what theirs was answered:
+//!
+//! ```text
+//! curl -d '{"notification_type": "order_paid", "order_id": 5881112340}' http://127.0.0.1:PORT/emulator/webhooks
+//! {"attempt":1,"body":"","error":null,"is_duplicate":false,"notification_type":"order_paid", ... "status":204}
+//! ```
+//!
+//! `"user": "alice"` in place of the order's id asks for `user_validation`, and `{"body": {...}}` sends any body. A
+//! `GET` lists all attempts. `cargo run --example emulator -- --webhooks http://127.0.0.1:8080/` runs it alone.
+//!
 //! # What it does not
 //!
 //! No money moves: an order is paid when the test or a button says so, and signatures of tokens mean
@@ -121,9 +172,12 @@
 mod control;
 mod http;
 mod socket;
+mod webhooks;
 mod world;
 
 pub use control::emulator::XsollaEmulator;
-pub use control::error::EmulatorError;
 pub use world::counters::Connect;
+pub use world::error::EmulatorError;
 pub use world::faults::Fault;
+pub use world::webhook_bodies::WebhookVersion;
+pub use world::webhook_records::{WebhookAttempt, WebhookCounts, WebhookFailure, WebhookId};

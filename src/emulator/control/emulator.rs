@@ -8,8 +8,8 @@ use bevy::prelude::Resource;
 
 use crate::emulator::http::paths;
 use crate::emulator::http::server::Server;
+use crate::emulator::world::ids::PROJECT_ID;
 use crate::emulator::world::shared::Shared;
-use crate::emulator::world::state::PROJECT_ID;
 use crate::model::config::XsollaConfig;
 use crate::model::ledger::Ledger;
 

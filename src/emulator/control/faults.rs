@@ -141,6 +141,42 @@ impl XsollaEmulator {
         self.set_faults(|faults| faults.history_refusal = code);
     }
 
+    /// Lets webhooks wait while it is on, retries among them. Those of the payment page and those that a test fires are
+    /// sent.
+    pub fn hold_webhooks(&self, hold: bool) {
+        self.set_faults(|faults| faults.webhooks.hold = hold);
+    }
+
+    /// Lets every second webhook overtake the one before it while it is on: one waits until there is another, and is
+    /// sent after it. When the fault ends, the one that waits is sent. Webhooks of the payment page and those that a
+    /// test fires are not concerned.
+    pub fn reorder_webhooks(&self, reorder: bool) {
+        self.set_faults(|faults| faults.webhooks.reorder = reorder);
+    }
+
+    /// Sends each attempt a second time while it is on, whatever the first was answered; `user_validation` excepted.
+    /// Answers to duplicates change nothing.
+    pub fn duplicate_webhooks(&self, duplicate: bool) {
+        self.set_faults(|faults| faults.webhooks.duplicate = duplicate);
+    }
+
+    /// Sends webhooks with wrong signatures while it is on. A refusal counts as that of any other webhook: it is not
+    /// sent again, and [automatic refunds](Self::refund_automatically) give the money back.
+    pub fn sign_webhooks_wrongly(&self, wrongly: bool) {
+        self.set_faults(|faults| faults.webhooks.sign_wrongly = wrongly);
+    }
+
+    /// Cuts the connection of each webhook in the middle of the body while it is on.
+    pub fn cut_webhooks(&self, cut: bool) {
+        self.set_faults(|faults| faults.webhooks.cut = cut);
+    }
+
+    /// Sends the bodies of webhooks in pieces, and takes this long for each body; [`Duration::ZERO`] ends it. The
+    /// answer may take that much longer.
+    pub fn slow_webhooks(&self, slowness: Duration) {
+        self.set_faults(|faults| faults.webhooks.slowness = slowness);
+    }
+
     /// Forgets every channel's publications, as a server of Xsolla's does that loses its memory: the epoch is
     /// another, and offsets start anew. Nothing can be recovered across it.
     ///

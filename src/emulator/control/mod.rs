@@ -8,3 +8,4 @@ mod orders;
 mod payment;
 mod publications;
 mod users;
+pub(crate) mod webhooks;

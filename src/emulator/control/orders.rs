@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::emulator::XsollaEmulator;
-use super::error::{EmulatorError, known, misused};
+use super::error::{known, misused};
 use super::users::find_account;
 use crate::emulator::world::catalog::{Catalog, Offer};
+use crate::emulator::world::error::EmulatorError;
 use crate::emulator::world::order::Line;
 use crate::emulator::world::payment::Action;
 use crate::model::order::{OrderId, OrderStatus};
@@ -155,7 +156,7 @@ impl XsollaEmulator {
         known(order_id, self.shared.lock().set_status(order_id, status));
     }
 
-    /// Gives the order this status without telling the socket.
+    /// Gives the order this status without telling the socket. [Webhooks](Self::webhooks_to) are sent all the same.
     ///
     /// # Panics
     ///
@@ -163,7 +164,7 @@ impl XsollaEmulator {
     #[track_caller]
     pub fn set_status_silently(&self, order_id: OrderId, status: &str) {
         let mut state = self.shared.lock();
-        known(order_id, state.orders.get_mut(&order_id)).set_status(status);
+        known(order_id, state.set_status_silently(order_id, status));
     }
 
     /// Tells the socket this status without giving it to the order.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::emulator::XsollaEmulator;
-use super::error::{EmulatorError, misused};
+use super::error::misused;
 use crate::emulator::world::accounts::AccountId;
+use crate::emulator::world::error::EmulatorError;
 use crate::emulator::world::state::State;
 use crate::emulator::world::tokens::LIFETIME;
 use crate::model::user::XsollaUser;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::emulator::world::accounts::Account;
+use crate::emulator::world::ids;
 use crate::emulator::world::order::Order;
 use crate::model::order::OrderId;
 
@@ -12,7 +13,7 @@ pub(crate) fn status_message(id: OrderId, order: &Order, player: &Account) -> Op
     let status = order.payment_status()?;
     Some(json!({"paymentInfo": {
         "status": status,
-        "invoice": invoice(id),
+        "invoice": ids::invoice(id),
         "userId": player.subject,
     }}))
 }
@@ -23,15 +24,9 @@ pub(crate) fn return_url(id: OrderId, order: &Order, player: &Account) -> Option
     let mut query = url.query_pairs_mut();
     query.append_pair("user_id", &player.subject);
     if let Some(status) = order.payment_status() {
-        query.append_pair("invoice_id", &invoice(id).to_string());
+        query.append_pair("invoice_id", &ids::invoice(id).to_string());
         query.append_pair("status", status);
     }
     drop(query);
     Some(url)
-}
-
-/// The number of the payment. It is not the order's id, as at Xsolla, so that a client which mistakes one for the
-/// other is found out.
-fn invoice(id: OrderId) -> u64 {
-    1_000_000_000 + id.0 % 1_000_000_000
 }

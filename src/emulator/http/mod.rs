@@ -14,3 +14,4 @@ mod rest;
 mod router;
 pub(crate) mod server;
 mod upgrade;
+mod webhooks;

@@ -84,11 +84,16 @@ const BAD_METHOD: Problem = Problem {
 };
 
 /// Shows the page, or carries out the action of one of its buttons.
-pub(crate) fn answer(shared: &Shared, parts: &Parts, body: &[u8], is_sandbox: bool) -> Answer {
+pub(crate) async fn answer(
+    shared: &Shared,
+    parts: &Parts,
+    body: &[u8],
+    is_sandbox: bool,
+) -> Answer {
     let query = parts.uri.query().unwrap_or_default();
     let answer = match parts.method {
         Method::GET | Method::HEAD => show(&shared.lock(), query, is_sandbox),
-        Method::POST => press(shared, query, body, is_sandbox),
+        Method::POST => press(shared, query, body, is_sandbox).await,
         _ => Err(BAD_METHOD),
     };
     let mut answer = answer.unwrap_or_else(|problem| problem.answer(is_sandbox));
@@ -150,12 +155,25 @@ fn show(state: &State, query: &str, is_sandbox: bool) -> Result<Answer, Problem>
     Ok(html_answer(StatusCode::OK, page))
 }
 
-fn press(shared: &Shared, query: &str, body: &[u8], is_sandbox: bool) -> Result<Answer, Problem> {
-    let mut state = shared.lock();
-    let (order_id, token) = find(&state, query, is_sandbox)?;
+async fn press(
+    shared: &Shared,
+    query: &str,
+    body: &[u8],
+    is_sandbox: bool,
+) -> Result<Answer, Problem> {
+    let (order_id, token) = find(&shared.lock(), query, is_sandbox)?;
     let action = field(body, "action").ok_or(BAD_FORM)?;
-    let action = Action::parse(&action).ok_or(BAD_FORM)?;
-    if let Some(later) = state.act(order_id, action) {
+    let mut action = Action::parse(&action).ok_or(BAD_FORM)?;
+    let validation = shared.lock().validate(order_id, action);
+    if let Some(validation) = validation {
+        let is_valid = shared.wait_for(|state, waker| state.is_valid(validation, waker));
+        if !is_valid.await {
+            action = Action::Decline;
+        }
+    }
+    // The lock is free again before the payment starts a task.
+    let later = shared.lock().act(order_id, action);
+    if let Some(later) = later {
         tokio::spawn(follow_up(shared.clone(), later));
     }
     // The browser is sent back to the page, so that reloading it does not press the button again.

@@ -11,9 +11,10 @@ use super::error_body::Refusal;
 use super::order_body::OrderBody;
 use crate::emulator::world::accounts::AccountId;
 use crate::emulator::world::catalog::MAX_PAGE;
+use crate::emulator::world::ids::PROJECT_ID;
 use crate::emulator::world::order::Line;
 use crate::emulator::world::shared::Shared;
-use crate::emulator::world::state::{PROJECT_ID, State};
+use crate::emulator::world::state::State;
 use crate::model::order::OrderId;
 
 /// A request to `/api/v2/project/{project}/{route}`.

@@ -10,6 +10,7 @@ use super::origin;
 use super::page;
 use super::rest::{self, Call};
 use super::upgrade;
+use super::webhooks;
 use crate::emulator::world::shared::Shared;
 
 pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result<Answer, Cut> {
@@ -30,10 +31,16 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result
                     "pages of this origin are not allowed",
                 ));
             }
-            let mut answer = if cors::is_preflight(&request) {
-                cors::preflight()
-            } else {
-                store(request, &shared, path).await?
+            let mut answer = match path {
+                _ if cors::is_preflight(&request) => cors::preflight(),
+                ["emulator", "webhooks"] => {
+                    let (parts, body) = request.into_parts();
+                    match read_body(body).await {
+                        Ok(body) => webhooks::answer(&shared, &parts.method, &body).await,
+                        Err(too_large) => too_large,
+                    }
+                }
+                path => store(request, &shared, path).await?,
             };
             cors::allow(&mut answer);
             Ok(answer)
@@ -66,7 +73,7 @@ async fn payment_page(
         [] | [""] => {
             let (parts, body) = request.into_parts();
             match read_body(body).await {
-                Ok(body) => page::answer(shared, &parts, &body, is_sandbox),
+                Ok(body) => page::answer(shared, &parts, &body, is_sandbox).await,
                 Err(too_large) => too_large,
             }
         }

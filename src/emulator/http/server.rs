@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::router;
+use crate::emulator::webhooks::sender;
 use crate::emulator::world::shared::Shared;
 
 /// A running server. Dropping it closes its connections and frees its port.
@@ -78,6 +79,7 @@ fn prepare(listener: std::net::TcpListener) -> io::Result<(Runtime, TcpListener)
 }
 
 async fn serve(listener: TcpListener, shared: Shared, mut stop: oneshot::Receiver<Infallible>) {
+    tokio::spawn(sender::run(shared.clone()));
     loop {
         tokio::select! {
             biased;

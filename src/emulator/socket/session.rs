@@ -14,8 +14,9 @@ use super::pings::{Pings, Tick};
 use crate::emulator::world::accounts::{Account, AccountId};
 use crate::emulator::world::counters::{Connect, TokenHash};
 use crate::emulator::world::ids;
+use crate::emulator::world::ids::PROJECT_ID;
 use crate::emulator::world::sockets::{Close, Outgoing, SocketId};
-use crate::emulator::world::state::{PROJECT_ID, State};
+use crate::emulator::world::state::State;
 
 /// The time that Centrifugo gives a client to send its `connect`.
 const STALE_AFTER: Duration = Duration::from_secs(10);

@@ -10,6 +10,9 @@ const ITEMS: &str = include_str!("../../../assets/virtual_items.json");
 /// The most items on a page.
 pub(crate) const MAX_PAGE: usize = 50;
 
+/// The type of an item that names none.
+const VIRTUAL_GOOD: &str = "virtual_good";
+
 /// The price of an item that is not in the catalogue.
 const DEFAULT_AMOUNT: Decimal = Decimal::ONE;
 
@@ -27,9 +30,30 @@ pub(crate) struct Page<'a> {
 /// The part of an item that an order needs.
 pub(crate) struct Offer {
     pub(crate) name: Option<String>,
+    /// Xsolla's word for what it is, such as `virtual_good`.
+    pub(crate) kind: String,
+    /// What is in a bundle.
+    pub(crate) content: Vec<Content>,
     pub(crate) is_free: bool,
     pub(crate) price: Option<Price>,
     pub(crate) virtual_prices: Vec<VirtualPrice>,
+}
+
+/// A part of a bundle.
+pub(crate) struct Content {
+    pub(crate) sku: String,
+    pub(crate) kind: String,
+    pub(crate) quantity: u64,
+}
+
+impl Content {
+    fn read(value: &Value) -> Option<Self> {
+        Some(Self {
+            sku: value.get("sku")?.as_str()?.to_owned(),
+            kind: kind_of(value),
+            quantity: value.get("quantity").and_then(Value::as_u64).unwrap_or(1),
+        })
+    }
 }
 
 #[derive(Clone, Serialize)]
@@ -68,6 +92,11 @@ impl VirtualPrice {
             amount: amount_of(value)?,
         })
     }
+}
+
+fn kind_of(item: &Value) -> String {
+    let kind = item.get("type").and_then(Value::as_str);
+    kind.unwrap_or(VIRTUAL_GOOD).to_owned()
 }
 
 fn amount_of(value: &Value) -> Option<Decimal> {
@@ -121,14 +150,19 @@ impl Catalog {
             .items
             .iter()
             .find(|item| item.get("sku").and_then(Value::as_str) == Some(sku))?;
-        let virtual_prices = item.get("virtual_prices").and_then(Value::as_array);
-        Some(Offer {
-            name: item.get("name").and_then(Value::as_str).map(str::to_owned),
-            is_free: item.get("is_free").and_then(Value::as_bool) == Some(true),
-            price: item.get("price").and_then(Price::read),
-            virtual_prices: virtual_prices
+        let list = |name| {
+            item.get(name)
+                .and_then(Value::as_array)
                 .into_iter()
                 .flatten()
+        };
+        Some(Offer {
+            name: item.get("name").and_then(Value::as_str).map(str::to_owned),
+            kind: kind_of(item),
+            content: list("content").filter_map(Content::read).collect(),
+            is_free: item.get("is_free").and_then(Value::as_bool) == Some(true),
+            price: item.get("price").and_then(Price::read),
+            virtual_prices: list("virtual_prices")
                 .filter_map(VirtualPrice::read)
                 .collect(),
         })
@@ -140,6 +174,8 @@ impl Offer {
     pub(crate) fn unlisted() -> Self {
         Self {
             name: None,
+            kind: VIRTUAL_GOOD.to_owned(),
+            content: Vec::new(),
             is_free: false,
             price: Some(Price {
                 amount: DEFAULT_AMOUNT,

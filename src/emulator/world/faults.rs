@@ -93,6 +93,18 @@ pub(crate) struct Faults {
     pub(crate) connect_refusal: Option<(u32, String)>,
     /// The code of the error that `history` is refused with.
     pub(crate) history_refusal: Option<u32>,
+    pub(crate) webhooks: WebhookFaults,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct WebhookFaults {
+    pub(crate) hold: bool,
+    pub(crate) reorder: bool,
+    pub(crate) duplicate: bool,
+    pub(crate) sign_wrongly: bool,
+    pub(crate) cut: bool,
+    /// The time that the body takes to be sent.
+    pub(crate) slowness: Duration,
 }
 
 impl Faults {

@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::order::OrderId;
 
+/// The project that the emulator speaks for.
+pub(crate) const PROJECT_ID: u64 = 77640;
+
 /// The start of 2020 in Unix time.
 const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);
 
@@ -16,6 +19,12 @@ pub(crate) fn first_order_id(started_at: SystemTime) -> OrderId {
     // A clock from before 2020 gives no useful number.
     let millis = since.unwrap_or_default().as_millis();
     OrderId((1 << 32) + u64::try_from(millis).unwrap_or_default())
+}
+
+/// The number of an order's payment. It is not the order's id, as at Xsolla, so that a client which mistakes one for
+/// the other is found out.
+pub(crate) fn invoice(id: OrderId) -> u64 {
+    1_000_000_000 + id.0 % 1_000_000_000
 }
 
 /// The `sub` claim in the tokens of the player with this name.

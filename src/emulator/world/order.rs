@@ -57,6 +57,21 @@ impl Order {
         self.statuses.iter().any(|(_, past)| past == status)
     }
 
+    /// Whether the player has got or will get the items, and has not got the money back.
+    pub(crate) fn is_bought(&self) -> bool {
+        let mut statuses = self
+            .statuses
+            .iter()
+            .rev()
+            .map(|(_, status)| status.as_str());
+        let last = statuses.find_map(|status| match status {
+            "paid" | "done" => Some(true),
+            "new" | "canceled" | "expired" => Some(false),
+            _ => None,
+        });
+        last.unwrap_or(false)
+    }
+
     /// The status at this moment. A moment before the order was created gives its first status, because an order
     /// that is younger than the lag of Get Order has to be found all the same.
     pub(crate) fn status_at(&self, moment: Option<Instant>) -> &str {
@@ -94,6 +109,12 @@ impl Order {
             ("done", _) => Some("done"),
             _ => None,
         }
+    }
+
+    /// What is paid for the order in real money; `None` where it is free or paid for in virtual currency.
+    pub(crate) fn real_price(&self) -> Option<Price> {
+        let is_real = self.virtual_price.is_none() && !self.is_free();
+        self.total().filter(|_| is_real)
     }
 
     /// The price of all items together in real money.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::tokens;
+use super::webhook_bodies::Shape;
 
 pub(crate) struct Settings {
     /// The number of publications that each channel keeps.
@@ -11,6 +12,9 @@ pub(crate) struct Settings {
     pub(crate) delivery_delay: Duration,
     pub(crate) slow_payment: Duration,
     pub(crate) payment_token_lifetime: Duration,
+    pub(crate) webhook_shape: Shape,
+    /// Whether an order is refunded whose webhook is refused or never answered.
+    pub(crate) refunds_automatically: bool,
 }
 
 impl Default for Settings {
@@ -21,6 +25,8 @@ impl Default for Settings {
             delivery_delay: Duration::from_secs(1),
             slow_payment: Duration::from_secs(120),
             payment_token_lifetime: tokens::LIFETIME,
+            webhook_shape: Shape::default(),
+            refunds_automatically: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::task::Waker;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -15,10 +15,8 @@ use super::order::{Line, Order};
 use super::settings::Settings;
 use super::sockets::{Channel, Outgoing, SocketId, Sockets};
 use super::tokens::Tokens;
+use super::webhooks::Webhooks;
 use crate::model::order::OrderId;
-
-/// The project that the emulator speaks for.
-pub(crate) const PROJECT_ID: u64 = 77640;
 
 pub(crate) struct State {
     pub(crate) accounts: Accounts,
@@ -28,6 +26,9 @@ pub(crate) struct State {
     pub(crate) sockets: Sockets,
     pub(crate) settings: Settings,
     pub(crate) counters: Counters,
+    pub(crate) webhooks: Webhooks,
+    /// The begin of the time that webhooks are counted in.
+    pub(crate) started_at: Instant,
     /// It is above the id of every order.
     next_order_id: OrderId,
     faults: Faults,
@@ -45,6 +46,8 @@ impl Default for State {
             sockets: Sockets::default(),
             settings: Settings::default(),
             counters: Counters::default(),
+            webhooks: Webhooks::default(),
+            started_at: Instant::now(),
             next_order_id: ids::first_order_id(SystemTime::now()),
             faults: Faults::default(),
             waiting: Vec::new(),
@@ -163,10 +166,20 @@ impl State {
         token
     }
 
-    /// Moves an order to another status and tells the socket. `None` where there is no such order.
+    /// Moves an order to another status, and tells the socket and the webhook. `None` where there is no such order.
     pub(crate) fn set_status(&mut self, order_id: OrderId, status: &str) -> Option<()> {
-        self.orders.get_mut(&order_id)?.set_status(status);
+        self.set_status_silently(order_id, status)?;
         self.announce(order_id, status)
+    }
+
+    /// Moves an order to another status without telling the socket. `None` where there is no such order.
+    pub(crate) fn set_status_silently(&mut self, order_id: OrderId, status: &str) -> Option<()> {
+        let order = self.orders.get_mut(&order_id)?;
+        let was_bought = order.is_bought();
+        order.set_status(status);
+        let is_bought = order.is_bought();
+        self.send_webhooks_of_change(order_id, was_bought, is_bought);
+        Some(())
     }
 
     /// Tells the socket of a status, whether or not the order has it. `None` where there is no such order.
@@ -189,6 +202,10 @@ impl State {
         if !self.faults.channel_withhold {
             self.subscribe_withheld();
         }
+        if !self.faults.webhooks.reorder {
+            self.webhooks.release_kept();
+        }
+        self.webhooks.wake();
         self.waiting.drain(..).for_each(Waker::wake);
         for socket in self.sockets.iter_mut() {
             socket.wake();
