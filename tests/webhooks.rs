@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use bevy::prelude::*;
+use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use bevy_xsolla::webhook::{
     Notification, WebhookReceived, WebhookSenders, WebhookState, WebhookUser, XsollaWebhookPlugin,
@@ -229,6 +230,93 @@ fn a_refund_is_told_once_with_its_items() {
         assert!(told.canceled.iter().all(|it| it.items[0].sku == "sword"));
         assert_eq!(server.grants(), 0);
         server.game.quit();
+    }
+}
+
+/// The server dies and comes back, webhooks come twice and in any sequence, and some players are also followed by
+/// socket.
+#[test]
+fn what_the_emulator_sends_is_granted_once_through_the_deaths_of_the_server() {
+    const ORDERS: usize = 24;
+    let emulator = XsollaEmulator::start();
+    let folder = Folder::new("webhooks_emulator");
+    let mut config = emulator.config();
+    config.ledger = Ledger::at(folder.ledger());
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    emulator.webhooks_to(&format!("http://{address}/"), SECRET);
+    emulator.duplicate_webhooks(true);
+    emulator.reorder_webhooks(true);
+    let users: Vec<XsollaUser> = (0..4)
+        .map(|number| emulator.user(&format!("player-{number}")))
+        .collect();
+    let orders: Vec<(OrderId, &XsollaUser)> = (0..ORDERS)
+        .map(|number| {
+            let user = &users[number % users.len()];
+            (emulator.create_order(user, &[("sword", 1)]), user)
+        })
+        .collect();
+
+    let (mut acknowledged, mut refunds) = (Vec::new(), Vec::new());
+    for life in 0..4 {
+        let mut game = Game::new(config.clone());
+        game.app
+            .add_plugins(XsollaWebhookPlugin::new(address, SECRET))
+            .add_systems(Update, acknowledge);
+        assert_eq!(listening(&mut game), address);
+        for (number, (order_id, user)) in orders.iter().enumerate() {
+            if number % 2 == life % 2 {
+                game.commands(|commands| commands.track_order_as(user, *order_id));
+            }
+            if number % 4 == life {
+                emulator.pay(*order_id);
+                emulator.deliver(*order_id);
+            }
+            game.update();
+            // What was granted in an earlier life is refunded in this one.
+            if number % 8 == 0 && life == 2 {
+                emulator.refund(*order_id);
+            }
+        }
+        emulator.pass_webhook_time(Duration::from_secs(3_600));
+        match life {
+            0 | 2 => game.run_for(Duration::from_millis(100)),
+            // What is refunded later is granted by now.
+            1 => game.wait_until("what was paid in the first life is granted", |world| {
+                emulator.pass_webhook_time(Duration::from_secs(60));
+                let mut paid = orders.iter().step_by(4);
+                let is_known = |order_id| acknowledged.contains(&order_id);
+                paid.all(|(order_id, _)| {
+                    is_known(*order_id) || support::is_acknowledged(world, *order_id)
+                })
+            }),
+            _ => {
+                emulator.duplicate_webhooks(false);
+                game.wait_until("all webhooks are answered", |_| {
+                    emulator.pass_webhook_time(Duration::from_secs(60));
+                    emulator.webhook_counts().pending == 0
+                });
+            }
+        }
+        let told = game.told();
+        for done in &told.done {
+            assert!(!acknowledged.contains(&done.order_id), "{done:?}");
+        }
+        refunds.extend(told.canceled.iter().map(|it| (it.order_id, it.was_done)));
+        let world = game.app.world();
+        let done = orders.iter().map(|(order_id, _)| *order_id);
+        acknowledged.extend(done.filter(|order_id| support::is_acknowledged(world, *order_id)));
+    }
+    for (number, (order_id, _)) in orders.iter().enumerate() {
+        let is_refunded = number % 8 == 0;
+        assert!(acknowledged.contains(order_id), "order {number}");
+        let told: Vec<bool> = refunds
+            .iter()
+            .filter(|(id, _)| id == order_id)
+            .map(|(_, was_done)| *was_done)
+            .collect();
+        assert_eq!(told, vec![true; usize::from(is_refunded)], "order {number}");
     }
 }
 
