@@ -292,7 +292,7 @@ fn what_the_emulator_sends_is_granted_once_through_the_deaths_of_the_server() {
                 })
             }),
             _ => {
-                emulator.duplicate_webhooks(false);
+                emulator.heal();
                 game.wait_until("all webhooks are answered", |_| {
                     emulator.pass_webhook_time(Duration::from_secs(60));
                     emulator.webhook_counts().pending == 0

@@ -131,7 +131,7 @@ impl Machine {
     pub(super) fn is_doubtful(&self, order_id: OrderId) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
             let player = self.players.get(&order.user);
-            let is_unread = player.is_some_and(|player| !player.reading.is_done());
+            let is_unread = player.is_none_or(|player| !player.reading.is_done());
             order.unrecorded_until.is_some() || is_unread && !order.is_vouched
         })
     }

@@ -303,7 +303,7 @@ impl Order {
 
     /// Whether it was paid for, as far as is known.
     pub(super) fn is_paid(&self) -> bool {
-        self.progress.reached >= Stage::Paid
+        self.progress.reached >= Stage::Paid || self.pushed.is_some()
     }
 
     /// Whether an answer can matter. An acknowledged order needs one answer, which shows whether it was

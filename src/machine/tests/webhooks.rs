@@ -209,6 +209,40 @@ fn nothing_is_granted_while_the_ledger_does_not_say_what_it_has() {
 }
 
 #[test]
+fn what_a_webhook_has_told_waits_for_the_ledger_for_days() {
+    // Another instance holds the ledger.
+    let mut sim = loading();
+    sim.is_ledger_stuck = true;
+    let locked = LedgerReport::Loaded {
+        project_id: sim.project(),
+        user: alice(),
+        orders: Vec::new(),
+        is_locked: true,
+    };
+    sim.handle(Input::Ledger(locked));
+    sim.paid(1);
+    let unwritten = LedgerReport::Recorded {
+        project_id: sim.project(),
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+        before: None,
+        is_written: false,
+    };
+    sim.handle(Input::Ledger(unwritten));
+    sim.pass_answering(seconds(3 * 24 * 3600), &Ok(report("canceled")));
+    let is_failure = |notice: &Notice| matches!(notice, Notice::Failed(_));
+    assert!(!sim.notices.iter().any(is_failure));
+    sim.log_out();
+    sim.refunded(2);
+    sim.pass(seconds(3 * 24 * 3600));
+    assert_eq!(sim.canceled(), []);
+    let late = sim.recording(LedgerEntry::Open, Some(LedgerEntry::Canceled));
+    sim.handle(late);
+    assert_eq!(sim.canceled(), [], "an earlier run was told");
+    assert_eq!((sim.grants(ORDER), &*sim.confirmed), (0, &[1, 2][..]));
+}
+
+#[test]
 fn without_settings_a_webhook_waits_to_come_again() {
     let mut sim = Sim::unconfigured();
     sim.paid(1);
