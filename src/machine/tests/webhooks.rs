@@ -20,7 +20,32 @@ fn server() -> Sim {
     sim
 }
 
+/// A machine with alice logged in, and with another instance that holds the ledger.
+fn locked_out() -> Sim {
+    let mut sim = loading();
+    sim.is_ledger_stuck = true;
+    let locked = LedgerReport::Loaded {
+        project_id: sim.project(),
+        user: alice(),
+        orders: Vec::new(),
+        is_locked: true,
+    };
+    sim.handle(Input::Ledger(locked));
+    sim
+}
+
 impl Sim {
+    /// A ledger that cannot be written says so, and says nothing of the order.
+    fn unwritten(&mut self) {
+        self.handle(Input::Ledger(LedgerReport::Recorded {
+            project_id: self.project(),
+            order_id: ORDER,
+            entry: LedgerEntry::Open,
+            before: None,
+            is_written: false,
+        }));
+    }
+
     fn paid(&mut self, receipt: u64) {
         self.handle(webhook("done", receipt));
     }
@@ -184,15 +209,7 @@ fn nothing_is_granted_while_the_ledger_does_not_say_what_it_has() {
     sim.paid(1);
     sim.pass(seconds(3_600));
     assert_eq!(sim.grants(ORDER), 0);
-    // A ledger that fails says so, and says nothing of the order.
-    let unwritten = LedgerReport::Recorded {
-        project_id: sim.project(),
-        order_id: ORDER,
-        entry: LedgerEntry::Open,
-        before: None,
-        is_written: false,
-    };
-    sim.handle(Input::Ledger(unwritten));
+    sim.unwritten();
     sim.pass(seconds(3_600));
     assert_eq!(sim.grants(ORDER), 0);
     let late = sim.recording(LedgerEntry::Open, Some(LedgerEntry::Acknowledged));
@@ -210,25 +227,9 @@ fn nothing_is_granted_while_the_ledger_does_not_say_what_it_has() {
 
 #[test]
 fn what_a_webhook_has_told_waits_for_the_ledger_for_days() {
-    // Another instance holds the ledger.
-    let mut sim = loading();
-    sim.is_ledger_stuck = true;
-    let locked = LedgerReport::Loaded {
-        project_id: sim.project(),
-        user: alice(),
-        orders: Vec::new(),
-        is_locked: true,
-    };
-    sim.handle(Input::Ledger(locked));
+    let mut sim = locked_out();
     sim.paid(1);
-    let unwritten = LedgerReport::Recorded {
-        project_id: sim.project(),
-        order_id: ORDER,
-        entry: LedgerEntry::Open,
-        before: None,
-        is_written: false,
-    };
-    sim.handle(Input::Ledger(unwritten));
+    sim.unwritten();
     sim.pass_answering(seconds(3 * 24 * 3600), &Ok(report("canceled")));
     let is_failure = |notice: &Notice| matches!(notice, Notice::Failed(_));
     assert!(!sim.notices.iter().any(is_failure));
@@ -240,6 +241,21 @@ fn what_a_webhook_has_told_waits_for_the_ledger_for_days() {
     sim.handle(late);
     assert_eq!(sim.canceled(), [], "an earlier run was told");
     assert_eq!((sim.grants(ORDER), &*sim.confirmed), (0, &[1, 2][..]));
+}
+
+#[test]
+fn the_refund_of_an_order_whose_player_has_left_waits_for_the_ledger() {
+    let mut sim = locked_out();
+    sim.track(ORDER);
+    sim.unwritten();
+    sim.handle(Input::Abandon(ORDER));
+    sim.log_out();
+    assert!(sim.machine.players.is_empty());
+    sim.refunded(1);
+    assert_eq!(sim.canceled(), []);
+    let late = sim.recording(LedgerEntry::Open, Some(LedgerEntry::Acknowledged));
+    sim.handle(late);
+    assert_eq!(sim.canceled(), [(ORDER, true)]);
 }
 
 #[test]
