@@ -36,7 +36,7 @@ pub(super) struct Order {
     /// Whether a webhook told of it, which may tell the same again long after its end.
     pub(super) is_pushed: bool,
     /// What a webhook told of it, until it is known what the ledger has.
-    pub(super) pushed: Option<OrderStatus>,
+    pub(super) pushed: Option<Pushed>,
     /// How far its end has come.
     pub(super) end: End,
 }
@@ -77,6 +77,27 @@ pub(super) enum Phase {
         /// Whether a socket is kept open for it, because it may yet be paid.
         listens: bool,
     },
+}
+
+/// What a webhook says of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    not(feature = "webhook"),
+    expect(dead_code, reason = "only webhooks push")
+)]
+pub(super) enum Pushed {
+    Done,
+    /// It was refunded, and is not paid again.
+    Canceled,
+}
+
+impl Pushed {
+    pub(super) fn status(self) -> OrderStatus {
+        match self {
+            Self::Done => OrderStatus::Done,
+            Self::Canceled => OrderStatus::Canceled,
+        }
+    }
 }
 
 /// How far the end of an order has come, once it has one.

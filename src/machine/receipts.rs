@@ -16,9 +16,9 @@ impl Machine {
         }
         if let Some(order) = self.orders.get_mut(&order_id)
             && !order.phase.is_recording()
-            && let Some(status) = order.pushed.take()
+            && let Some(pushed) = order.pushed.take()
         {
-            self.apply_status(order_id, &status, NewsSource::Webhook, now);
+            self.apply_status(order_id, &pushed.status(), NewsSource::Webhook, now);
         }
     }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::machine::input::Receipt;
-use crate::machine::order::{Details, Order, Phase};
+use crate::machine::order::{Details, Order, Phase, Pushed};
 use crate::machine::output::{Notice, Output};
 use crate::machine::tracking::LEDGER_PATIENCE;
 use crate::machine::{Machine, Timer};
@@ -39,12 +39,15 @@ impl Machine {
         receipt: Receipt,
         now: Duration,
     ) {
-        let (order_id, Some(status)) = (report.order_id, report.status) else {
-            return;
+        let order_id = report.order_id;
+        let pushed = match report.status {
+            Some(OrderStatus::Done) => Pushed::Done,
+            Some(OrderStatus::Canceled) => Pushed::Canceled,
+            _ => return,
         };
         if !self.orders.contains_key(&order_id) {
             self.record_pushed(order_id, Order::new(user, false, now), now);
-        } else if self.is_paid_after_its_end(order_id, &status) {
+        } else if self.is_paid_after_its_end(order_id, pushed) {
             self.follow_pushed_again(order_id, now);
         }
         let receipts = self.receipts.entry(order_id).or_default();
@@ -75,11 +78,8 @@ impl Machine {
                 price: details.price,
             });
         }
-        if let Some(order) = self.orders.get_mut(&order_id)
-            // One that was refunded is not paid again.
-            && order.pushed != Some(OrderStatus::Canceled)
-        {
-            order.pushed = Some(status);
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            order.pushed = order.pushed.max(Some(pushed));
         }
         self.apply_pushed(order_id, now);
         // The game may have been told its end before the webhook came.
@@ -90,12 +90,12 @@ impl Machine {
     }
 
     /// Whether a webhook says that an order is paid which was given up or has expired.
-    fn is_paid_after_its_end(&self, order_id: OrderId, status: &OrderStatus) -> bool {
+    fn is_paid_after_its_end(&self, order_id: OrderId, pushed: Pushed) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
             let has_expired = order.phase == Phase::Ended
                 && order.status() != Some(&OrderStatus::Canceled)
                 && !order.was_granted;
-            *status == OrderStatus::Done && (order.is_given_up() || has_expired)
+            pushed == Pushed::Done && (order.is_given_up() || has_expired)
         })
     }
 
