@@ -227,7 +227,6 @@ impl Subject<'_> {
                 "vat": {"currency": currency, "amount": 0, "percent": 0},
                 "payout_currency_rate": 1,
                 "payout": paid,
-                "country_wht": {"currency": currency, "amount": NO_AMOUNT, "percent": NO_AMOUNT},
                 "xsolla_fee": nothing,
                 "payment_method_fee": nothing,
             },
