@@ -144,8 +144,7 @@ fn measure(name: &str, seconds: u64, idle: usize, slow: usize) {
         .build()
         .unwrap();
     let total = RATE * seconds;
-    let (mut latencies, accepted, elapsed) =
-        runtime.block_on(load(server.address, total, idle, slow));
+    let (latencies, accepted, elapsed) = runtime.block_on(load(server.address, total, idle, slow));
     let report = server.end();
     println!(
         "| {name} | {total} | {accepted} | {:.0} | {} | {} | {} | {report} |",
