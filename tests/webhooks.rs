@@ -199,13 +199,14 @@ fn an_order_that_the_game_has_not_acknowledged_comes_again() {
 #[test]
 fn a_ledger_that_cannot_be_written_lets_the_order_come_again_and_grants_nothing() {
     let folder = Folder::new("webhooks_no_ledger");
-    // A folder stands where the file should be.
-    std::fs::create_dir_all(folder.ledger()).unwrap();
-    let mut server = Server::on(&folder);
+    // A file where a folder is needed.
+    let file = folder.join("file");
+    std::fs::write(&file, "").unwrap();
+    let mut server = Server::with(plugin(), Ledger::at(file.join("ledger.redb")));
     assert_eq!(server.tell(&paid()), 500);
     assert_eq!(server.grants(), 0);
     assert!(server.game.ledger_error().is_some());
-    std::fs::remove_dir(folder.ledger()).unwrap();
+    std::fs::remove_file(file).unwrap();
     server.game.wait_until("the order is granted", |world| {
         support::is_granted(world, ORDER)
     });
