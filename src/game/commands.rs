@@ -33,7 +33,8 @@ pub trait OrderCommands {
     /// `token_verifier`) makes a `VerifiedUser` of a token.
     ///
     /// An acknowledged order stays known, so that it is not granted again. A server that runs for months
-    /// and has a database of its own [untracks](Self::untrack_order) it instead.
+    /// and has a database of its own [untracks](Self::untrack_order) it instead, unless it takes webhooks, which may
+    /// tell of it again.
     fn track_order_as(&mut self, user: &XsollaUser, order_id: OrderId);
 
     /// Confirms that the game has granted an order that is [done](crate::OrderDone). The order is not

@@ -259,7 +259,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
                     order_id,
                     entry,
                     before,
-                    is_written,
+                    is_written: is_written && self.current.is_kept(),
                 });
             }
             if !is_written {

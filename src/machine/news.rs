@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::machine::input::ConnectionId;
-use crate::machine::order::{Details, Phase};
+use crate::machine::order::{Details, Phase, Pushed};
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
 use crate::machine::{Machine, sorted};
@@ -137,7 +137,7 @@ impl Machine {
     }
 
     /// Tells the game once more of each order that was granted and is not acknowledged, where its player
-    /// is logged in.
+    /// is logged in, or a webhook told of it and its player is not here.
     pub(super) fn deliver_again(&mut self) {
         for order_id in sorted(self.orders.keys()) {
             let Some(order) = self.orders.get(&order_id) else {
@@ -149,8 +149,10 @@ impl Machine {
                 let is_read = !matches!(player.reading, Reading::NotBegun | Reading::UnderWay);
                 is_read && player.credentials().is_some()
             });
+            // What a webhook told needs no player who is here.
+            let is_nobody_here = player.is_none_or(|player| player.credentials().is_none());
             if order.phase == Phase::Granted
-                && is_here
+                && (is_here || order.is_pushed && is_nobody_here)
                 && let Some(details) = order.final_details()
             {
                 let done = OrderDone {
@@ -177,7 +179,8 @@ impl Machine {
             return;
         };
         let is_done = order.status() == Some(&OrderStatus::Done);
-        if !order.phase.is_open() || !is_done || self.is_doubtful(order_id) {
+        let is_refunded = order.pushed == Some(Pushed::Canceled);
+        if !order.phase.is_open() || !is_done || is_refunded || self.is_doubtful(order_id) {
             return;
         }
         let Some(Details { items, price, .. }) = order.final_details().cloned() else {

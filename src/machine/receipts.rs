@@ -9,12 +9,14 @@ use crate::model::message::NewsSource;
 use crate::model::order::OrderId;
 
 impl Machine {
-    /// Applies what a webhook has told of an order, once it is known what earlier runs and other servers did with it.
+    /// Applies what a webhook has told of an order, once the ledger has said what earlier runs and other servers did with
+    /// it. A socket's news does not wait for a ledger that fails, and a webhook can: it comes again.
     pub(super) fn apply_pushed(&mut self, order_id: OrderId, now: Duration) {
         if self.is_doubtful(order_id) {
             return;
         }
         if let Some(order) = self.orders.get_mut(&order_id)
+            && order.is_vouched
             && !order.phase.is_recording()
             && let Some(pushed) = order.pushed.take()
         {

@@ -191,6 +191,7 @@ impl Machine {
             if order.user != *user {
                 return;
             }
+            order.is_vouched = true;
             let is_granted = order.phase == Phase::Granted || order.phase.is_acknowledged();
             if entry == LedgerEntry::Canceled && is_granted {
                 // This run did not know that it was refunded.

@@ -45,10 +45,14 @@ impl Machine {
             Some(OrderStatus::Canceled) => Pushed::Canceled,
             _ => return,
         };
+        // The game wanted to forget it before this was known.
+        self.untracked.remove(&(self.project, order_id));
         if !self.orders.contains_key(&order_id) {
             self.record_pushed(order_id, Order::new(user, false, now), now);
-        } else if self.is_paid_after_its_end(order_id, pushed) {
+        } else if self.goes_on_after_its_end(order_id, pushed) {
             self.follow_pushed_again(order_id, now);
+        } else {
+            self.ask_the_ledger(order_id);
         }
         let receipts = self.receipts.entry(order_id).or_default();
         if receipts.len() >= MAX_RECEIPTS {
@@ -89,13 +93,14 @@ impl Machine {
         self.forget_player_if_unused(&user);
     }
 
-    /// Whether a webhook says that an order is paid which was given up or has expired.
-    fn is_paid_after_its_end(&self, order_id: OrderId, pushed: Pushed) -> bool {
+    /// Whether a webhook says that an order is paid which was given up, or says anything of one that has expired: it was
+    /// paid after that.
+    fn goes_on_after_its_end(&self, order_id: OrderId, pushed: Pushed) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
             let has_expired = order.phase == Phase::Ended
                 && order.status() != Some(&OrderStatus::Canceled)
                 && !order.was_granted;
-            pushed == Pushed::Done && (order.is_given_up() || has_expired)
+            pushed == Pushed::Done && order.is_given_up() || has_expired
         })
     }
 
@@ -106,6 +111,21 @@ impl Machine {
         let order = Order::new(order.user.clone(), order.was_granted, now);
         self.forget(order_id);
         self.record_pushed(order_id, order, now);
+    }
+
+    /// Has the ledger say what it has of an order, where this run does not know that.
+    fn ask_the_ledger(&mut self, order_id: OrderId) {
+        if let Some(order) = self.orders.get(&order_id)
+            && !order.is_vouched
+            && !order.phase.is_recording()
+            && let Some(entry) = order.entry()
+        {
+            self.outputs.push_back(Output::Record {
+                user: order.user.clone(),
+                order_id,
+                entry,
+            });
+        }
     }
 
     /// Has the ledger record an order, and say what it had of it. It need not be read before: its player may never log

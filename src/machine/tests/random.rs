@@ -274,7 +274,7 @@ impl World {
 
     /// Whether the game is a server that takes webhooks. None of its orders is untracked.
     fn has_webhooks(&self) -> bool {
-        self.hard.is_some() && matches!(self.seed % 8, 3 | 4)
+        cfg!(feature = "webhook") && self.hard.is_some() && matches!(self.seed % 8, 3 | 4)
     }
 
     /// Whether the order may be granted. A webhook says so as soon as it is paid.

@@ -283,3 +283,66 @@ fn an_order_without_items_is_granted_at_once_because_the_store_has_signed_it() {
     });
     assert_eq!(sim.grants(ORDER), 1);
 }
+
+#[test]
+fn an_order_that_was_untracked_before_it_was_paid_is_kept_when_its_player_logs_in() {
+    let mut sim = server();
+    sim.untrack(ORDER);
+    sim.paid(1);
+    sim.acknowledge(ORDER);
+    assert_eq!(sim.confirmed, [1]);
+    sim.log_in();
+    sim.restart();
+    sim.paid(2);
+    assert_eq!((sim.grants(ORDER), &*sim.confirmed), (0, &[1, 2][..]));
+}
+
+#[test]
+fn a_grant_that_the_game_could_not_save_is_told_again_when_it_asks() {
+    let mut sim = server();
+    sim.paid(1);
+    sim.notices.clear();
+    sim.paid(2);
+    assert_eq!(sim.grants(ORDER), 0);
+    sim.handle(Input::DeliverAgain);
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn the_refund_of_an_order_that_had_expired_is_told_and_kept() {
+    let mut sim = live_with(&[ORDER]);
+    sim.publish(ORDER, "expired");
+    sim.delivered(ORDER);
+    sim.refunded(1);
+    assert_eq!(sim.canceled(), [(ORDER, false)]);
+    sim.delivered(ORDER);
+    sim.paid(2);
+    assert_eq!((sim.grants(ORDER), &*sim.confirmed), (0, &[1, 2][..]));
+}
+
+#[test]
+fn a_disk_that_fails_holds_a_webhook_up_though_its_player_is_here() {
+    let mut sim = Sim::new();
+    sim.is_ledger_stuck = true;
+    sim.paid(1);
+    sim.unwritten();
+    assert_eq!(sim.grants(ORDER), 0);
+    let late = sim.recording(LedgerEntry::Open, None);
+    sim.handle(late);
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_refund_that_is_known_grants_nothing_when_the_doubt_ends() {
+    let mut sim = locked_out();
+    sim.track(ORDER);
+    sim.unwritten();
+    sim.paid(1);
+    sim.refunded(2);
+    let late = sim.recording(LedgerEntry::Open, None);
+    sim.handle(late);
+    assert_eq!(
+        (sim.grants(ORDER), sim.canceled()),
+        (0, vec![(ORDER, false)])
+    );
+}

@@ -197,6 +197,8 @@ impl Webhooks {
     async fn order(&self, order: WebhookOrder, status: OrderStatus) -> WebhookAnswer {
         let order_id = order.order_id;
         let (receipt, confirmed) = self.receipts.add();
+        // Also where the sender goes away, and this future with it.
+        let _waiting = Waiting(&self.receipts, receipt);
         let input = Input::Webhook {
             user: (self.listen.user_id)(&order.user.id),
             project_id: order.project_id,
@@ -215,7 +217,6 @@ impl Webhooks {
         match tokio::time::timeout(ORDER_PATIENCE, told).await {
             Ok(Ok(())) => WebhookAnswer::accepted(),
             Ok(Err(_)) | Err(_) => {
-                self.receipts.waiting().remove(&receipt);
                 log::warn!(
                     "the webhook of order {order_id} has to come again: the game has not acknowledged the order, or \
                      the ledger has not recorded that"
@@ -223,6 +224,15 @@ impl Webhooks {
                 WebhookAnswer::trouble()
             }
         }
+    }
+}
+
+/// A webhook that waits for an answer until this is dropped.
+struct Waiting<'a>(&'a Receipts, Receipt);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting().remove(&self.1);
     }
 }
 

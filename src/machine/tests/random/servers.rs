@@ -76,20 +76,20 @@ impl World {
     }
 
     pub(super) fn send_webhook(&mut self, webhook: Webhook) {
-        let Webhook { order_id, status } = webhook;
         let is_confirmed = *self.webhooks.entry(webhook).or_default();
         if is_confirmed && !self.hard_chance(50) {
             return;
         }
         let receipt = Receipt(self.random.u64(..));
         self.receipts.insert(receipt, webhook);
+        #[cfg(feature = "webhook")]
         self.handle(Input::Webhook {
             user: self.player(),
             project_id: Some(PROJECT),
             report: Report {
-                order_id,
-                items: Some(self.server[&order_id].items[1].clone()),
-                ..report(status)
+                order_id: webhook.order_id,
+                items: Some(self.server[&webhook.order_id].items[1].clone()),
+                ..report(webhook.status)
             },
             receipt,
         });
