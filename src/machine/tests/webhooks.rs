@@ -337,8 +337,9 @@ fn a_refund_that_is_known_grants_nothing_when_the_doubt_ends() {
     let mut sim = locked_out();
     sim.track(ORDER);
     sim.unwritten();
-    sim.paid(1);
-    sim.refunded(2);
+    sim.tick();
+    sim.answer_all(&Ok(report("done")));
+    sim.refunded(1);
     let late = sim.recording(LedgerEntry::Open, None);
     sim.handle(late);
     assert_eq!(
