@@ -83,7 +83,7 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(
     not(feature = "webhook"),
-    expect(dead_code, reason = "only webhooks push")
+    allow(dead_code, reason = "only webhooks push")
 )]
 pub(super) enum Pushed {
     Done,

@@ -56,7 +56,7 @@ pub(crate) enum Output {
     Confirm(
         #[cfg_attr(
             not(feature = "webhook"),
-            expect(dead_code, reason = "only webhooks are confirmed")
+            allow(dead_code, reason = "only webhooks are confirmed")
         )]
         Receipt,
     ),

@@ -193,11 +193,15 @@ fn scalar(json: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The digits of a decimal that are kept.
+const MAX_DIGITS: usize = 28;
+
 /// Returns the whole number that a text stands for, if it is one.
 fn whole(text: &str) -> Option<u64> {
     let text = text.trim();
     text.parse().ok().or_else(|| {
-        let number = read_decimal(text)?;
+        // A longer text may have been rounded to a whole number.
+        let number = read_decimal(text).filter(|_| text.len() <= MAX_DIGITS)?;
         number.is_integer().then(|| number.to_u64())?
     })
 }

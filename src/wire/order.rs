@@ -181,6 +181,7 @@ mod tests {
             (r#""three""#, None),
             (r#""1_0""#, None),
             (r#""1_0.0""#, None),
+            (r#"".00000000000000000000000000000000000005""#, None),
             ("true", None),
         ] {
             let json = format!(

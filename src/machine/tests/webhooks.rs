@@ -340,6 +340,7 @@ fn a_refund_that_is_known_grants_nothing_when_the_doubt_ends() {
     sim.tick();
     sim.answer_all(&Ok(report("done")));
     sim.refunded(1);
+    sim.loaded(Vec::new());
     let late = sim.recording(LedgerEntry::Open, None);
     sim.handle(late);
     assert_eq!(
