@@ -294,10 +294,18 @@ fn what_the_emulator_sends_is_granted_once_through_the_deaths_of_the_server() {
             }),
             _ => {
                 emulator.heal();
-                game.wait_until("all webhooks are answered", |_| {
-                    emulator.pass_webhook_time(Duration::from_secs(60));
-                    emulator.webhook_counts().pending == 0
-                });
+                game.wait_until(
+                    "all webhooks are answered, and the game knows it",
+                    |world| {
+                        emulator.pass_webhook_time(Duration::from_secs(60));
+                        let is_known = |order_id| {
+                            acknowledged.contains(&order_id)
+                                || support::is_acknowledged(world, order_id)
+                        };
+                        emulator.webhook_counts().pending == 0
+                            && orders.iter().all(|(order_id, _)| is_known(*order_id))
+                    },
+                );
             }
         }
         let told = game.told();
