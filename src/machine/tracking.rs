@@ -82,12 +82,18 @@ impl Machine {
         }
         let mut order = Order::new(user.clone(), was_granted, now);
         order.is_vouched = was_vouched || self.pending.has_recording(order_id);
+        self.record(order_id, order, now);
+    }
+
+    /// Has the ledger record an order, which is followed once that is done.
+    pub(super) fn record(&mut self, order_id: OrderId, order: Order, now: Duration) {
+        let user = order.user.clone();
         let entry = order.entry().unwrap_or(LedgerEntry::Open);
         self.insert(order_id, order);
         self.timers
             .set(Timer::Record(order_id), now + LEDGER_PATIENCE);
         self.outputs.push_back(Output::Record {
-            user: user.clone(),
+            user,
             order_id,
             entry,
         });

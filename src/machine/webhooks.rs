@@ -5,12 +5,10 @@
 
 use std::time::Duration;
 
+use crate::machine::Machine;
 use crate::machine::input::Receipt;
 use crate::machine::order::{Details, Order, Phase, Pushed};
 use crate::machine::output::{Notice, Output};
-use crate::machine::tracking::LEDGER_PATIENCE;
-use crate::machine::{Machine, Timer};
-use crate::model::ledger::LedgerEntry;
 use crate::model::order::{OrderId, OrderStatus, Report};
 use crate::model::user::UserId;
 
@@ -48,7 +46,8 @@ impl Machine {
         // The game wanted to forget it before this was known.
         self.untracked.remove(&(self.project, order_id));
         if !self.orders.contains_key(&order_id) {
-            self.record_pushed(order_id, Order::new(user, false, now), now);
+            // The ledger need not be read before: it says what it had of the order, and the player may never log in here.
+            self.record(order_id, Order::new(user, false, now), now);
         } else if self.goes_on_after_its_end(order_id, pushed) {
             self.follow_pushed_again(order_id, now);
         } else {
@@ -110,7 +109,7 @@ impl Machine {
         };
         let order = Order::new(order.user.clone(), order.was_granted, now);
         self.forget(order_id);
-        self.record_pushed(order_id, order, now);
+        self.record(order_id, order, now);
     }
 
     /// Has the ledger say what it has of an order, where this run does not know that.
@@ -126,20 +125,5 @@ impl Machine {
                 entry,
             });
         }
-    }
-
-    /// Has the ledger record an order, and say what it had of it. It need not be read before: its player may never log
-    /// in here.
-    fn record_pushed(&mut self, order_id: OrderId, order: Order, now: Duration) {
-        let user = order.user.clone();
-        let entry = order.entry().unwrap_or(LedgerEntry::Open);
-        self.insert(order_id, order);
-        self.timers
-            .set(Timer::Record(order_id), now + LEDGER_PATIENCE);
-        self.outputs.push_back(Output::Record {
-            user,
-            order_id,
-            entry,
-        });
     }
 }

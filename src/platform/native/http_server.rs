@@ -1,4 +1,4 @@
-//! A small HTTP server for requests with short bodies.
+//! A small HTTP server for webhooks.
 //!
 //! It keeps a number of connections. When one more comes, the oldest that has sent no whole request is closed, so that
 //! connections which say nothing, or say it slowly, keep nobody out.
@@ -18,6 +18,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+
+use crate::model::webhook::WebhookAnswer;
 
 /// The headers of a proxy are small, and nobody else sends more.
 const MAX_HEAD: usize = 16 * 1024;
@@ -42,13 +44,6 @@ pub(crate) struct Post {
     /// The `Authorization` header; empty where it is missing.
     pub(crate) authorization: String,
     pub(crate) body: Bytes,
-}
-
-/// An answer: a status, and a body that is JSON or empty.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) body: String,
 }
 
 pub(crate) struct Server {
@@ -82,7 +77,7 @@ impl Server {
     pub(crate) async fn run<F, A>(mut self, is_allowed: impl Fn(IpAddr) -> bool, answer: F)
     where
         F: Fn(Post) -> A + Clone + Send + Sync + 'static,
-        A: Future<Output = Reply> + Send + 'static,
+        A: Future<Output = WebhookAnswer> + Send + 'static,
     {
         loop {
             match self.listener.accept().await {
@@ -136,7 +131,7 @@ async fn serve<F, A>(
     answer: F,
 ) where
     F: Fn(Post) -> A,
-    A: Future<Output = Reply>,
+    A: Future<Output = WebhookAnswer>,
 {
     // Where the system refuses it, answers are merely late.
     let _ = stream.set_nodelay(true);
@@ -204,11 +199,11 @@ fn refusal(status: StatusCode) -> Answer {
     answer
 }
 
-fn response(reply: Reply) -> Answer {
-    let has_body = !reply.body.is_empty();
-    let mut answer = Answer::new(Full::new(reply.body.into()));
+fn response(webhook: WebhookAnswer) -> Answer {
+    let has_body = !webhook.body.is_empty();
+    let mut answer = Answer::new(Full::new(webhook.body.into()));
     // All statuses of ours are valid.
-    *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or_default();
+    *answer.status_mut() = StatusCode::from_u16(webhook.status).unwrap_or_default();
     if has_body {
         let json = HeaderValue::from_static("application/json");
         answer.headers_mut().insert(CONTENT_TYPE, json);

@@ -17,7 +17,7 @@ use crate::model::user::UserId;
 use crate::model::webhook::{
     Notification, WebhookAnswer, WebhookOrder, WebhookRefusal, WebhookSecrets, WebhookUser,
 };
-use crate::platform::http_server::{Limits, Post, Reply, Server};
+use crate::platform::http_server::{Limits, Post, Server};
 use crate::tracker::source::inbox::put;
 use crate::tracker::source::webhook::senders::WebhookSenders;
 use crate::tracker::waker::EventLoopWaker;
@@ -118,18 +118,9 @@ pub(crate) async fn run(listen: Listen, inbox: mpsc::Sender<Input>, receipts: Ar
         move |peer| at_the_door.listen.trusts_proxy || at_the_door.listen.senders.allow(peer);
     let answer = move |post| {
         let webhooks = webhooks.clone();
-        async move { webhooks.answer(post).await.into() }
+        async move { webhooks.answer(post).await }
     };
     server.run(is_allowed, answer).await;
-}
-
-impl From<WebhookAnswer> for Reply {
-    fn from(answer: WebhookAnswer) -> Self {
-        Self {
-            status: answer.status,
-            body: answer.body,
-        }
-    }
 }
 
 impl Listen {
