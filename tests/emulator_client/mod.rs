@@ -6,6 +6,8 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod webhook_server;
+
 #[path = "../support/wait.rs"]
 #[allow(
     clippy::duplicate_mod,
