@@ -13,6 +13,7 @@ mod order;
 pub(crate) mod output;
 mod pending;
 mod player;
+mod progress;
 mod purchases;
 mod queue;
 mod receipts;

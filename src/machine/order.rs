@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use crate::machine::input::RequestId;
+use crate::machine::progress::Progress;
 use crate::model::ledger::LedgerEntry;
 use crate::model::order::{OrderItem, OrderStatus, Price};
 use crate::model::user::UserId;
 
-/// The number of unknown statuses of one order that are passed on. The limit keeps a server that invents
-/// statuses from filling the game's memory.
-const MAX_UNKNOWN: u8 = 32;
 /// The number of answers that must have had an empty list of items before the list is believed.
 const EMPTY_ANSWERS: u8 = 60;
 /// The time that must pass before an empty list of items is believed.
@@ -22,6 +20,9 @@ pub(super) struct Order {
     /// Whether the game was told to grant it, in this run or an earlier one.
     pub(super) was_granted: bool,
     pub(super) progress: Progress,
+    /// The latest answers that had an empty list of items: the time of the first, and their number. It is boxed because it
+    /// is rare.
+    empty: Option<Box<(Duration, u8)>>,
     pub(super) inquiry: Inquiry,
     pub(super) attempts: Attempts,
     pub(super) patience: Patience,
@@ -123,28 +124,6 @@ impl Phase {
     pub(super) fn is_acknowledged(self) -> bool {
         matches!(self, Self::Acknowledged { .. })
     }
-}
-
-/// The statuses that servers reported for an order.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// The last status; `None` until a server has reported one.
-    status: Option<OrderStatus>,
-    /// The furthest known stage. Unknown statuses do not change it.
-    reached: Stage,
-    unknown: u8,
-    /// The latest answers that had an empty list of items: the time of the first, and their number. It is
-    /// boxed because it is rare.
-    empty: Option<Box<(Duration, u8)>>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    #[default]
-    New,
-    Paid,
-    Done,
-    Over,
 }
 
 /// The state of the requests for an order.
@@ -251,6 +230,7 @@ impl Order {
             phase: Phase::Recording,
             was_granted,
             progress: Progress::default(),
+            empty: None,
             inquiry: Inquiry::Quiet { is_wanted: true },
             attempts: Attempts {
                 is_free: true,
@@ -282,17 +262,13 @@ impl Order {
 
     /// Assumes the status that an entry of the ledger implies.
     pub(super) fn assume_entry(&mut self, entry: LedgerEntry) {
-        let (status, reached) = match entry {
-            LedgerEntry::Open | LedgerEntry::Granted => return,
-            LedgerEntry::Acknowledged => (OrderStatus::Done, Stage::Done),
-            LedgerEntry::Canceled => (OrderStatus::Canceled, Stage::Over),
-        };
-        if reached > self.progress.reached {
-            self.progress.status = Some(status);
-            self.progress.reached = reached;
-        }
-        if entry == LedgerEntry::Canceled {
-            self.end = End::Recorded;
+        match entry {
+            LedgerEntry::Open | LedgerEntry::Granted => {}
+            LedgerEntry::Acknowledged => drop(self.progress.advance(&OrderStatus::Done)),
+            LedgerEntry::Canceled => {
+                self.progress.advance(&OrderStatus::Canceled);
+                self.end = End::Recorded;
+            }
         }
     }
 
@@ -303,7 +279,7 @@ impl Order {
     }
 
     pub(super) fn status(&self) -> Option<&OrderStatus> {
-        self.progress.status.as_ref()
+        self.progress.status()
     }
 
     /// The entry that the ledger is to have; `None` for an order that is over.
@@ -324,7 +300,7 @@ impl Order {
 
     /// Whether it was paid for, as far as is known.
     pub(super) fn is_paid(&self) -> bool {
-        self.progress.reached >= Stage::Paid || self.pushed.is_some()
+        self.progress.is_paid() || self.pushed.is_some()
     }
 
     /// Whether an answer can matter. An acknowledged order needs one answer, which shows whether it was
@@ -354,7 +330,7 @@ impl Order {
             Some(OrderStatus::Paid | OrderStatus::Done | OrderStatus::Canceled)
         );
         if items.is_empty() {
-            let empty = &mut self.progress.empty;
+            let empty = &mut self.empty;
             let (since, answers) = &mut **empty.get_or_insert_with(|| Box::new((now, 0)));
             *answers = answers.saturating_add(1);
             // The time alone does not suffice, because it also passes while the machine sleeps.
@@ -364,7 +340,7 @@ impl Order {
                 return false;
             }
         } else {
-            self.progress.empty = None;
+            self.empty = None;
         }
         let known = self.details.as_deref();
         if known.is_some_and(|known| known.is_final) && !is_final {
@@ -423,95 +399,6 @@ impl Order {
 
     /// Assumes the status `New` if there is none, so that a history which repeats it is no news.
     pub(super) fn assume_new(&mut self) {
-        self.progress.status.get_or_insert(OrderStatus::New);
-    }
-}
-
-impl Progress {
-    fn advance(&mut self, status: &OrderStatus) -> bool {
-        let is_news = match status {
-            OrderStatus::New => self.reach(Stage::New),
-            OrderStatus::Paid => self.reach(Stage::Paid),
-            OrderStatus::Done => self.reach(Stage::Done),
-            OrderStatus::Canceled => self.reach(Stage::Over),
-            // A done order no longer waits for its payment.
-            OrderStatus::Expired => self.reached < Stage::Done && self.reach(Stage::Over),
-            OrderStatus::Other(_) => {
-                let is_news = self.reached < Stage::Done
-                    && self.status.as_ref() != Some(status)
-                    && self.unknown < MAX_UNKNOWN;
-                self.unknown += u8::from(is_news);
-                is_news
-            }
-        };
-        if is_news {
-            self.status = Some(status.clone());
-        }
-        is_news
-    }
-
-    fn reach(&mut self, stage: Stage) -> bool {
-        let moves = match &self.status {
-            None => true,
-            // After an unknown status, an order may return to the stage that it had reached before.
-            Some(OrderStatus::Other(_)) => stage >= self.reached,
-            Some(_) => stage > self.reached,
-        };
-        if moves {
-            self.reached = stage;
-        }
-        moves
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(statuses: &[&str]) -> Vec<String> {
-        let mut order = Order::new(UserId::new('s', "u"), false, Duration::ZERO);
-        let statuses = statuses.iter().map(|status| OrderStatus::parse(status));
-        statuses
-            .filter(|status| order.advance(status, Duration::ZERO))
-            .map(|status| status.to_string())
-            .collect()
-    }
-
-    #[test]
-    fn statuses_move_forward_only() {
-        for (heard, expected) in [
-            (
-                &["new", "new", "paid", "new", "done", "paid"][..],
-                &["new", "paid", "done"][..],
-            ),
-            (&["done", "new", "done"], &["done"]),
-            (
-                &["paid", "canceled", "done", "expired"],
-                &["paid", "canceled"],
-            ),
-            (&["done", "canceled", "canceled"], &["done", "canceled"]),
-            (&["done", "expired", "shipped"], &["done"]),
-            (&["new", "expired", "canceled", "paid"], &["new", "expired"]),
-        ] {
-            assert_eq!(told(heard), expected, "{heard:?}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_status_is_told_and_hinders_nothing() {
-        assert_eq!(
-            told(&["paid", "on_hold", "on_hold", "new", "paid", "done"]),
-            ["paid", "on_hold", "paid", "done"]
-        );
-    }
-
-    #[test]
-    fn a_flood_of_unknown_statuses_ends_and_the_final_one_still_comes() {
-        let mut flood: Vec<String> = (0..10_000).map(|n| format!("s{n}")).collect();
-        flood.push("done".to_owned());
-        let flood: Vec<&str> = flood.iter().map(String::as_str).collect();
-        let told = told(&flood);
-        assert_eq!(told.len(), usize::from(MAX_UNKNOWN) + 1);
-        assert_eq!(told.last().unwrap(), "done");
+        self.progress.assume_new();
     }
 }
