@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::centrifuge::session::{Event, Session, Settings};
-use crate::model::ledger::{LedgerEntry, LedgerRecord};
 use crate::model::order::{OrderId, OrderItem, OrderStatus};
+use crate::model::record::{LedgerEntry, LedgerRecord};
 use crate::model::user::XsollaUser;
 use crate::model::webhook::{Notification, WebhookError, signature};
 use crate::wire::order::{read_order, read_publication};

@@ -63,9 +63,7 @@ pub use model::catalog::{
 };
 pub use model::config::{ConfigError, XsollaConfig};
 pub use model::error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
-pub use model::ledger::{
-    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerState, LedgerStore,
-};
+pub use model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore};
 pub use model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
@@ -76,6 +74,7 @@ pub use model::purchase::{
     Payment, PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed,
     PurchaseId, PurchaseStarted,
 };
+pub use model::record::{LedgerChange, LedgerEntry, LedgerRecord};
 pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
 pub use rust_decimal::Decimal;

@@ -14,8 +14,9 @@ use same_file::Handle;
 
 use self::failure::Failure;
 use self::tables::{Found, ORDERS, OWNERS, Rows, complete, find, make, read_all, write_all};
-use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord};
+use crate::model::ledger::LedgerError;
 use crate::model::order::OrderId;
+use crate::model::record::{LedgerChange, LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
 
 /// The size of the cache. The library's default is for far more data than the few orders of a ledger.

@@ -28,8 +28,9 @@ use self::browser::{Failure, PATIENCE, of_navigator};
 pub(super) use self::locks::LOCK_GRANTED;
 use self::locks::Locks;
 use crate::ledger::store::{Later, Store};
-use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord};
+use crate::model::ledger::LedgerError;
 use crate::model::order::OrderId;
+use crate::model::record::{LedgerChange, LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
 use crate::platform::runtime::timeout;
 

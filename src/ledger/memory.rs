@@ -2,8 +2,9 @@
 
 use crate::model::maps::{HashMap, HashSet};
 
-use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerStore};
+use crate::model::ledger::{LedgerError, LedgerStore};
 use crate::model::order::OrderId;
+use crate::model::record::{LedgerChange, LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
 
 #[derive(Debug, Default)]

@@ -5,10 +5,9 @@ use crate::model::maps::{HashMap, HashSet};
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;
 use crate::ledger::store::{Blocking, Store};
-use crate::model::ledger::{
-    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, Restored,
-};
+use crate::model::ledger::{Ledger, LedgerError};
 use crate::model::order::OrderId;
+use crate::model::record::{LedgerChange, LedgerEntry, LedgerRecord, Restored};
 use crate::model::user::UserId;
 use crate::platform::time::calendar;
 

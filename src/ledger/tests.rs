@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::shelf::Shelf;
-use crate::model::ledger::{LedgerEntry, LedgerRecord};
 use crate::model::order::OrderId;
+use crate::model::record::{LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
 use crate::platform::time::calendar;
 

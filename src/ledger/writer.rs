@@ -7,10 +7,9 @@ use crossbeam_channel::Sender;
 
 use crate::ledger::kinds::sound_state;
 use crate::ledger::shelf::Shelf;
-use crate::model::ledger::{
-    Ledger, LedgerEntry, LedgerError, LedgerRecord, LedgerReport, LedgerState,
-};
+use crate::model::ledger::{Ledger, LedgerError, LedgerReport, LedgerState};
 use crate::model::order::OrderId;
+use crate::model::record::{LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
 use crate::platform::time::{Instant, calendar};
 

@@ -7,11 +7,11 @@ use crate::machine::order::{Details, Phase, Pushed};
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
 use crate::machine::{Machine, sorted};
-use crate::model::ledger::LedgerEntry;
 use crate::model::message::{
     NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
 };
 use crate::model::order::{OrderId, OrderStatus, Report};
+use crate::model::record::LedgerEntry;
 use crate::model::user::UserId;
 
 impl Machine {

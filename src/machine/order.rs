@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::machine::input::RequestId;
 use crate::machine::progress::Progress;
-use crate::model::ledger::LedgerEntry;
 use crate::model::order::{OrderItem, OrderStatus, Price};
+use crate::model::record::LedgerEntry;
 use crate::model::user::UserId;
 
 /// The number of answers that must have had an empty list of items before the list is believed.

@@ -6,7 +6,7 @@ use crate::machine::input::{ConnectionId, Receipt, RequestId};
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::config::XsollaConfig;
 use crate::model::error::RequestError;
-use crate::model::ledger::{LedgerEntry, LedgerState};
+use crate::model::ledger::LedgerState;
 use crate::model::message::{
     AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,
@@ -16,6 +16,7 @@ use crate::model::page::{PageRequest, PaymentPageChanged};
 use crate::model::purchase::{
     PaymentPageFailed, Purchase, PurchaseFailed, PurchaseId, PurchaseStarted,
 };
+use crate::model::record::LedgerEntry;
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
 

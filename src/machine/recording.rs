@@ -7,9 +7,10 @@ use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
 use crate::machine::tracking::LEDGER_PATIENCE;
 use crate::machine::{Machine, Timer, sorted};
-use crate::model::ledger::{LedgerEntry, LedgerError, LedgerReport, LedgerState, Restored};
+use crate::model::ledger::{LedgerError, LedgerReport, LedgerState};
 use crate::model::message::NewsSource;
 use crate::model::order::{OrderId, OrderPhase, OrderStatus};
+use crate::model::record::{LedgerEntry, Restored};
 use crate::model::user::UserId;
 
 /// The time for which a silent ledger may turn out to be held by another instance.

@@ -9,10 +9,10 @@ use crate::machine::output::{Notice, Output};
 use crate::machine::player::{Player, Reading};
 use crate::machine::{Machine, Timer};
 use crate::model::error::TrackingError;
-use crate::model::ledger::LedgerEntry;
 use crate::model::message::{NewsSource, OrderStatusChanged, OrderTrackingFailed};
 use crate::model::order::{OrderId, OrderPhase, OrderStatus};
 use crate::model::purchase::PurchaseError;
+use crate::model::record::LedgerEntry;
 use crate::model::user::UserId;
 
 /// The number of orders of one player that are followed at a time.

@@ -13,6 +13,7 @@ pub(crate) mod message;
 pub(crate) mod order;
 pub(crate) mod page;
 pub(crate) mod purchase;
+pub(crate) mod record;
 pub(crate) mod state;
 #[cfg(feature = "token_verifier")]
 pub(crate) mod token;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ::redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
-use crate::model::ledger::{LedgerChange, LedgerEntry, LedgerRecord};
 use crate::model::order::OrderId;
+use crate::model::record::{LedgerChange, LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
 
 /// The entries by project, user and order.

@@ -23,8 +23,9 @@ use crate::machine::output::{Call, Notice, Output};
 use crate::machine::tracking::MAX_OPEN;
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, SocketError, TrackingError};
-use crate::model::ledger::{Ledger, LedgerEntry, LedgerError, LedgerReport, LedgerState, Restored};
+use crate::model::ledger::{Ledger, LedgerError, LedgerReport, LedgerState};
 use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Report};
+use crate::model::record::{LedgerEntry, Restored};
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
 

@@ -13,11 +13,9 @@ use crate::ledger::memory::Memory;
 use crate::ledger::store::Blocking;
 use crate::ledger::tests::{ORDER, alice};
 use crate::ledger::writer::{Job, Shelves};
-use crate::model::ledger::{
-    Ledger, LedgerChange, LedgerEntry, LedgerError, LedgerRecord, LedgerReport, LedgerState,
-    LedgerStore,
-};
+use crate::model::ledger::{Ledger, LedgerError, LedgerReport, LedgerState, LedgerStore};
 use crate::model::order::OrderId;
+use crate::model::record::{LedgerChange, LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
 
 mod losses;
