@@ -63,7 +63,7 @@ pub use model::catalog::{
 };
 pub use model::config::{ConfigError, XsollaConfig};
 pub use model::error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
-pub use model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore};
+pub use model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, TakenOrder};
 pub use model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
     OrderTrackingFailed,

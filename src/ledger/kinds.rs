@@ -2,6 +2,8 @@
 
 use crate::ledger::embedded;
 use crate::ledger::memory::Memory;
+#[cfg(feature = "postgres")]
+use crate::ledger::postgres;
 use crate::ledger::store::{Blocking, Store};
 use crate::model::ledger::{Ledger, LedgerError, LedgerState, Place};
 
@@ -12,6 +14,8 @@ pub(super) fn open_store(ledger: &Ledger) -> Result<Box<dyn Store>, LedgerError>
         Place::Custom(custom) => Ok(Box::new(Blocking(custom.clone()))),
         Place::At(path) => embedded::open(path.clone()),
         Place::UserData => embedded::open_user_data(),
+        #[cfg(feature = "postgres")]
+        Place::Postgres(address) => postgres::open(address),
     }
 }
 
@@ -25,5 +29,7 @@ pub(super) fn sound_state(ledger: &Ledger) -> LedgerState {
     match ledger.0 {
         Place::Disabled => LedgerState::Disabled,
         Place::UserData | Place::At(_) | Place::Custom(_) => LedgerState::Kept,
+        #[cfg(feature = "postgres")]
+        Place::Postgres(_) => LedgerState::Kept,
     }
 }

@@ -9,6 +9,8 @@ mod file;
 mod indexed_db;
 mod kinds;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(not(target_family = "wasm"))]
 mod redb;
 mod shelf;

@@ -101,6 +101,7 @@ impl LedgerStore for Folder {
                 user: user.clone(),
                 order_id: *order_id,
                 erases: true,
+                claims: false,
                 record: None,
             };
             let changes: Vec<LedgerChange> = gone.iter().map(erase).collect();

@@ -5,7 +5,7 @@ use crate::model::maps::{HashMap, HashSet};
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;
 use crate::ledger::store::{Blocking, Store};
-use crate::model::ledger::{Ledger, LedgerError};
+use crate::model::ledger::{Ledger, LedgerError, TakenOrder};
 use crate::model::order::OrderId;
 use crate::model::record::{LedgerChange, LedgerEntry, LedgerRecord, Restored};
 use crate::model::user::UserId;
@@ -25,6 +25,10 @@ pub(super) struct Shelf {
     released: HashSet<(u64, UserId)>,
     /// The errors of the last attempts.
     errors: HashMap<Part, LedgerError>,
+    /// The orders that other servers have taken, which are not reported yet.
+    taken: Vec<TakenOrder>,
+    /// The reason why the store does not say which orders other servers have taken.
+    silent: Option<LedgerError>,
     /// The reason why the store is lost when the game ends, if it is.
     not_kept: Option<LedgerError>,
 }
@@ -36,6 +40,8 @@ struct Pending {
     erased: Vec<UserId>,
     /// The entry to record for this player.
     record: Option<(UserId, LedgerRecord)>,
+    /// Whether the order is claimed with it.
+    claims: bool,
     /// The entry that was to be recorded for an earlier owner.
     before: Option<LedgerEntry>,
     /// The players whose entries are erased once the new owner's is recorded.
@@ -43,7 +49,7 @@ struct Pending {
 }
 
 impl Pending {
-    fn record(&mut self, user: UserId, mut record: LedgerRecord) {
+    fn record(&mut self, user: UserId, mut record: LedgerRecord, claims: bool) {
         // What was to be recorded for an earlier owner is recorded for this one.
         if let Some((owner, earlier)) = self.record.take() {
             if owner != user {
@@ -53,6 +59,7 @@ impl Pending {
         }
         self.left.retain(|left| *left != user);
         self.record = Some((user, record));
+        self.claims |= claims;
     }
 
     fn erase(&mut self, user: UserId) {
@@ -65,6 +72,7 @@ impl Pending {
             return;
         }
         self.record = None;
+        self.claims = false;
         self.before = None;
         self.erase_left();
         add(&mut self.erased, user);
@@ -90,6 +98,7 @@ impl Pending {
         self.erased.retain(|user| *user != change.user);
         if change.record.is_some() {
             self.record = None;
+            self.claims = false;
             self.before = None;
             self.erase_left();
         }
@@ -153,6 +162,8 @@ impl Shelf {
             held: HashSet::default(),
             released: HashSet::default(),
             errors: HashMap::default(),
+            taken: Vec::new(),
+            silent: None,
             not_kept,
         }
     }
@@ -178,10 +189,11 @@ impl Shelf {
         user: UserId,
         order_id: OrderId,
         record: LedgerRecord,
+        claims: bool,
     ) {
         self.hold(project_id, &user);
         let pending = self.pending.entry((project_id, order_id));
-        pending.or_default().record(user, record);
+        pending.or_default().record(user, record, claims);
     }
 
     pub(super) fn erase(&mut self, project_id: u64, user: UserId, order_id: OrderId) {
@@ -205,6 +217,7 @@ impl Shelf {
                         user: user.clone(),
                         order_id: *order_id,
                         erases,
+                        claims: record.is_some() && pending.claims,
                         record,
                     });
                 }
@@ -219,9 +232,13 @@ impl Shelf {
                     failed.insert(part);
                     continue;
                 };
+                let taken = self.look_for_taken();
                 let before = before.into_iter().chain(std::iter::repeat(None));
                 for (change, mut before) in batch.into_iter().zip(before) {
                     let key = (change.project_id, change.order_id);
+                    if taken.contains(&key) {
+                        continue;
+                    }
                     if let Some(pending) = self.pending.get_mut(&key) {
                         before = before.max(pending.before);
                         pending.made(&change);
@@ -235,6 +252,35 @@ impl Shelf {
                 }
             }
         }
+    }
+
+    /// Has a store that is shared say which orders other servers have taken, and returns them. What is pending of them
+    /// is not written, unless they are claimed with it.
+    fn look_for_taken(&mut self) -> HashSet<(u64, OrderId)> {
+        let mut found = HashSet::default();
+        if !self.ledger.is_shared() {
+            return found;
+        }
+        match self.store.taken() {
+            Ok(taken) => {
+                self.silent = None;
+                for order in taken {
+                    let key = (order.project_id, order.order_id);
+                    if self.pending.get(&key).is_none_or(|pending| !pending.claims) {
+                        self.pending.remove(&key);
+                        self.taken.push(order);
+                        found.insert(key);
+                    }
+                }
+            }
+            Err(error) => self.silent = Some(error),
+        }
+        found
+    }
+
+    /// Takes out the orders that other servers have taken.
+    pub(super) fn take_taken(&mut self) -> Vec<TakenOrder> {
+        std::mem::take(&mut self.taken)
     }
 
     fn part(&self, project_id: u64, user: &UserId) -> Part {
@@ -305,6 +351,7 @@ impl Shelf {
     }
 
     pub(super) fn has_lost(&mut self) -> bool {
+        self.look_for_taken();
         self.store.has_lost()
     }
 
@@ -324,6 +371,7 @@ impl Shelf {
         // The first of several, so that the state does not change from one to another.
         let first = self.errors.iter().min_by_key(|(part, _)| *part);
         let error = first.map(|(_, error)| error).or(self.not_kept.as_ref());
+        let error = error.or(self.silent.as_ref());
         error.cloned().or_else(|| self.store.trouble())
     }
 }

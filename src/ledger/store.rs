@@ -4,7 +4,7 @@ use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 
-use crate::model::ledger::{LedgerError, LedgerStore};
+use crate::model::ledger::{LedgerError, LedgerStore, TakenOrder};
 use crate::model::order::OrderId;
 use crate::model::record::{LedgerChange, LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
@@ -29,6 +29,10 @@ pub(super) trait Store {
     fn trouble(&self) -> Option<LedgerError>;
 
     fn has_lost(&mut self) -> bool;
+
+    fn taken(&mut self) -> Result<Vec<TakenOrder>, LedgerError> {
+        Ok(Vec::new())
+    }
 }
 
 /// A store that blocks. A panic in the game's own store must not lose the orders of others.
@@ -67,6 +71,11 @@ impl<S: LedgerStore> Store for Blocking<S> {
     fn has_lost(&mut self) -> bool {
         let store = &mut self.0;
         catch_unwind(AssertUnwindSafe(|| store.has_lost())).unwrap_or(false)
+    }
+
+    fn taken(&mut self) -> Result<Vec<TakenOrder>, LedgerError> {
+        let taken = catch_unwind(AssertUnwindSafe(|| self.0.taken()));
+        taken.unwrap_or_else(|_| Err(panicked()))
     }
 }
 

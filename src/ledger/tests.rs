@@ -45,7 +45,7 @@ pub(super) fn record(
     entry: LedgerEntry,
 ) {
     let record = LedgerRecord::new(entry, calendar());
-    shelf.record(project, user.clone(), order_id, record);
+    shelf.record(project, user.clone(), order_id, record, true);
 }
 
 /// Records an entry, and returns what the order had before.
@@ -110,6 +110,12 @@ pub(super) async fn check_owners(seed: u64, is_kept: bool, open: impl AsyncFn() 
                 shelf.commit().await;
                 drop(shelf);
                 shelf = open().await;
+                // Where servers share the store, only that of an order's player changes it.
+                for project in 1..3 {
+                    for user in &players {
+                        entries(&mut shelf, project, user).await;
+                    }
+                }
             }
             _ => {
                 shelf.commit().await;

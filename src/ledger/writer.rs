@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::maps::HashMap;
+use crate::model::maps::{HashMap, HashSet};
 use crossbeam_channel::Sender;
 
 use crate::ledger::kinds::sound_state;
@@ -35,6 +35,8 @@ pub(crate) enum Job {
         user: UserId,
         order_id: OrderId,
         entry: LedgerEntry,
+        /// Whether the order becomes this server's, where servers share the ledger.
+        claims: bool,
     },
     Erase {
         user: UserId,
@@ -69,6 +71,7 @@ pub(super) struct Shelves<R> {
 struct Waiting {
     order_id: OrderId,
     entry: LedgerEntry,
+    claims: bool,
     /// Whether it was reported because tracking does not wait for a disk that fails.
     is_reported: bool,
 }
@@ -128,7 +131,9 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
     /// Asks for everything anew if the ledger has lost something.
     fn look_for_losses(&mut self) {
         self.next_look = Instant::now() + LOOK;
-        if self.current.has_lost() {
+        let has_lost = self.current.has_lost();
+        self.tell_taken();
+        if has_lost {
             self.tell_state();
             (self.report)(LedgerReport::Lost);
         }
@@ -162,14 +167,17 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
                 user,
                 order_id,
                 entry,
+                claims,
             } => {
                 let record = LedgerRecord::new(entry, calendar());
-                self.current.record(self.project_id, user, order_id, record);
+                self.current
+                    .record(self.project_id, user, order_id, record, claims);
                 // A ledger that is lost at the end reports only open orders, because tracking waits for those.
                 if entry == LedgerEntry::Open || self.current.is_kept() {
                     self.waiting.push(Waiting {
                         order_id,
                         entry,
+                        claims,
                         is_reported: false,
                     });
                 }
@@ -237,6 +245,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             shelf.commit().await;
         }
         let written = self.current.commit().await;
+        self.tell_taken();
         if self.has_changes() {
             self.failing_since.get_or_insert_with(Instant::now);
             self.next_try = self.next_try.min(Instant::now() + self.retry());
@@ -246,7 +255,10 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
         for mut waiting in std::mem::take(&mut self.waiting) {
             let Waiting {
-                order_id, entry, ..
+                order_id,
+                entry,
+                claims,
+                ..
             } = waiting;
             let is_written = !self.current.waits_for(self.project_id, order_id);
             let is_open = entry == LedgerEntry::Open;
@@ -259,6 +271,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
                     entry,
                     before,
                     is_written: is_written && self.current.is_kept(),
+                    claims,
                 });
             }
             if !is_written {
@@ -267,6 +280,23 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
         for done in self.flushes.drain(..) {
             let _ = done.send(());
+        }
+    }
+
+    /// Reports the orders that other servers have taken.
+    fn tell_taken(&mut self) {
+        let taken = self.current.take_taken();
+        if taken.is_empty() {
+            return;
+        }
+        let here = taken
+            .iter()
+            .filter(|order| order.project_id == self.project_id);
+        let orders: HashSet<OrderId> = here.map(|order| order.order_id).collect();
+        self.waiting
+            .retain(|waiting| !orders.contains(&waiting.order_id));
+        for order in taken {
+            (self.report)(LedgerReport::Taken(order));
         }
     }
 

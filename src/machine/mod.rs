@@ -19,6 +19,7 @@ mod queue;
 mod receipts;
 mod recording;
 mod requests;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod timers;

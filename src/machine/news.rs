@@ -75,6 +75,20 @@ impl Machine {
             // has been read.
             return;
         }
+        // Only what the ledger has can be a refund.
+        if *status == OrderStatus::Canceled
+            && order.status() != Some(status)
+            && let Some(entry) = order.entry()
+            && !self.is_held(order_id, entry)
+        {
+            if let Some(order) = self.orders.get_mut(&order_id) {
+                order.push(Pushed::Canceled, source);
+            }
+            return;
+        }
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
         let previous = order.status().cloned();
         if !order.advance(status, now) {
             return self.grant_if_ready(order_id, now);
@@ -179,10 +193,16 @@ impl Machine {
             return;
         };
         let is_done = order.status() == Some(&OrderStatus::Done);
-        let is_refunded = order.pushed == Some(Pushed::Canceled);
+        let is_refunded = matches!(order.pushed, Some((Pushed::Canceled, _)));
         if !order.phase.is_open() || !is_done || is_refunded || self.is_doubtful(order_id) {
             return;
         }
+        if order.final_details().is_none() || !self.is_held(order_id, LedgerEntry::Granted) {
+            return;
+        }
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
         let Some(Details { items, price, .. }) = order.final_details().cloned() else {
             return;
         };
@@ -190,11 +210,9 @@ impl Machine {
             log::error!("order {order_id} is done, and the store lists no items of it");
         }
         let user = order.user.clone();
-        self.outputs.push_back(Output::Record {
-            user: user.clone(),
-            order_id,
-            entry: LedgerEntry::Granted,
-        });
+        if !self.is_shared() {
+            self.record_entry(order_id, LedgerEntry::Granted, false);
+        }
         self.tell(Notice::Done(OrderDone {
             order_id,
             user,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::machine::input::RequestId;
 use crate::machine::progress::Progress;
+use crate::model::message::NewsSource;
 use crate::model::order::{OrderItem, OrderStatus, Price};
 use crate::model::record::LedgerEntry;
 use crate::model::user::UserId;
@@ -36,8 +37,12 @@ pub(super) struct Order {
     pub(super) unrecorded_until: Option<Duration>,
     /// Whether a webhook told of it, which may tell the same again long after its end.
     pub(super) is_pushed: bool,
-    /// What a webhook told of it, until it is known what the ledger has.
-    pub(super) pushed: Option<Pushed>,
+    /// What a webhook told of it, until it is known what the ledger has, or what any source told, until a ledger that
+    /// servers share has confirmed that it is this server's.
+    pub(super) pushed: Option<(Pushed, NewsSource)>,
+    pub(super) hold: Hold,
+    /// How many claims of it the ledger has not reported yet.
+    pub(super) claims: u16,
     /// How far its end has come.
     pub(super) end: End,
 }
@@ -80,7 +85,18 @@ pub(super) enum Phase {
     },
 }
 
-/// What a webhook says of an order.
+/// Whether a ledger that servers share has confirmed that the order is this server's. It counts for what the game is told
+/// at once, and not for later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Hold {
+    #[default]
+    Unknown,
+    /// The ledger is to have this entry.
+    Asked(LedgerEntry),
+    Confirmed,
+}
+
+/// What was told of an order, and waits for the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(
     not(feature = "webhook"),
@@ -247,6 +263,8 @@ impl Order {
             unrecorded_until: None,
             is_pushed: false,
             pushed: None,
+            hold: Hold::Unknown,
+            claims: 0,
             end: End::Untold,
         }
     }
@@ -269,6 +287,13 @@ impl Order {
                 self.progress.advance(&OrderStatus::Canceled);
                 self.end = End::Recorded;
             }
+        }
+    }
+
+    /// Keeps what was told of it until the ledger has said what it has. The last of its statuses counts.
+    pub(super) fn push(&mut self, pushed: Pushed, source: NewsSource) {
+        if self.pushed.is_none_or(|(earlier, _)| earlier < pushed) {
+            self.pushed = Some((pushed, source));
         }
     }
 

@@ -48,6 +48,8 @@ pub(crate) enum Output {
         user: UserId,
         order_id: OrderId,
         entry: LedgerEntry,
+        /// Whether the order becomes this server's, where servers share the ledger.
+        claims: bool,
     },
     /// Remove an order from the ledger.
     Erase { user: UserId, order_id: OrderId },

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::machine::Machine;
 use crate::machine::order::{End, Phase};
 use crate::machine::output::Output;
-use crate::model::message::NewsSource;
 use crate::model::order::OrderId;
 
 impl Machine {
@@ -18,9 +17,9 @@ impl Machine {
         if let Some(order) = self.orders.get_mut(&order_id)
             && order.is_vouched
             && !order.phase.is_recording()
-            && let Some(pushed) = order.pushed.take()
+            && let Some((pushed, source)) = order.pushed.take()
         {
-            self.apply_status(order_id, &pushed.status(), NewsSource::Webhook, now);
+            self.apply_status(order_id, &pushed.status(), source, now);
         }
     }
 

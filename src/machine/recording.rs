@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::machine::order::{End, Inquiry, Order, Phase};
+use crate::machine::order::{End, Hold, Inquiry, Order, Phase};
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
 use crate::machine::tracking::LEDGER_PATIENCE;
@@ -29,15 +29,13 @@ impl Machine {
 
     fn record_all_anew(&mut self, is_meant: impl Fn(&Order) -> bool) {
         for order_id in sorted(self.orders.keys()) {
-            if let Some(order) = self.orders.get(&order_id)
+            if let Some(order) = self.orders.get_mut(&order_id)
                 && is_meant(order)
                 && let Some(entry) = order.entry()
             {
-                self.outputs.push_back(Output::Record {
-                    user: order.user.clone(),
-                    order_id,
-                    entry,
-                });
+                // What an earlier ledger was to report does not come any more.
+                order.claims = 0;
+                self.record_entry(order_id, entry, true);
             }
         }
     }
@@ -47,6 +45,7 @@ impl Machine {
             // The same ids are other orders in another project.
             LedgerReport::Loaded { project_id, .. } | LedgerReport::Recorded { project_id, .. }
                 if self.project != Some(project_id) => {}
+            LedgerReport::Taken(taken) if self.project != Some(taken.project_id) => {}
             LedgerReport::Loaded {
                 user,
                 orders,
@@ -58,8 +57,18 @@ impl Machine {
                 entry,
                 before,
                 is_written,
+                claims,
                 ..
-            } => self.recorded(order_id, entry, before, is_written, now),
+            } => {
+                self.confirm_hold(order_id, entry, is_written, claims);
+                self.recorded(order_id, entry, before, is_written, now);
+                if let Some(order) = self.orders.get_mut(&order_id)
+                    && order.hold == Hold::Confirmed
+                {
+                    order.hold = Hold::Unknown;
+                }
+            }
+            LedgerReport::Taken(taken) => self.taken(taken, now),
             LedgerReport::Lost => self.record_all_anew(|_| true),
             LedgerReport::State(state) => self.ledger_says(state),
         }
@@ -315,6 +324,10 @@ impl Machine {
             _ => {}
         }
         self.apply_pushed(order_id, now);
+        let order = self.orders.get(&order_id);
+        if order.is_some_and(|order| order.hold == Hold::Confirmed) {
+            self.grant_if_ready(order_id, now);
+        }
         self.confirm_webhooks(order_id);
         self.update_state(&user);
         self.forget_player_if_unused(&user);
@@ -323,17 +336,13 @@ impl Machine {
     /// Handles the game's acknowledgement of a grant.
     pub(super) fn acknowledge(&mut self, order_id: OrderId, now: Duration) {
         let order = self.orders.get(&order_id);
-        match order.map(|order| (order.phase, order.user.clone())) {
-            Some((Phase::Granted, user)) => {
+        match order.map(|order| order.phase) {
+            Some(Phase::Granted) => {
                 let phase = Phase::Acknowledged { is_recorded: false };
                 self.change_phase(order_id, phase, now);
-                self.outputs.push_back(Output::Record {
-                    user,
-                    order_id,
-                    entry: LedgerEntry::Acknowledged,
-                });
+                self.record_entry(order_id, LedgerEntry::Acknowledged, false);
             }
-            Some((Phase::Acknowledged { .. }, _)) => {}
+            Some(Phase::Acknowledged { .. }) => {}
             _ => log::warn!("order {order_id} was acknowledged and is not done"),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::maps::HashSet;
 
-use crate::machine::order::{End, Inquiry, Order, Phase};
+use crate::machine::order::{End, Hold, Inquiry, Order, Phase};
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::{Player, Reading};
 use crate::machine::{Machine, Timer};
@@ -40,7 +40,14 @@ impl Machine {
             let is_canceled = order.status() == Some(&OrderStatus::Canceled);
             was_vouched = order.is_vouched && order.user == *user;
             match order.phase {
-                Phase::Recording | Phase::Open if order.user == *user => return,
+                Phase::Recording | Phase::Open if order.user == *user => {
+                    if self.is_shared() {
+                        // Another server may have taken it since this one knew it.
+                        let entry = order.entry().unwrap_or(LedgerEntry::Open);
+                        self.record_entry(order_id, entry, true);
+                    }
+                    return;
+                }
                 // The order is over, and a late `done` must not grant a refunded order a second time. The
                 // game is told its phase again.
                 Phase::Granted | Phase::Acknowledged { .. } => return self.tell_again(order_id),
@@ -87,16 +94,11 @@ impl Machine {
 
     /// Has the ledger record an order, which is followed once that is done.
     pub(super) fn record(&mut self, order_id: OrderId, order: Order, now: Duration) {
-        let user = order.user.clone();
         let entry = order.entry().unwrap_or(LedgerEntry::Open);
         self.insert(order_id, order);
         self.timers
             .set(Timer::Record(order_id), now + LEDGER_PATIENCE);
-        self.outputs.push_back(Output::Record {
-            user,
-            order_id,
-            entry,
-        });
+        self.record_entry(order_id, entry, true);
     }
 
     /// Tells the game the status and the phase of an order that is over.
@@ -215,11 +217,7 @@ impl Machine {
             && order.end == End::Told
             && order.keeps_end()
         {
-            self.outputs.push_back(Output::Record {
-                user: order.user.clone(),
-                order_id,
-                entry: LedgerEntry::Canceled,
-            });
+            self.record_entry(order_id, LedgerEntry::Canceled, false);
         }
     }
 
@@ -332,6 +330,7 @@ impl Machine {
             return;
         };
         order.phase = phase;
+        order.hold = Hold::Unknown;
         order.was_granted |= matches!(phase, Phase::Granted | Phase::Acknowledged { .. });
         let user = order.user.clone();
         if !phase.is_recording() {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::machine::Machine;
 use crate::machine::input::Receipt;
 use crate::machine::order::{Details, Order, Phase, Pushed};
-use crate::machine::output::{Notice, Output};
+use crate::machine::output::Notice;
+use crate::model::message::NewsSource;
 use crate::model::order::{OrderId, OrderStatus, Report};
 use crate::model::user::UserId;
 
@@ -51,7 +52,7 @@ impl Machine {
         } else if self.goes_on_after_its_end(order_id, pushed) {
             self.follow_pushed_again(order_id, now);
         } else {
-            self.ask_the_ledger(order_id);
+            self.ask_the_ledger(order_id, pushed);
         }
         let receipts = self.receipts.entry(order_id).or_default();
         if receipts.len() >= MAX_RECEIPTS {
@@ -82,7 +83,7 @@ impl Machine {
             });
         }
         if let Some(order) = self.orders.get_mut(&order_id) {
-            order.pushed = order.pushed.max(Some(pushed));
+            order.push(pushed, NewsSource::Webhook);
         }
         self.apply_pushed(order_id, now);
         // The game may have been told its end before the webhook came.
@@ -112,18 +113,18 @@ impl Machine {
         self.record(order_id, order, now);
     }
 
-    /// Has the ledger say what it has of an order, where this run does not know that.
-    fn ask_the_ledger(&mut self, order_id: OrderId) {
+    /// Has the ledger say what it has of an order, where this run does not know that. Another server may have taken the
+    /// order since this one knew it, and then this one takes it back: it knows the news.
+    fn ask_the_ledger(&mut self, order_id: OrderId, pushed: Pushed) {
+        let is_shared = self.is_shared();
         if let Some(order) = self.orders.get(&order_id)
-            && !order.is_vouched
-            && !order.phase.is_recording()
             && let Some(entry) = order.entry()
         {
-            self.outputs.push_back(Output::Record {
-                user: order.user.clone(),
-                order_id,
-                entry,
-            });
+            let is_over = order.phase == Phase::Acknowledged { is_recorded: true };
+            let is_known = order.is_vouched && (!is_shared || is_over && pushed == Pushed::Done);
+            if !is_known && !order.phase.is_recording() {
+                self.record_entry(order_id, entry, true);
+            }
         }
     }
 }

@@ -26,6 +26,20 @@ pub(crate) enum Place {
     At(PathBuf),
     Disabled,
     Custom(CustomLedger),
+    #[cfg(feature = "postgres")]
+    Postgres(DatabaseAddress),
+}
+
+/// The address of a database, which may have a password in it.
+#[cfg(feature = "postgres")]
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct DatabaseAddress(pub(crate) Arc<str>);
+
+#[cfg(feature = "postgres")]
+impl fmt::Debug for DatabaseAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
 }
 
 impl Ledger {
@@ -49,18 +63,50 @@ impl Ledger {
     /// Stores orders in a store that the game provides, such as a server's database. It is called on a thread that
     /// may block.
     pub fn custom(store: impl LedgerStore) -> Self {
-        Self(Place::Custom(CustomLedger(Arc::new(Mutex::new(store)))))
+        Self(Place::Custom(CustomLedger {
+            is_shared: store.is_shared(),
+            store: Arc::new(Mutex::new(store)),
+        }))
+    }
+
+    /// Stores orders in a PostgreSQL database that a studio's servers share (feature `postgres`). `address` is as in
+    /// `postgres://user:password@host/database`, with the [parameters](https://docs.rs/tokio-postgres/latest/tokio_postgres/config/struct.Config.html)
+    /// of tokio-postgres.
+    ///
+    /// An order is followed by one server at a time. A server takes it over, from whichever has it, when the order's
+    /// player comes, when its game tracks the order, or when a webhook tells of it. From then on the other one cannot
+    /// write what it knows of the order, and grants nothing of it: its phase becomes
+    /// [`OrderPhase::Elsewhere`](crate::OrderPhase::Elsewhere) there.
+    ///
+    /// The tables are made at the first connection, in a schema `bevy_xsolla`. A connection is encrypted if the server
+    /// can do it, unless `sslmode` says otherwise, and then its certificate has to be one that the system trusts.
+    #[cfg(feature = "postgres")]
+    pub fn postgres(address: impl Into<String>) -> Self {
+        Self(Place::Postgres(DatabaseAddress(address.into().into())))
+    }
+
+    /// Whether servers share it.
+    pub(crate) fn is_shared(&self) -> bool {
+        match &self.0 {
+            Place::UserData | Place::At(_) | Place::Disabled => false,
+            Place::Custom(custom) => custom.is_shared,
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => true,
+        }
     }
 }
 
 /// A store that the game provides. Two are equal if they are the same instance.
 #[derive(Clone)]
-pub(crate) struct CustomLedger(Arc<Mutex<dyn LedgerStore>>);
+pub(crate) struct CustomLedger {
+    is_shared: bool,
+    store: Arc<Mutex<dyn LedgerStore>>,
+}
 
 impl CustomLedger {
     fn lock(&self) -> MutexGuard<'_, dyn LedgerStore + 'static> {
         // A store that has panicked reports by its own errors whether it still works.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,7 +118,7 @@ impl fmt::Debug for CustomLedger {
 
 impl PartialEq for CustomLedger {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.store, &other.store)
     }
 }
 
@@ -121,6 +167,30 @@ pub trait LedgerStore: Send + 'static {
     fn has_lost(&mut self) -> bool {
         false
     }
+
+    /// Whether several servers use the store at the same time. Then a game is told that an order is done or canceled
+    /// only once the store has committed a change of it.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Returns the orders that were this server's and are another's now, each once, with what the other has of them,
+    /// and those whose [changes](LedgerChange::claims) were not made in the last commit because they are not this
+    /// server's. It is called after each commit and every few seconds.
+    fn taken(&mut self) -> Result<Vec<TakenOrder>, LedgerError> {
+        Ok(Vec::new())
+    }
+}
+
+/// An order that another server has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenOrder {
+    /// The Xsolla project.
+    pub project_id: u64,
+    /// The order.
+    pub order_id: OrderId,
+    /// What the store has of it; `None` if it was erased.
+    pub entry: Option<LedgerEntry>,
 }
 
 impl LedgerStore for CustomLedger {
@@ -150,6 +220,14 @@ impl LedgerStore for CustomLedger {
     fn has_lost(&mut self) -> bool {
         self.lock().has_lost()
     }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    fn taken(&mut self) -> Result<Vec<TakenOrder>, LedgerError> {
+        self.lock().taken()
+    }
 }
 
 /// What the ledger tells the rest of the crate.
@@ -174,7 +252,11 @@ pub(crate) enum LedgerReport {
         before: Option<LedgerEntry>,
         /// Whether it is written, so that `before` is what the ledger had.
         is_written: bool,
+        /// Whether the order was claimed with it.
+        claims: bool,
     },
+    /// Another server has taken the order, and what was to be recorded of it is not.
+    Taken(TakenOrder),
     /// The ledger has lost entries, and is to be told again what is known.
     Lost,
     /// Whether the ledger works.
@@ -243,6 +325,9 @@ pub enum LedgerError {
     /// A [custom](Ledger::custom) ledger cannot be used. The operation is repeated from time to time.
     #[error("the game's own ledger cannot be used: {0}")]
     Custom(String),
+    /// The database cannot be used. The operation is repeated from time to time.
+    #[error("the ledger's database cannot be used: {0}")]
+    Database(String),
     /// The thread that writes the ledger cannot be started.
     #[error("the ledger's thread cannot start: {0}")]
     NoThread(String),

@@ -210,6 +210,9 @@ pub enum OrderPhase {
     /// The player did not want to pay the order. It is not requested again in this run. If it is paid
     /// nevertheless, it is granted.
     Abandoned,
+    /// Another server has taken the order over, from the ledger that they share. This one has granted it only if that
+    /// was told before, and tells nothing more of it.
+    Elsewhere,
     /// The order is not tracked any more, and the game was told.
     Failed(TrackingError),
 }

@@ -26,6 +26,29 @@ pub enum LedgerEntry {
     Canceled,
 }
 
+impl LedgerEntry {
+    const ALL: [Self; 4] = [
+        Self::Open,
+        Self::Granted,
+        Self::Acknowledged,
+        Self::Canceled,
+    ];
+
+    /// The name under which it is stored.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Granted => "granted",
+            Self::Acknowledged => "acknowledged",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|entry| entry.name() == name)
+    }
+}
+
 /// The record of an order.
 // This is the stored form: fields may be added, and no field may change its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,13 +69,7 @@ impl<'a> Fields<'a> for RecordFields {
     fn take(&mut self, name: &str, value: &mut dyn Value<'a>) -> Result<(), Mismatch> {
         match name {
             "entry" => {
-                self.entry = match &*value.text()? {
-                    "open" => Some(LedgerEntry::Open),
-                    "granted" => Some(LedgerEntry::Granted),
-                    "acknowledged" => Some(LedgerEntry::Acknowledged),
-                    "canceled" => Some(LedgerEntry::Canceled),
-                    _ => None,
-                };
+                self.entry = LedgerEntry::of_name(&value.text()?);
             }
             "at" => self.at = value.raw()?.and_then(|at| at.get().parse().ok()),
             _ => {}
@@ -74,6 +91,22 @@ impl LedgerRecord {
     /// The order's progress.
     pub fn entry(&self) -> LedgerEntry {
         self.entry
+    }
+
+    /// The time of the entry, in seconds since 1970.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The record of an entry that was stored under this name at this time, in seconds since 1970. An unknown name
+    /// counts as [in a text](Self::of_stored).
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_name(name: &str, at: u64) -> Self {
+        match LedgerEntry::of_name(name) {
+            Some(entry) => Self { entry, at },
+            None => Self::of_stored(""),
+        }
     }
 
     /// The higher of two records of an order.
@@ -134,6 +167,10 @@ pub struct LedgerChange {
     pub order_id: OrderId,
     /// Whether the previous record is erased first.
     pub erases: bool,
+    /// Whether the order becomes this server's, whoever has followed it until now. Only a store that servers
+    /// [share](crate::LedgerStore::is_shared) needs to know: it makes a change that claims nothing only if the order is
+    /// this server's.
+    pub claims: bool,
     /// The lowest record that the order has after the change.
     pub record: Option<LedgerRecord>,
 }
@@ -282,6 +319,7 @@ mod tests {
                 user: alice.clone(),
                 order_id: OrderId(1),
                 erases,
+                claims: false,
                 record,
             };
             assert_eq!(change.apply(stored), after, "{change:?}");

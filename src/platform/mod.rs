@@ -47,6 +47,8 @@ use desktop::launch;
 use main_thread as launcher;
 #[cfg(all(not(target_family = "wasm"), feature = "webhook"))]
 pub(crate) use native::http_server;
+#[cfg(all(not(target_family = "wasm"), feature = "postgres"))]
+pub(crate) use native::tls;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use native::{browser, http, presence, runtime, thread, time, websocket};
 #[cfg(all(
@@ -65,6 +67,8 @@ use windows::launch;
 
 #[cfg(all(
     target_family = "wasm",
-    any(feature = "token_verifier", feature = "webhook")
+    any(feature = "postgres", feature = "token_verifier", feature = "webhook")
 ))]
-compile_error!("`emulator`, `token_verifier` and `webhook` are for desktops and servers");
+compile_error!(
+    "`emulator`, `postgres`, `token_verifier` and `webhook` are for desktops and servers"
+);

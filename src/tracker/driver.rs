@@ -188,10 +188,12 @@ impl Driver {
                     user,
                     order_id,
                     entry,
+                    claims,
                 } => self.give(Job::Record {
                     user,
                     order_id,
                     entry,
+                    claims,
                 }),
                 Output::Erase { user, order_id } => self.give(Job::Erase { user, order_id }),
                 Output::Release(user) => self.give(Job::Release(user)),
@@ -261,13 +263,17 @@ impl Driver {
                 is_locked: false,
             })),
             Job::Record {
-                order_id, entry, ..
+                order_id,
+                entry,
+                claims,
+                ..
             } => self.handle(Input::Ledger(LedgerReport::Recorded {
                 project_id: self.project_id,
                 order_id,
                 entry,
                 before: None,
                 is_written: false,
+                claims,
             })),
             Job::Configure { .. } | Job::Erase { .. } | Job::Release(_) | Job::Flush(_) => {}
         }

@@ -13,6 +13,8 @@ pub mod centrifugo;
 pub mod flood;
 pub mod folder;
 pub mod interop;
+#[cfg(unix)]
+pub mod postgres;
 pub mod process;
 pub mod tap;
 pub mod wait;

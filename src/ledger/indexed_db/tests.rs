@@ -301,6 +301,7 @@ impl Tab {
             user: alice(),
             order_id: SEVEN,
             entry,
+            claims: true,
         });
     }
 

@@ -2,6 +2,7 @@
 //! under random faults.
 
 mod authorization;
+mod fleet;
 mod ledger;
 mod owners;
 mod players;
@@ -266,6 +267,7 @@ impl Sim {
             entry,
             before: None,
             is_written: true,
+            claims: false,
         }));
     }
 
@@ -277,6 +279,7 @@ impl Sim {
             entry,
             before,
             is_written: true,
+            claims: false,
         })
     }
 
@@ -403,7 +406,10 @@ impl Sim {
                 }
                 Output::Record { .. } if self.is_ledger_stuck => {}
                 Output::Record {
-                    order_id, entry, ..
+                    order_id,
+                    entry,
+                    claims,
+                    ..
                 } => {
                     let before = self.ledger.get(&order_id).copied();
                     // An entry is raised and never lowered.
@@ -416,6 +422,7 @@ impl Sim {
                         entry,
                         before: before.map(|(entry, _)| entry),
                         is_written: true,
+                        claims,
                     });
                     self.machine.handle(input, self.now);
                 }

@@ -116,6 +116,7 @@ fn taken_over(before: LedgerEntry) -> Sim {
         entry: LedgerEntry::Open,
         before: Some(before),
         is_written: true,
+        claims: false,
     }));
     sim
 }
@@ -200,6 +201,7 @@ fn what_the_ledger_says_of_another_projects_order_of_the_same_id_does_not_count(
         entry: LedgerEntry::Open,
         before: Some(LedgerEntry::Acknowledged),
         is_written: true,
+        claims: false,
     }));
     sim.handle(Input::Ledger(LedgerReport::Loaded {
         project_id: earlier,

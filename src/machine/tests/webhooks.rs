@@ -43,6 +43,7 @@ impl Sim {
             entry: LedgerEntry::Open,
             before: None,
             is_written: false,
+            claims: false,
         }));
     }
 

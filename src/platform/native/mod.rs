@@ -13,7 +13,7 @@ pub(crate) mod runtime;
 pub(crate) mod thread;
 mod throttle;
 pub(crate) mod time;
-mod tls;
+pub(crate) mod tls;
 pub(crate) mod websocket;
 
 #[cfg(not(feature = "browser"))]

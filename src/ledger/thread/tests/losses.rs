@@ -33,6 +33,7 @@ fn a_file_that_is_deleted_or_replaced_while_it_is_open_is_told_and_written_anew(
             user: alice(),
             order_id: OrderId(9),
             entry: LedgerEntry::Open,
+            claims: true,
         });
         clerk.flush();
         if way != "cut off" && keeps_open_names(&folder.0) {
@@ -64,6 +65,7 @@ fn a_file_that_is_deleted_or_replaced_while_it_is_open_is_told_and_written_anew(
             user: user.clone(),
             order_id: OrderId(99),
             entry: LedgerEntry::Open,
+            claims: true,
         });
         clerk.flush();
         drop(clerk);

@@ -101,6 +101,7 @@ impl Clerk {
             user: alice(),
             order_id: ORDER,
             entry,
+            claims: true,
         });
     }
 
@@ -248,6 +249,7 @@ fn what_another_player_had_is_reported_also_if_it_could_not_be_read_at_first() {
         user: UserId::new('s', "bob"),
         order_id: ORDER,
         entry: LedgerEntry::Open,
+        claims: true,
     });
     clerk.flush();
     let reported = |report: &LedgerReport| match report {
@@ -439,6 +441,7 @@ fn a_write_that_fails_is_soon_tried_again_and_rarely_once_it_has_failed_for_seco
         user: alice(),
         order_id: ORDER,
         entry: LedgerEntry::Open,
+        claims: true,
     }));
     let mut time_to_next_try = || {
         block_on(shelves.settle());

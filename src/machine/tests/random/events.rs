@@ -69,6 +69,7 @@ impl World {
                     entry,
                     before: None,
                     is_written: false,
+                    claims: false,
                 }));
             }
             Event::Written(process, order_id, number) if process == self.process => {

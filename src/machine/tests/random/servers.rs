@@ -19,6 +19,7 @@ impl World {
             entry,
             before,
             is_written: true,
+            claims: false,
         }));
     }
 
