@@ -19,8 +19,8 @@ use bevy_xsolla::prelude::*;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use support::certificates::make_certificates;
 use support::folder::Folder;
-use support::interop;
 use support::process::{Process, Task, own_process, run};
 use support::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -28,23 +28,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
-
-/// An authority, and a certificate of its for `localhost`. `false` where they cannot be made.
-fn make_certificates(folder: &Path) -> bool {
-    let script = "
-        openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority \
-            -keyout authority.key -out authority.pem &&
-        openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr &&
-        printf 'subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n' >extensions &&
-        openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 1 \
-            -extfile extensions -out server.pem";
-    let made = Command::new("sh")
-        .args(["-c", script])
-        .current_dir(folder)
-        .output();
-    let is_made = made.is_ok_and(|made| made.status.success());
-    interop::found(is_made.then_some(()).ok_or("openssl makes no certificates")).is_some()
-}
 
 /// Takes encrypted connections for a server, and passes them on to it. Returns the URL for them.
 async fn encrypt(url: &str, folder: &Path) -> String {

@@ -10,6 +10,7 @@
 
 pub mod browser;
 pub mod centrifugo;
+pub mod certificates;
 pub mod flood;
 pub mod folder;
 pub mod interop;

@@ -12,17 +12,27 @@ use super::wait::wait_until;
 /// The user who a server runs as if the test runs as root, which PostgreSQL refuses.
 const USER: &str = "nobody";
 
-/// A PostgreSQL server on a free port, with a database `game`. It is killed when this is dropped.
+/// A PostgreSQL server on a free port, with a database. It is killed when this is dropped.
 pub struct Postgres {
     programs: PathBuf,
+    /// Settings of the server, each as `name=value`.
+    settings: Vec<String>,
     process: Option<Child>,
     port: u16,
+    /// The name of the database. Another test's server has none of this name, so while this one is away, nobody takes
+    /// that for it.
+    database: String,
     folder: Folder,
 }
 
 impl Postgres {
     /// Starts a server; or says what is missing, and that the test is skipped.
     pub fn start() -> Option<Self> {
+        Self::start_encrypted(None)
+    }
+
+    /// Starts a server that has the certificate of a folder, if one is given.
+    pub fn start_encrypted(certificates: Option<&Path>) -> Option<Self> {
         let missing = "PostgreSQL is not installed (Debian: postgresql)";
         let programs = found(programs().ok_or(missing))?;
         let folder = Folder::new("postgres");
@@ -32,8 +42,10 @@ impl Postgres {
         }
         let mut server = Self {
             programs,
+            settings: Vec::new(),
             process: None,
             port: free_port(),
+            database: format!("game_{}", fastrand::u64(..)),
             folder,
         };
         let data = server.data();
@@ -45,11 +57,25 @@ impl Postgres {
             "--no-sync",
         ];
         run(server.program("initdb").args(options).arg(&data));
+        if let Some(certificates) = certificates {
+            // The server's user is to own its key, which nobody else may read.
+            let copy = "umask 077 && cat >\"$0\"";
+            for (name, setting) in [
+                ("server.pem", "ssl_cert_file"),
+                ("server.key", "ssl_key_file"),
+            ] {
+                let file = std::fs::File::open(certificates.join(name)).unwrap();
+                let target = data.join(name);
+                run(server.shell(copy).arg(&target).stdin(file));
+                server.settings.push(format!("{setting}={name}"));
+            }
+            server.settings.push("ssl=on".to_owned());
+        }
         server.go_on();
         run(server
             .program("createdb")
             .args(["-h", "127.0.0.1", "-p", &server.port.to_string()])
-            .args(["-U", "game", "game"]));
+            .args(["-U", "game", &server.database]));
         Some(server)
     }
 
@@ -60,7 +86,8 @@ impl Postgres {
 
     /// The address of the database through something that passes on what comes to this port.
     pub fn address_at(&self, port: u16) -> String {
-        format!("postgres://game@127.0.0.1:{port}/game?sslmode=disable")
+        let database = &self.database;
+        format!("postgres://game@127.0.0.1:{port}/{database}?sslmode=disable")
     }
 
     pub fn port(&self) -> u16 {
@@ -92,6 +119,9 @@ impl Postgres {
         ] {
             command.args(["-c", setting]);
         }
+        for setting in &self.settings {
+            command.args(["-c", setting]);
+        }
         command.stdout(Stdio::null()).stderr(Stdio::null());
         self.process = Some(command.spawn().unwrap());
         wait_until("PostgreSQL answers", || self.ask("SELECT 1").is_some());
@@ -102,7 +132,7 @@ impl Postgres {
         // A database that is always there, for the time before that of the game is made.
         let database = match query {
             "SELECT 1" => "postgres",
-            _ => "game",
+            _ => &self.database,
         };
         let asked = self
             .program("psql")
@@ -127,15 +157,24 @@ impl Postgres {
 
     /// A program of PostgreSQL's, which does not run as root.
     fn program(&self, name: &str) -> Command {
-        let path = self.programs.join(name);
+        self.as_user(&self.programs.join(name))
+    }
+
+    fn shell(&self, script: &str) -> Command {
+        let mut shell = self.as_user(Path::new("sh"));
+        shell.args(["-c", script]);
+        shell
+    }
+
+    fn as_user(&self, program: &Path) -> Command {
         let mut command = match is_root() {
             true => {
                 let mut other = Command::new("setpriv");
                 other.args(["--reuid", USER, "--regid", "nogroup", "--clear-groups"]);
-                other.arg(path);
+                other.arg(program);
                 other
             }
-            false => Command::new(path),
+            false => Command::new(program),
         };
         // The folder that the test was started in may not be that user's to read.
         command.current_dir(&*self.folder);

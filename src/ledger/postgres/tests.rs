@@ -337,7 +337,9 @@ mod on_a_server {
             return;
         };
         server.query("CREATE DATABASE old ENCODING 'LATIN1' TEMPLATE template0");
-        let address = server.address().replace("/game?", "/old?");
+        let address = server.address();
+        let (server_address, _) = address.rsplit_once('/').unwrap();
+        let address = format!("{server_address}/old?sslmode=disable");
         let mut shelf = Shelf::open(Ledger::postgres(address));
         record(&mut shelf, 1, &alice(), ORDER, OPEN);
         block_on(shelf.commit());

@@ -9,8 +9,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use super::*;
-use crate::model::ledger::{LedgerStore, TakenOrder};
-use crate::model::record::{LedgerChange, LedgerRecord};
+use crate::machine::tests::shared::Shared;
+use crate::model::ledger::TakenOrder;
 
 const PROJECT: u64 = 77_640;
 const SERVERS: usize = 3;
@@ -27,23 +27,6 @@ const LOOK: Duration = seconds_of(5);
 
 const fn seconds_of(n: u64) -> Duration {
     Duration::from_secs(n)
-}
-
-/// It says that servers share the ledger, which is played here.
-struct Shared;
-
-impl LedgerStore for Shared {
-    fn load(&mut self, _: u64, _: &UserId) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
-        Ok(Vec::new())
-    }
-
-    fn commit(&mut self, _: &[LedgerChange]) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
-        Ok(Vec::new())
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
 }
 
 /// What the ledger has of an order.

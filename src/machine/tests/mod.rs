@@ -9,6 +9,7 @@ mod players;
 mod polling;
 mod purchases;
 mod random;
+mod shared;
 mod socket;
 mod tracking;
 #[cfg(feature = "webhook")]
