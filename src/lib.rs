@@ -87,6 +87,15 @@ pub mod token {
     pub use crate::tracker::token_verifier::TokenVerifier;
 }
 
+/// A comparison of the orders that Xsolla knows with those that the ledger has, for a studio's server.
+#[cfg(feature = "webhook")]
+pub mod reconciliation {
+    pub use crate::game::reconciliation::ReconciliationCommands;
+    pub use crate::model::reconciliation::{
+        Difference, Finding, Reconciled, Reconciliation, ReconciliationError, StoreKey,
+    };
+}
+
 /// Webhooks: what Xsolla tells a studio's server of its players' orders, whether or not a game runs.
 ///
 /// [`verify`](webhook::verify) checks and reads one, for a server in any web framework.

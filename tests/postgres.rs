@@ -1,7 +1,5 @@
 //! Servers whose ledger is a PostgreSQL database that they share.
 
-#![cfg(unix)]
-
 mod support;
 
 use bevy_xsolla::LedgerError;

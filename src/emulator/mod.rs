@@ -65,6 +65,7 @@
 //! | | |
 //! |---|---|
 //! | `GET /api/v2/project/{id}/order/{order_id}` | Get Order |
+//! | `POST /api/v3/project/{id}/admin/order/search` | the order search, for a server with [the key](XsollaEmulator::store_key) |
 //! | `POST …/payment/item/{sku}`, `…/payment/cart` | creates an order: its id and a payment token |
 //! | `POST …/payment/item/{sku}/virtual/{currency_sku}` | buys for virtual currency: the order is done at once |
 //! | `POST …/free/item/{sku}`, `…/free/cart` | takes free items: the order is done at once |

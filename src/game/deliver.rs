@@ -89,6 +89,8 @@ pub(super) fn deliver(world: &mut World, notice: Notice) {
         }
         Notice::PageFailed(failed) => send(world, failed),
         Notice::PageChanged(changed) => send(world, changed),
+        #[cfg(feature = "webhook")]
+        Notice::Reconciled(reconciled) => send(world, *reconciled),
     }
 }
 

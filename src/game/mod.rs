@@ -8,6 +8,8 @@ mod fence;
 pub(crate) mod orders;
 pub(crate) mod plugin;
 mod presence;
+#[cfg(feature = "webhook")]
+pub(crate) mod reconciliation;
 mod settings;
 #[cfg(feature = "test_util")]
 pub mod test_util;

@@ -17,6 +17,8 @@ use crate::model::message::{
 };
 use crate::model::page::PaymentPageChanged;
 use crate::model::purchase::{PaymentPageFailed, PurchaseFailed, PurchaseStarted};
+#[cfg(feature = "webhook")]
+use crate::model::reconciliation::Reconciled;
 use crate::platform::{browser, runtime};
 use crate::tracker::driver;
 use crate::tracker::handle::channels;
@@ -89,6 +91,8 @@ pub(super) fn add_game_side(app: &mut App) {
                 .in_set(XsollaOrderSystems),
         )
         .add_systems(Last, finish_writing.run_if(on_message::<AppExit>));
+    #[cfg(feature = "webhook")]
+    app.add_message::<Reconciled>();
     #[cfg(feature = "winit")]
     app.add_systems(PreStartup, crate::game::wake::connect_to_winit);
 }

@@ -110,9 +110,18 @@ impl File {
         project_id: u64,
         mut orders: BTreeSet<OrderId>,
     ) -> Result<BTreeSet<OrderId>, LedgerError> {
-        let found = self.attempt(|database| find(database, project_id, &orders, None))?;
+        let found = self.known(project_id, &orders)?;
         orders.retain(|order_id| !found.contains_key(order_id));
         Ok(orders)
+    }
+
+    /// What the file has of these orders, whoever's they are.
+    pub(super) fn known(
+        &mut self,
+        project_id: u64,
+        orders: &BTreeSet<OrderId>,
+    ) -> Result<Found, LedgerError> {
+        self.attempt(|database| find(database, project_id, orders, None))
     }
 
     /// Commits all changes in one transaction. `elsewhere` has records of the same orders that move here.

@@ -63,4 +63,16 @@ impl LedgerStore for Memory {
         }
         Ok(before)
     }
+
+    fn find(
+        &mut self,
+        project_id: u64,
+        orders: &[OrderId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let entry = |order_id: &OrderId| {
+            let (_, record) = self.records.get(&(project_id, *order_id))?;
+            Some(record.entry())
+        };
+        Ok(orders.iter().map(entry).collect())
+    }
 }

@@ -34,8 +34,12 @@ use crate::platform::tls::load_tls;
 
 /// How long connecting and each piece of work may take. A network may drop what is sent without a word.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the database is asked whether other servers have taken orders.
-const LOOK: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 5 });
+/// How often the database is asked whether other servers have taken orders. The writer looks every five seconds.
+const LOOK: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 4 });
+/// What every transaction begins with: the server of a database ends what takes longer than this one waits for it, and
+/// what a server that was stopped has begun. Otherwise other servers would wait for its orders.
+const LIMITS: &str = "SET LOCAL statement_timeout = '8s'; SET LOCAL lock_timeout = '5s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '10s'";
 /// The versions of the tables. Each adds to the one before.
 const SCHEMA: [&str; 1] = [include_str!("postgres/schema_1.sql")];
 /// Names the lock under which the tables are made: the bytes of `b_xsolla`.
@@ -54,19 +58,14 @@ pub(super) fn open(address: &DatabaseAddress) -> Result<Box<dyn Store>, LedgerEr
 struct Postgres {
     config: Config,
     runtime: Runtime,
-    connection: Option<Connection>,
-    /// The number of this server, once it has one. It stays the same for all its connections.
-    server: Option<i64>,
+    client: Option<Client>,
+    /// The number of this server. Nobody else has it, also not in a database that was restored from a backup.
+    server: i64,
     /// The orders of this server that are not acknowledged.
     open: HashSet<Key>,
     /// Those whose last changes were not made.
     refused: Vec<TakenOrder>,
     next_look: Instant,
-}
-
-struct Connection {
-    client: Client,
-    server: i64,
 }
 
 /// The row of an order.
@@ -93,16 +92,18 @@ impl LedgerStore for Postgres {
         user: &UserId,
     ) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
         let name = stored_name(user.as_str());
-        let orders = self.work(async |connection| {
-            let client = &connection.client;
+        let server = self.server;
+        let orders = self.work(async |client| {
+            let transaction = begin(client).await?;
             let take = "UPDATE bevy_xsolla.orders SET server = $3 WHERE project_id = $1 AND user_id = $2 \
                 RETURNING order_id, entry, extract(epoch FROM entered_at)::bigint";
             let parameters = [
                 (&number(project_id) as _, Type::INT8),
                 (&name as _, Type::TEXT),
-                (&connection.server as _, Type::INT8),
+                (&server as _, Type::INT8),
             ];
-            let rows = client.query_typed(take, &parameters).await?;
+            let rows = transaction.query_typed(take, &parameters).await?;
+            transaction.commit().await?;
             let orders = rows.iter().map(|row| {
                 let order_id = OrderId(row.try_get::<_, i64>(0)?.cast_unsigned());
                 let at = row.try_get::<_, i64>(2)?.cast_unsigned();
@@ -122,7 +123,8 @@ impl LedgerStore for Postgres {
         &mut self,
         changes: &[LedgerChange],
     ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
-        let committed = self.work(async |connection| commit(connection, changes).await)?;
+        let server = self.server;
+        let committed = self.work(async |client| commit(client, server, changes).await)?;
         for key in committed.closed {
             self.open.remove(&key);
         }
@@ -134,30 +136,46 @@ impl LedgerStore for Postgres {
         Ok(committed.before)
     }
 
+    fn find(
+        &mut self,
+        project_id: u64,
+        orders: &[OrderId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let numbers: Vec<i64> = orders.iter().map(|order_id| number(order_id.0)).collect();
+        let found = self.work(async |client| {
+            let find = "SELECT order_id, entry FROM bevy_xsolla.orders \
+                WHERE project_id = $1 AND order_id = ANY($2)";
+            let parameters = [
+                (&number(project_id) as _, Type::INT8),
+                (&numbers as _, Type::INT8_ARRAY),
+            ];
+            let rows = client.query_typed(find, &parameters).await?;
+            let found = rows.iter().map(|row| {
+                let record = LedgerRecord::of_name(row.try_get(1)?, 0);
+                Ok((row.try_get::<_, i64>(0)?, record.entry()))
+            });
+            found.collect::<Result<BTreeMap<i64, LedgerEntry>, Failure>>()
+        })?;
+        let entry = |order_id: &i64| found.get(order_id).copied();
+        Ok(numbers.iter().map(entry).collect())
+    }
+
     fn is_shared(&self) -> bool {
         true
     }
 
     fn taken(&mut self) -> Result<Vec<TakenOrder>, LedgerError> {
-        let mut taken = std::mem::take(&mut self.refused);
-        if Instant::now() >= self.next_look {
-            let mut keys: Vec<Key> = self.open.iter().copied().collect();
-            keys.sort_unstable();
-            // This also shows that the database is there while nothing is written.
-            let looked = self.work(async |connection| look(connection, &keys).await);
-            self.next_look = Instant::now() + LOOK;
-            match looked {
-                Ok(found) => {
-                    for order in &found {
-                        self.open.remove(&(order.project_id, order.order_id));
-                    }
-                    taken.extend(found);
-                }
-                Err(error) => {
-                    self.refused = taken;
-                    return Err(error);
-                }
-            }
+        // What was refused has to be said whether or not the database is there now.
+        if !self.refused.is_empty() || Instant::now() < self.next_look {
+            return Ok(std::mem::take(&mut self.refused));
+        }
+        let keys: Vec<Key> = self.open.iter().copied().collect();
+        let server = self.server;
+        // This also shows that the database is there while nothing is written.
+        let taken = self.work(async |client| look(client, server, &keys).await)?;
+        self.next_look = Instant::now() + LOOK;
+        for order in &taken {
+            self.open.remove(&(order.project_id, order.order_id));
         }
         Ok(taken)
     }
@@ -174,8 +192,8 @@ impl Postgres {
         Ok(Self {
             config,
             runtime,
-            connection: None,
-            server: None,
+            client: None,
+            server: fastrand::i64(1..),
             open: HashSet::default(),
             refused: Vec::new(),
             next_look: Instant::now() + LOOK,
@@ -185,49 +203,55 @@ impl Postgres {
     /// Does something with a connection, which is opened if there is none.
     fn work<T>(
         &mut self,
-        work: impl AsyncFnOnce(&mut Connection) -> Result<T, Failure>,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>,
     ) -> Result<T, LedgerError> {
-        let known = self.connection.take();
-        let known = known.filter(|connection| !connection.client.is_closed());
-        let (config, server) = (&self.config, self.server);
-        let result: Result<(Connection, T), Failure> = self.runtime.block_on(async {
-            let mut connection = match known {
-                Some(connection) => connection,
-                None => timeout(PATIENCE, connect(config, server)).await??,
+        let known = self.client.take().filter(|client| !client.is_closed());
+        let config = &self.config;
+        let result: Result<(Client, T), Failure> = self.runtime.block_on(async {
+            let mut client = match known {
+                Some(client) => client,
+                None => timeout(PATIENCE, connect(config)).await??,
             };
-            let done = timeout(PATIENCE, work(&mut connection)).await??;
-            Ok((connection, done))
+            let done = timeout(PATIENCE, work(&mut client)).await??;
+            Ok((client, done))
         });
-        match result {
-            Ok((connection, done)) => {
-                self.server = Some(connection.server);
-                self.connection = Some(connection);
-                Ok(done)
-            }
-            Err(error) => Err(LedgerError::Database(text(&*error))),
-        }
+        let (client, done) = result.map_err(|error| LedgerError::Database(text(&*error)))?;
+        self.client = Some(client);
+        Ok(done)
     }
 }
 
-/// Connects, makes the tables that are missing, and gives this server its number.
-async fn connect(config: &Config, server: Option<i64>) -> Result<Connection, Failure> {
+/// Connects, and makes the tables that are missing.
+async fn connect(config: &Config) -> Result<Client, Failure> {
     let mut config = config.clone();
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(PATIENCE);
+        // One that does not answer leaves the others their time.
+        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
+        let hosts = u32::try_from(hosts).unwrap_or(u32::MAX).max(1);
+        config.connect_timeout(PATIENCE / (hosts + 1));
     }
     let mut client = match config.get_ssl_mode() {
         SslMode::Disable => start(&config, None).await?,
         _ => start(&config, Some(load_tls().await?)).await?,
     };
+    let read_only = client
+        .query_typed_one("SHOW transaction_read_only", &[])
+        .await?;
+    if read_only.try_get::<_, &str>(0)? != "off" {
+        // What it has may be old.
+        return Err("it can only be read, as a standby server can".into());
+    }
     make_tables(&mut client).await?;
-    let server = match server {
-        Some(server) => server,
-        None => {
-            let next = "SELECT nextval('bevy_xsolla.servers')";
-            client.query_typed_one(next, &[]).await?.try_get(0)?
-        }
-    };
-    Ok(Connection { client, server })
+    Ok(client)
+}
+
+async fn begin(client: &mut Client) -> Result<Transaction<'_>, Failure> {
+    let transaction = client.build_transaction();
+    // Whatever the default of the database is, a transaction sees what others have committed while it waited for them.
+    let transaction = transaction.isolation_level(IsolationLevel::ReadCommitted);
+    let transaction = transaction.start().await?;
+    transaction.batch_execute(LIMITS).await?;
+    Ok(transaction)
 }
 
 async fn start(config: &Config, tls: Option<Arc<ClientConfig>>) -> Result<Client, Failure> {
@@ -254,7 +278,7 @@ async fn make_tables(client: &mut Client) -> Result<(), Failure> {
     if version(client).await? >= SCHEMA.len() {
         return Ok(());
     }
-    let transaction = client.transaction().await?;
+    let transaction = begin(client).await?;
     // Another server may be making them.
     let lock = [(&LOCK as _, Type::INT8)];
     let take = "SELECT pg_advisory_xact_lock($1)";
@@ -284,16 +308,11 @@ async fn version(client: &Client) -> Result<usize, Failure> {
 }
 
 async fn commit(
-    connection: &mut Connection,
+    client: &mut Client,
+    server: i64,
     changes: &[LedgerChange],
 ) -> Result<Committed, Failure> {
-    let server = connection.server;
-    let transaction = connection
-        .client
-        .build_transaction()
-        .isolation_level(IsolationLevel::ReadCommitted)
-        .start()
-        .await?;
+    let transaction = begin(client).await?;
     // In one sequence for all servers, so that none waits for another that waits for it.
     let mut sorted: Vec<&LedgerChange> = changes.iter().collect();
     sorted.sort_unstable_by_key(|change| key(change));
@@ -319,6 +338,11 @@ async fn commit(
             committed.before.push(None);
             continue;
         }
+        // What another server has is not erased, also where it is claimed after that.
+        let change = LedgerChange {
+            erases: change.erases && is_own,
+            ..change.clone()
+        };
         committed.before.push(change.before(record_before));
         match change.apply(record_before) {
             Some((user, record)) => {
@@ -329,7 +353,7 @@ async fn commit(
                 if !new.contains(&key) {
                     // What a later version has written keeps its name.
                     let is_changed = record_before.is_none_or(|(_, before)| before != record);
-                    updated.push((key, user, is_changed.then_some(record)));
+                    updated.push((key, user.to_owned(), is_changed.then_some(record)));
                 }
             }
             None => {
@@ -397,7 +421,7 @@ async fn lock(transaction: &Transaction<'_>, changes: &[&LedgerChange]) -> Resul
 async fn update(
     transaction: &Transaction<'_>,
     server: i64,
-    orders: &[(Key, &str, Option<LedgerRecord>)],
+    orders: &[(Key, String, Option<LedgerRecord>)],
 ) -> Result<(), Failure> {
     if orders.is_empty() {
         return Ok(());
@@ -412,10 +436,13 @@ async fn update(
         is_granted = o.is_granted OR COALESCE(c.entry, '') = 'acknowledged' \
         FROM unnest($1, $2, $3, $4, $5) AS c (project_id, order_id, user_id, entry, entered_at) \
         WHERE (o.project_id, o.order_id) = (c.project_id, c.order_id)";
-    transaction
+    let count = transaction
         .execute_typed(update, &rows.with(&server))
         .await?;
-    Ok(())
+    match usize::try_from(count)? == orders.len() {
+        true => Ok(()),
+        false => Err("orders were erased meanwhile".into()),
+    }
 }
 
 async fn erase(transaction: &Transaction<'_>, orders: &[Key]) -> Result<(), Failure> {
@@ -423,8 +450,10 @@ async fn erase(transaction: &Transaction<'_>, orders: &[Key]) -> Result<(), Fail
         return Ok(());
     }
     let (projects, orders) = numbers(orders.iter().copied());
+    // What was granted or taken back stays, or it could be granted again.
     let erase = "DELETE FROM bevy_xsolla.orders \
-        WHERE (project_id, order_id) IN (SELECT * FROM unnest($1, $2))";
+        WHERE (project_id, order_id) IN (SELECT * FROM unnest($1, $2)) \
+        AND NOT is_granted AND NOT is_taken_back";
     let keys = [
         (&projects as _, Type::INT8_ARRAY),
         (&orders as _, Type::INT8_ARRAY),
@@ -434,7 +463,7 @@ async fn erase(transaction: &Transaction<'_>, orders: &[Key]) -> Result<(), Fail
 }
 
 /// Looks which of these orders are not this server's any more.
-async fn look(connection: &Connection, orders: &[Key]) -> Result<Vec<TakenOrder>, Failure> {
+async fn look(client: &Client, server: i64, orders: &[Key]) -> Result<Vec<TakenOrder>, Failure> {
     let (projects, orders) = numbers(orders.iter().copied());
     let look = "SELECT h.project_id, h.order_id, o.entry \
         FROM unnest($1, $2) AS h (project_id, order_id) \
@@ -443,9 +472,9 @@ async fn look(connection: &Connection, orders: &[Key]) -> Result<Vec<TakenOrder>
     let parameters = [
         (&projects as _, Type::INT8_ARRAY),
         (&orders as _, Type::INT8_ARRAY),
-        (&connection.server as _, Type::INT8),
+        (&server as _, Type::INT8),
     ];
-    let rows = connection.client.query_typed(look, &parameters).await?;
+    let rows = client.query_typed(look, &parameters).await?;
     let taken = rows.iter().map(|row| {
         let (project_id, order_id) = read_key(row)?;
         let entry = row.try_get::<_, Option<&str>>(2)?;

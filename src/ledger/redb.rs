@@ -53,6 +53,18 @@ impl LedgerStore for OneFile {
         self.0.commit(changes, &Found::new())
     }
 
+    fn find(
+        &mut self,
+        project_id: u64,
+        orders: &[OrderId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let found = self
+            .0
+            .known(project_id, &orders.iter().copied().collect())?;
+        let entry = |order_id: &OrderId| found.get(order_id).map(LedgerRecord::entry);
+        Ok(orders.iter().map(entry).collect())
+    }
+
     fn trouble(&self) -> Option<LedgerError> {
         self.0.trouble().cloned()
     }

@@ -14,6 +14,9 @@ use crate::platform::time::calendar;
 /// Names what fails as one: the file of a player of a project, or the whole store.
 type Part = Option<(u64, UserId)>;
 
+/// The number of changes that a store which is shared makes at a time.
+const SHARED_BATCH: usize = 1_000;
+
 pub(super) struct Shelf {
     pub(super) ledger: Ledger,
     store: Box<dyn Store>,
@@ -226,13 +229,17 @@ impl Shelf {
                 self.release_what_is_done();
                 return recorded;
             }
-            for (part, batch) in batches {
+            for (part, batch) in self.parted(batches) {
                 let result = self.store.commit(&batch).await;
                 let Ok(before) = self.keep_error(&part, result) else {
                     failed.insert(part);
                     continue;
                 };
-                let taken = self.look_for_taken();
+                let Some(taken) = self.look_for_taken() else {
+                    // It does not say which of them it has made. To make one again does no harm.
+                    failed.insert(part);
+                    continue;
+                };
                 let before = before.into_iter().chain(std::iter::repeat(None));
                 for (change, mut before) in batch.into_iter().zip(before) {
                     let key = (change.project_id, change.order_id);
@@ -254,12 +261,22 @@ impl Shelf {
         }
     }
 
-    /// Has a store that is shared say which orders other servers have taken, and returns them. What is pending of them
-    /// is not written, unless they are claimed with it.
-    fn look_for_taken(&mut self) -> HashSet<(u64, OrderId)> {
+    /// Parts the batches for a store that is shared, so that an order which another server holds up does not hold up all.
+    fn parted(&self, batches: HashMap<Part, Vec<LedgerChange>>) -> Vec<(Part, Vec<LedgerChange>)> {
+        if !self.ledger.is_shared() {
+            return batches.into_iter().collect();
+        }
+        let changes: Vec<LedgerChange> = batches.into_values().flatten().collect();
+        let chunks = changes.chunks(SHARED_BATCH);
+        chunks.map(|changes| (None, changes.to_vec())).collect()
+    }
+
+    /// Has a store that is shared say which orders other servers have taken, and returns them, or `None` where it does
+    /// not say. What is pending of them is not written, unless they are claimed with it.
+    fn look_for_taken(&mut self) -> Option<HashSet<(u64, OrderId)>> {
         let mut found = HashSet::default();
         if !self.ledger.is_shared() {
-            return found;
+            return Some(found);
         }
         match self.store.taken() {
             Ok(taken) => {
@@ -273,9 +290,12 @@ impl Shelf {
                     }
                 }
             }
-            Err(error) => self.silent = Some(error),
+            Err(error) => {
+                self.silent = Some(error);
+                return None;
+            }
         }
-        found
+        Some(found)
     }
 
     /// Takes out the orders that other servers have taken.
@@ -310,6 +330,22 @@ impl Shelf {
         orders.sort_unstable();
         let restore = |order_id: OrderId| Some(records.get(&order_id)?.restore(order_id, now));
         Ok(orders.into_iter().filter_map(restore).collect())
+    }
+
+    /// What the ledger has of orders, or will have.
+    pub(super) fn find(
+        &mut self,
+        project_id: u64,
+        orders: &[OrderId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let mut entries = self.store.find(project_id, orders)?;
+        for (order_id, entry) in orders.iter().zip(&mut entries) {
+            if let Some(pending) = self.pending.get(&(project_id, *order_id)) {
+                let record = pending.record.as_ref().map(|(_, record)| record.entry());
+                *entry = (*entry).max(record);
+            }
+        }
+        Ok(entries)
     }
 
     /// Keeps what is held for a player.

@@ -33,6 +33,10 @@ pub(super) trait Store {
     fn taken(&mut self) -> Result<Vec<TakenOrder>, LedgerError> {
         Ok(Vec::new())
     }
+
+    fn find(&mut self, _: u64, _: &[OrderId]) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        Err(LedgerError::NoLookUp)
+    }
 }
 
 /// A store that blocks. A panic in the game's own store must not lose the orders of others.
@@ -71,6 +75,15 @@ impl<S: LedgerStore> Store for Blocking<S> {
     fn has_lost(&mut self) -> bool {
         let store = &mut self.0;
         catch_unwind(AssertUnwindSafe(|| store.has_lost())).unwrap_or(false)
+    }
+
+    fn find(
+        &mut self,
+        project_id: u64,
+        orders: &[OrderId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let found = catch_unwind(AssertUnwindSafe(|| self.0.find(project_id, orders)));
+        found.unwrap_or_else(|_| Err(panicked()))
     }
 
     fn taken(&mut self) -> Result<Vec<TakenOrder>, LedgerError> {

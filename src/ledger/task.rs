@@ -49,7 +49,8 @@ async fn work<R: From<LedgerReport>>(
         tokio::select! {
             count = inbox.recv_many(&mut jobs, BATCH) => {
                 if count == 0 {
-                    return shelves.commit().await;
+                    shelves.commit().await;
+                    return shelves.commit_earlier().await;
                 }
                 for job in jobs.drain(..) {
                     shelves.take(job).await;

@@ -11,8 +11,8 @@ use crate::ledger::writer::{Job, Shelves};
 use crate::model::ledger::{LedgerError, LedgerReport};
 use crate::platform::thread::spawn_thread;
 
-/// A handle to the writer's thread. When it is dropped, the thread finishes its jobs and ends.
-#[derive(Debug)]
+/// A handle to the writer's thread. When all of them are dropped, the thread finishes its jobs and ends.
+#[derive(Clone, Debug)]
 pub(crate) struct Writer {
     jobs: Sender<Job>,
 }
@@ -52,7 +52,10 @@ fn work(mut shelves: Shelves<impl FnMut(LedgerReport)>, inbox: &Receiver<Job>) {
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return block_on(shelves.commit()),
+            Err(RecvTimeoutError::Disconnected) => {
+                block_on(shelves.commit());
+                return block_on(shelves.commit_earlier());
+            }
         }
         block_on(shelves.settle());
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::model::maps::{HashMap, HashSet};
 use crossbeam_channel::Sender;
+#[cfg(feature = "webhook")]
+use tokio::sync::oneshot;
 
 use crate::ledger::kinds::sound_state;
 use crate::ledger::shelf::Shelf;
@@ -44,6 +46,13 @@ pub(crate) enum Job {
     },
     /// Release what is held for this player, who has no open order any more.
     Release(UserId),
+    /// Say what the ledger has of these orders.
+    #[cfg(feature = "webhook")]
+    Find {
+        project_id: u64,
+        orders: Vec<OrderId>,
+        answer: oneshot::Sender<Result<Vec<Option<LedgerEntry>>, LedgerError>>,
+    },
     /// Answer once all earlier jobs have been handled.
     Flush(Sender<()>),
 }
@@ -116,6 +125,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
     /// Writes the changes of all jobs that were taken in one transaction, and retries what is due.
     pub(super) async fn settle(&mut self) {
         if Instant::now() >= self.next_try {
+            self.commit_earlier().await;
             for (user, pending) in std::mem::take(&mut self.pending_loads) {
                 self.load(user, pending).await;
             }
@@ -183,6 +193,16 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
                 }
             }
             Job::Erase { user, order_id } => self.current.erase(self.project_id, user, order_id),
+            #[cfg(feature = "webhook")]
+            Job::Find {
+                project_id,
+                orders,
+                answer,
+            } => {
+                self.commit().await;
+                // Who has asked may be gone.
+                let _ = answer.send(self.current.find(project_id, &orders));
+            }
             Job::Flush(done) => self.flushes.push(done),
         }
     }
@@ -239,11 +259,17 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
     }
 
-    /// Writes the pending changes, and reports them.
-    pub(super) async fn commit(&mut self) {
+    /// Writes what is pending for the ledgers of earlier settings. One that hangs would hold up the others, so this is
+    /// for retries, and for the end.
+    pub(super) async fn commit_earlier(&mut self) {
         for shelf in &mut self.earlier {
             shelf.commit().await;
         }
+        self.earlier.retain(Shelf::has_changes);
+    }
+
+    /// Writes the pending changes, and reports them.
+    pub(super) async fn commit(&mut self) {
         let written = self.current.commit().await;
         self.tell_taken();
         if self.has_changes() {
@@ -293,8 +319,9 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             .iter()
             .filter(|order| order.project_id == self.project_id);
         let orders: HashSet<OrderId> = here.map(|order| order.order_id).collect();
+        // A claim is written after that.
         self.waiting
-            .retain(|waiting| !orders.contains(&waiting.order_id));
+            .retain(|waiting| waiting.claims || !orders.contains(&waiting.order_id));
         for order in taken {
             (self.report)(LedgerReport::Taken(order));
         }

@@ -7,9 +7,13 @@ use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, SocketError};
 use crate::model::ledger::LedgerReport;
+#[cfg(feature = "webhook")]
+use crate::model::message::NewsSource;
 use crate::model::order::{OrderId, Report};
 use crate::model::page::PaymentPageStatus;
 use crate::model::purchase::{CreatedOrder, PaymentPageError, Purchase, PurchaseId};
+#[cfg(feature = "webhook")]
+use crate::model::reconciliation::Reconciled;
 use crate::model::user::{UserId, XsollaUser};
 
 /// Identifies one connection of a player's socket.
@@ -98,15 +102,20 @@ pub(crate) enum Input {
         connection: ConnectionId,
         report: Report,
     },
-    /// A webhook says that an order is done or canceled.
+    /// A webhook or a comparison says that an order is done or canceled.
     #[cfg(feature = "webhook")]
-    Webhook {
+    Pushed {
         user: UserId,
-        /// The project of the order, if the webhook names it.
+        /// The project of the order, if it is named.
         project_id: Option<u64>,
         report: Report,
-        receipt: Receipt,
+        source: NewsSource,
+        /// Who waits for an answer.
+        receipt: Option<Receipt>,
     },
+    /// A comparison has ended.
+    #[cfg(feature = "webhook")]
+    Reconciled(Box<Reconciled>),
     /// A player's socket is subscribed, and has delivered its history.
     Subscribed {
         user: UserId,

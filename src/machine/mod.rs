@@ -203,15 +203,20 @@ impl Machine {
                 report,
             } => self.news(&user, connection, report, now),
             #[cfg(feature = "webhook")]
-            Input::Webhook {
+            Input::Pushed {
                 user,
                 project_id,
                 report,
+                source,
                 receipt,
-            } if self.takes_webhook_of(project_id) => self.webhook(user, report, receipt, now),
+            } if self.takes_webhook_of(project_id) => {
+                self.pushed(user, report, source, receipt, now);
+            }
             // It comes again.
             #[cfg(feature = "webhook")]
-            Input::Webhook { .. } => {}
+            Input::Pushed { .. } => {}
+            #[cfg(feature = "webhook")]
+            Input::Reconciled(reconciled) => self.tell(Notice::Reconciled(reconciled)),
             Input::Subscribed {
                 user,
                 connection,
@@ -264,13 +269,15 @@ impl Machine {
             self.outputs.push_back(Output::UseLedger(config.clone()));
         }
         let users: Vec<UserId> = self.players.keys().cloned().collect();
-        for user in users {
-            self.stop(&user);
-            self.begin_anew(&user, is_moved, now);
-            if is_moved {
-                self.record_anew(&user);
-            }
-            self.resume(&user, now);
+        for user in &users {
+            self.stop(user);
+            self.begin_anew(user, is_moved, now);
+        }
+        if is_moved && self.config.is_some() {
+            self.record_all_anew();
+        }
+        for user in &users {
+            self.resume(user, now);
         }
     }
 

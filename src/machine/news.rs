@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::machine::input::ConnectionId;
-use crate::machine::order::{Details, Phase, Pushed};
-use crate::machine::output::{Notice, Output};
+use crate::machine::order::{Details, Hold, Phase, Pushed};
+use crate::machine::output::Notice;
 use crate::machine::player::Reading;
 use crate::machine::{Machine, sorted};
 use crate::model::message::{
@@ -167,17 +167,35 @@ impl Machine {
             let is_nobody_here = player.is_none_or(|player| player.credentials().is_none());
             if order.phase == Phase::Granted
                 && (is_here || order.is_pushed && is_nobody_here)
-                && let Some(details) = order.final_details()
+                && self.is_held(order_id, LedgerEntry::Granted)
             {
-                let done = OrderDone {
-                    order_id,
-                    user: order.user.clone(),
-                    items: details.items.clone(),
-                    price: details.price.clone(),
-                };
-                self.outputs.push_back(Output::Notice(Notice::Done(done)));
+                self.tell_done(order_id);
             }
         }
+    }
+
+    /// Tells the game once more to grant an order of which the ledger has just confirmed that it is this server's.
+    pub(super) fn tell_again_if_confirmed(&mut self, order_id: OrderId) {
+        let order = self.orders.get(&order_id);
+        if order.is_some_and(|o| o.phase == Phase::Granted && o.hold == Hold::Confirmed) {
+            self.tell_done(order_id);
+        }
+    }
+
+    fn tell_done(&mut self, order_id: OrderId) {
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
+        let Some(Details { items, price, .. }) = order.final_details().cloned() else {
+            return;
+        };
+        let user = order.user.clone();
+        self.tell(Notice::Done(OrderDone {
+            order_id,
+            user,
+            items,
+            price,
+        }));
     }
 
     pub(super) fn request_if_open(&mut self, order_id: OrderId, now: Duration) {
@@ -197,28 +215,20 @@ impl Machine {
         if !order.phase.is_open() || !is_done || is_refunded || self.is_doubtful(order_id) {
             return;
         }
-        if order.final_details().is_none() || !self.is_held(order_id, LedgerEntry::Granted) {
+        let Some(details) = order.final_details() else {
+            return;
+        };
+        let is_empty = details.items.is_empty();
+        if !self.is_held(order_id, LedgerEntry::Granted) {
             return;
         }
-        let Some(order) = self.orders.get(&order_id) else {
-            return;
-        };
-        let Some(Details { items, price, .. }) = order.final_details().cloned() else {
-            return;
-        };
-        if items.is_empty() {
+        if is_empty {
             log::error!("order {order_id} is done, and the store lists no items of it");
         }
-        let user = order.user.clone();
         if !self.is_shared() {
             self.record_entry(order_id, LedgerEntry::Granted, false);
         }
-        self.tell(Notice::Done(OrderDone {
-            order_id,
-            user,
-            items,
-            price,
-        }));
+        self.tell_done(order_id);
         self.change_phase(order_id, Phase::Granted, now);
     }
 }

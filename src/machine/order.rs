@@ -43,6 +43,8 @@ pub(super) struct Order {
     pub(super) hold: Hold,
     /// How many claims of it the ledger has not reported yet.
     pub(super) claims: u16,
+    /// Whether servers share the ledger that has it.
+    pub(super) is_shared: bool,
     /// How far its end has come.
     pub(super) end: End,
 }
@@ -265,6 +267,7 @@ impl Order {
             pushed: None,
             hold: Hold::Unknown,
             claims: 0,
+            is_shared: false,
             end: End::Untold,
         }
     }
@@ -300,7 +303,7 @@ impl Order {
     /// Whether its end is kept in the ledger, so that nothing that comes late grants it.
     pub(super) fn keeps_end(&self) -> bool {
         let is_canceled = self.status() == Some(&OrderStatus::Canceled);
-        is_canceled && (self.was_granted || self.is_pushed)
+        is_canceled && (self.was_granted || self.is_pushed || self.is_shared)
     }
 
     pub(super) fn status(&self) -> Option<&OrderStatus> {

@@ -16,6 +16,8 @@ use crate::model::page::{PageRequest, PaymentPageChanged};
 use crate::model::purchase::{
     PaymentPageFailed, Purchase, PurchaseFailed, PurchaseId, PurchaseStarted,
 };
+#[cfg(feature = "webhook")]
+use crate::model::reconciliation::Reconciled;
 use crate::model::record::LedgerEntry;
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
@@ -108,6 +110,8 @@ pub(crate) enum Notice {
     PurchaseFailed(Box<PurchaseFailed>),
     PageFailed(PaymentPageFailed),
     PageChanged(PaymentPageChanged),
+    #[cfg(feature = "webhook")]
+    Reconciled(Box<Reconciled>),
 }
 
 impl Notice {
@@ -130,6 +134,8 @@ impl Notice {
             | Self::Ledger(_)
             | Self::Catalog(_)
             | Self::Untracked(_) => None,
+            #[cfg(feature = "webhook")]
+            Self::Reconciled(_) => None,
         }
     }
 
@@ -152,6 +158,8 @@ impl Notice {
             | Self::State(_)
             | Self::Ledger(_)
             | Self::Catalog(_) => None,
+            #[cfg(feature = "webhook")]
+            Self::Reconciled(_) => None,
         }
     }
 

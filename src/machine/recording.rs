@@ -22,19 +22,15 @@ fn has_slept(due: Duration, now: Duration) -> bool {
 }
 
 impl Machine {
-    /// Records a player's orders in a ledger that does not have them.
-    pub(super) fn record_anew(&mut self, user: &UserId) {
-        self.record_all_anew(|order| order.user == *user);
-    }
-
-    fn record_all_anew(&mut self, is_meant: impl Fn(&Order) -> bool) {
+    /// Records all orders in a ledger that does not have them.
+    pub(super) fn record_all_anew(&mut self) {
         for order_id in sorted(self.orders.keys()) {
             if let Some(order) = self.orders.get_mut(&order_id)
-                && is_meant(order)
                 && let Some(entry) = order.entry()
             {
                 // What an earlier ledger was to report does not come any more.
                 order.claims = 0;
+                order.hold = Hold::Unknown;
                 self.record_entry(order_id, entry, true);
             }
         }
@@ -69,7 +65,7 @@ impl Machine {
                 }
             }
             LedgerReport::Taken(taken) => self.taken(taken, now),
-            LedgerReport::Lost => self.record_all_anew(|_| true),
+            LedgerReport::Lost => self.record_all_anew(),
             LedgerReport::State(state) => self.ledger_says(state),
         }
     }
@@ -324,9 +320,9 @@ impl Machine {
             _ => {}
         }
         self.apply_pushed(order_id, now);
-        let order = self.orders.get(&order_id);
-        if order.is_some_and(|order| order.hold == Hold::Confirmed) {
+        if is_written && self.is_shared() {
             self.grant_if_ready(order_id, now);
+            self.tell_again_if_confirmed(order_id);
         }
         self.confirm_webhooks(order_id);
         self.update_state(&user);

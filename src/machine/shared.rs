@@ -24,6 +24,11 @@ impl Machine {
         if claims && is_shared {
             order.claims = order.claims.saturating_add(1);
         }
+        // It may answer what was asked before, in place of the report that does not come any more.
+        let entry = match order.hold {
+            Hold::Asked(asked) => entry.max(asked),
+            Hold::Unknown | Hold::Confirmed => entry,
+        };
         self.outputs.push_back(Output::Record {
             user: order.user.clone(),
             order_id,
@@ -75,12 +80,21 @@ impl Machine {
     /// Handles an order that another server has taken. It follows the order, so this one forgets it.
     pub(super) fn taken(&mut self, taken: TakenOrder, now: Duration) {
         let order_id = taken.order_id;
-        let Some(order) = self.orders.get(&order_id) else {
+        let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        // What was asked was refused.
+        order.hold = Hold::Unknown;
         if order.claims > 0 {
             // It is being taken back.
             return;
+        }
+        if taken.entry.is_none()
+            && let Some(entry) = order.entry()
+        {
+            // Nobody has it: the ledger has lost it, or another server was done with it. What was granted is never
+            // erased from a shared ledger.
+            return self.record_entry(order_id, entry, true);
         }
         let user = order.user.clone();
         let phase = match taken.entry {

@@ -41,7 +41,7 @@ impl Machine {
             was_vouched = order.is_vouched && order.user == *user;
             match order.phase {
                 Phase::Recording | Phase::Open if order.user == *user => {
-                    if self.is_shared() {
+                    if self.is_shared() && order.claims == 0 {
                         // Another server may have taken it since this one knew it.
                         let entry = order.entry().unwrap_or(LedgerEntry::Open);
                         self.record_entry(order_id, entry, true);
@@ -226,10 +226,15 @@ impl Machine {
         self.pending.remove_page(order_id);
         self.leave_earlier_owner(order_id);
         // A ledger may have the order that is being read, is read late, or is read once its player logs in.
-        let mut may_be_read = !self.orders.contains_key(&order_id);
+        // What servers share is not this one's to erase then.
+        let is_shared = self.is_shared();
+        let mut may_be_read = !is_shared && !self.orders.contains_key(&order_id);
         for (_, player) in self.players.iter_mut() {
             player.queued.remove(&order_id);
-            may_be_read |= !player.reading.is_done();
+            may_be_read |= match is_shared {
+                true => player.reading == Reading::UnderWay,
+                false => !player.reading.is_done(),
+            };
         }
         if may_be_read {
             self.untracked.insert((self.project, order_id));
@@ -245,7 +250,7 @@ impl Machine {
                 self.forget_player_if_unused(&user);
             }
             None => {
-                for user in self.players.keys() {
+                for user in self.players.keys().filter(|_| !is_shared) {
                     self.outputs.push_back(Output::Erase {
                         user: user.clone(),
                         order_id,
@@ -306,7 +311,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn insert(&mut self, order_id: OrderId, order: Order) {
+    pub(super) fn insert(&mut self, order_id: OrderId, mut order: Order) {
+        order.is_shared = self.is_shared();
         self.orders.insert(order_id, Box::new(order));
         self.enlist(order_id);
     }

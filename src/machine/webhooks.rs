@@ -29,13 +29,14 @@ impl Machine {
         is_own
     }
 
-    /// Handles a webhook that says that an order is done or canceled. The order is that of the player who is known to
-    /// track it, or else of the one whom the webhook names.
-    pub(super) fn webhook(
+    /// Handles a webhook or a comparison that says that an order is done or canceled. The order is that of the player who
+    /// is known to track it, or else of the one who is named.
+    pub(super) fn pushed(
         &mut self,
         user: UserId,
         report: Report,
-        receipt: Receipt,
+        source: NewsSource,
+        receipt: Option<Receipt>,
         now: Duration,
     ) {
         let order_id = report.order_id;
@@ -54,11 +55,13 @@ impl Machine {
         } else {
             self.ask_the_ledger(order_id, pushed);
         }
-        let receipts = self.receipts.entry(order_id).or_default();
-        if receipts.len() >= MAX_RECEIPTS {
-            receipts.remove(0);
+        if let Some(receipt) = receipt {
+            let receipts = self.receipts.entry(order_id).or_default();
+            if receipts.len() >= MAX_RECEIPTS {
+                receipts.remove(0);
+            }
+            receipts.push(receipt);
         }
-        receipts.push(receipt);
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
@@ -83,7 +86,7 @@ impl Machine {
             });
         }
         if let Some(order) = self.orders.get_mut(&order_id) {
-            order.push(pushed, NewsSource::Webhook);
+            order.push(pushed, source);
         }
         self.apply_pushed(order_id, now);
         // The game may have been told its end before the webhook came.

@@ -168,6 +168,17 @@ pub trait LedgerStore: Send + 'static {
         false
     }
 
+    /// Returns what the store has of these orders of a project, in their sequence, whoever's they are. Only
+    /// `reconcile` asks for it.
+    fn find(
+        &mut self,
+        project_id: u64,
+        orders: &[OrderId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let _ = (project_id, orders);
+        Err(LedgerError::NoLookUp)
+    }
+
     /// Whether several servers use the store at the same time. Then a game is told that an order is done or canceled
     /// only once the store has committed a change of it.
     fn is_shared(&self) -> bool {
@@ -219,6 +230,14 @@ impl LedgerStore for CustomLedger {
 
     fn has_lost(&mut self) -> bool {
         self.lock().has_lost()
+    }
+
+    fn find(
+        &mut self,
+        project_id: u64,
+        orders: &[OrderId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        self.lock().find(project_id, orders)
     }
 
     fn is_shared(&self) -> bool {
@@ -328,6 +347,9 @@ pub enum LedgerError {
     /// The database cannot be used. The operation is repeated from time to time.
     #[error("the ledger's database cannot be used: {0}")]
     Database(String),
+    /// The ledger finds orders by their player only.
+    #[error("this ledger does not find an order without its player")]
+    NoLookUp,
     /// The thread that writes the ledger cannot be started.
     #[error("the ledger's thread cannot start: {0}")]
     NoThread(String),

@@ -104,4 +104,6 @@ pub enum NewsSource {
     Request,
     /// A webhook that Xsolla sent to the server.
     Webhook,
+    /// Xsolla's order search, which a server has compared with the ledger.
+    Reconciliation,
 }

@@ -13,6 +13,8 @@ pub(crate) mod message;
 pub(crate) mod order;
 pub(crate) mod page;
 pub(crate) mod purchase;
+#[cfg(feature = "webhook")]
+pub(crate) mod reconciliation;
 pub(crate) mod record;
 pub(crate) mod state;
 #[cfg(feature = "token_verifier")]

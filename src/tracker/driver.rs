@@ -12,7 +12,11 @@ use crate::ledger::writer::Job;
 use crate::machine::Machine;
 use crate::machine::input::{Input, RequestId};
 use crate::machine::output::Output;
+#[cfg(feature = "webhook")]
+use crate::model::config::XsollaConfig;
 use crate::model::ledger::{LedgerReport, LedgerState};
+#[cfg(feature = "webhook")]
+use crate::model::reconciliation::Reconciliation;
 use crate::model::user::UserId;
 use crate::platform::clock::Clock;
 use crate::platform::http::Network;
@@ -21,6 +25,8 @@ use crate::platform::{browser, runtime};
 use crate::tracker::counters::Counters;
 use crate::tracker::handle::{Command, Ports};
 use crate::tracker::outbox::Outbox;
+#[cfg(feature = "webhook")]
+use crate::tracker::source::reconciliation::{self, Comparison};
 #[cfg(feature = "webhook")]
 use crate::tracker::source::webhook;
 use crate::tracker::source::{page, requests, socket};
@@ -57,6 +63,8 @@ pub(crate) async fn run(mut ports: Ports) {
                 Some(Command::Flush(done)) => driver.give(Job::Flush(done)),
                 #[cfg(feature = "webhook")]
                 Some(Command::Listen(listen)) => driver.listen(*listen),
+                #[cfg(feature = "webhook")]
+                Some(Command::Reconcile(what, config)) => driver.reconcile(*what, config),
                 None => return,
             },
             // The driver keeps a sender, so the inbox never ends.
@@ -218,6 +226,17 @@ impl Driver {
         runtime::spawn(task);
     }
 
+    #[cfg(feature = "webhook")]
+    fn reconcile(&self, what: Reconciliation, config: Arc<XsollaConfig>) {
+        runtime::spawn(reconciliation::run(Comparison {
+            what,
+            config,
+            network: self.network.clone(),
+            ledger: self.ledger.clone(),
+            inbox: self.inbox.clone(),
+        }));
+    }
+
     /// Opens a player's socket in place of an earlier one.
     fn connect(&mut self, user: UserId, open: socket::Open) {
         let open = match self.sockets.get_mut(&user) {
@@ -276,6 +295,9 @@ impl Driver {
                 claims,
             })),
             Job::Configure { .. } | Job::Erase { .. } | Job::Release(_) | Job::Flush(_) => {}
+            // Who asks sees that nobody answers.
+            #[cfg(feature = "webhook")]
+            Job::Find { .. } => {}
         }
     }
 }

@@ -7,6 +7,10 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::machine::input::Input;
 use crate::machine::output::Notice;
+#[cfg(feature = "webhook")]
+use crate::model::config::XsollaConfig;
+#[cfg(feature = "webhook")]
+use crate::model::reconciliation::Reconciliation;
 use crate::tracker::counters::Counters;
 #[cfg(feature = "webhook")]
 use crate::tracker::source::webhook::Listen;
@@ -24,6 +28,9 @@ pub(crate) enum Command {
     /// Listen for webhooks.
     #[cfg(feature = "webhook")]
     Listen(Box<Listen>),
+    /// Compare Xsolla's orders with the ledger's.
+    #[cfg(feature = "webhook")]
+    Reconcile(Box<Reconciliation>, Arc<XsollaConfig>),
 }
 
 /// The game's ends of the channels.
@@ -87,6 +94,13 @@ impl Handle {
     #[cfg(feature = "webhook")]
     pub(crate) fn listen(&self, listen: Listen) {
         let _ = self.commands.send(Command::Listen(Box::new(listen)));
+    }
+
+    #[cfg(feature = "webhook")]
+    pub(crate) fn reconcile(&self, what: Reconciliation, config: Arc<XsollaConfig>) {
+        let _ = self
+            .commands
+            .send(Command::Reconcile(Box::new(what), config));
     }
 
     pub(crate) fn has_notices(&self) -> bool {

@@ -211,7 +211,7 @@ impl TokenVerifier {
         let path = ["projects", self.login_project.as_str(), "keys"];
         let request = Request {
             address: api.below(&path).map_err(RequestError::Network)?,
-            user: None,
+            credentials: None,
             body: None,
             timeout: TIMEOUT,
         };

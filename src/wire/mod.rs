@@ -1,6 +1,8 @@
 //! Xsolla's JSON. It is read leniently and written as documented.
 
 pub(crate) mod order;
+#[cfg(feature = "webhook")]
+pub(crate) mod order_search;
 pub(crate) mod page;
 pub(crate) mod rest;
 pub(crate) mod store;

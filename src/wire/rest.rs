@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, cut};
-use crate::model::http::{Request, Response};
+use crate::model::http::{Credentials, Request, Response};
 use crate::model::json::Object;
 use crate::model::order::OrderId;
 use crate::model::purchase::Purchase;
@@ -111,7 +111,7 @@ fn request(
     let path = start.iter().chain(path);
     Ok(Request {
         address: endpoints.store.below(path).map_err(RequestError::Network)?,
-        user: user.cloned(),
+        credentials: user.cloned().map(Credentials::Player),
         body: None,
         timeout: config.request_timeout,
     })

@@ -14,7 +14,6 @@ pub mod certificates;
 pub mod flood;
 pub mod folder;
 pub mod interop;
-#[cfg(unix)]
 pub mod postgres;
 pub mod process;
 pub mod tap;

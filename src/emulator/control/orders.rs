@@ -7,15 +7,22 @@ use super::error::{known, misused};
 use super::users::find_account;
 use crate::emulator::world::catalog::{Catalog, Offer};
 use crate::emulator::world::error::EmulatorError;
+use crate::emulator::world::ids::store_key;
 use crate::emulator::world::order::Line;
 use crate::emulator::world::payment::Action;
 use crate::model::order::{OrderId, OrderStatus};
+use crate::model::reconciliation::StoreKey;
 use crate::model::user::XsollaUser;
 
 /// # Orders
 ///
 /// The news of a status is on the player's channel before these methods return.
 impl XsollaEmulator {
+    /// The key with which a studio's server [compares](crate::reconciliation) its orders with those of the emulator.
+    pub fn store_key(&self) -> StoreKey {
+        store_key()
+    }
+
     /// Creates an order of this player for SKUs, each with a quantity. It is [new](OrderStatus::New):
     /// [`pay`](Self::pay) it, [`deliver`](Self::deliver) it, or leave that to a browser at its
     /// [`payment_url`](Self::payment_url).

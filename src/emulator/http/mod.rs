@@ -7,6 +7,7 @@ mod faults;
 mod handover;
 mod html;
 mod order_body;
+mod order_search;
 mod origin;
 mod page;
 pub(crate) mod paths;

@@ -6,6 +6,7 @@ use hyper::{Request, StatusCode};
 use super::answer::{Answer, no_such_page, read_body, text};
 use super::cors;
 use super::faults::{Cut, answer_with_faults};
+use super::order_search;
 use super::origin;
 use super::page;
 use super::rest::{self, Call};
@@ -49,8 +50,19 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result
 }
 
 async fn store(request: Request<Incoming>, shared: &Shared, path: &[&str]) -> Result<Answer, Cut> {
-    let ["api", "v2", "project", project, route @ ..] = path else {
-        return Ok(no_such_page());
+    let (project, route) = match path {
+        ["api", "v2", "project", project, route @ ..] => (project, route),
+        ["api", "v3", "project", project, "admin", "order", "search"] => {
+            let (parts, body) = request.into_parts();
+            return match read_body(body).await {
+                Ok(body) => {
+                    let answer = || order_search::answer(shared, project, &parts, &body);
+                    answer_with_faults(shared, answer).await
+                }
+                Err(too_large) => Ok(too_large),
+            };
+        }
+        _ => return Ok(no_such_page()),
     };
     let (parts, body) = request.into_parts();
     let call = Call::new(&parts, project, route);

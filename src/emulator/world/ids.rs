@@ -3,9 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use crate::model::order::OrderId;
+use crate::model::reconciliation::StoreKey;
 
 /// The project that the emulator speaks for.
 pub(crate) const PROJECT_ID: u64 = 77640;
+
+/// The key with which a studio's server searches for orders.
+pub(crate) fn store_key() -> StoreKey {
+    StoreKey::new(PROJECT_ID, "emulator-api-key")
+}
 
 /// The start of 2020 in Unix time.
 const YEAR_2020: Duration = Duration::from_secs(1_577_836_800);

@@ -39,6 +39,12 @@ impl Order {
         }
     }
 
+    pub(crate) fn created(&self) -> Instant {
+        self.statuses
+            .first()
+            .map_or_else(Instant::now, |(at, _)| *at)
+    }
+
     pub(crate) fn set_status(&mut self, status: &str) {
         self.statuses.push((Instant::now(), status.to_owned()));
         self.payment.attempt = Attempt::None;

@@ -102,7 +102,7 @@ async fn an_order_of_a_guest_that_the_linked_account_acknowledges_is_not_open_fo
 async fn an_order_has_one_owner_and_one_entry_whatever_happens() {
     for seed in 0..10 {
         delete_all().await;
-        check_owners(seed, true, open).await;
+        check_owners(seed, true, false, open).await;
     }
 }
 

@@ -1,18 +1,20 @@
 -- The tables of a ledger that servers share. They are made at the first connection; where the server's role may not
--- do that, run this file as one that may, and give the server's role USAGE of the schema and its sequence, and SELECT,
--- INSERT, UPDATE and DELETE of its tables.
+-- do that, run this file as one that may, and give the server's role USAGE of the schema, and SELECT, INSERT, UPDATE and
+-- DELETE of its tables.
 --
 -- A later version only adds to it, so that servers of two versions can run side by side.
 
-CREATE SCHEMA bevy_xsolla;
+-- Not `IF NOT EXISTS`, which wants the right to make one also where it is there.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'bevy_xsolla') THEN
+        CREATE SCHEMA bevy_xsolla;
+    END IF;
+END $$;
 
 CREATE TABLE bevy_xsolla.versions (
     version integer PRIMARY KEY,
     made_at timestamptz NOT NULL DEFAULT now()
 );
-
--- The number of each server that was ever started.
-CREATE SEQUENCE bevy_xsolla.servers;
 
 -- Numbers above 2^63 are stored as negative ones.
 CREATE TABLE bevy_xsolla.orders (
@@ -24,7 +26,7 @@ CREATE TABLE bevy_xsolla.orders (
     -- canceled: it was refunded, and the game was told. A later version may add others.
     entry      text NOT NULL,
     entered_at timestamptz NOT NULL,
-    -- The number of the server that follows it. Another one cannot write.
+    -- The number of the server that follows it, which it drew when it started. Another one cannot write.
     server     bigint NOT NULL,
     -- Whether the game has granted it.
     is_granted boolean NOT NULL,
@@ -45,7 +47,7 @@ BEGIN
     VALUES (note_grant.project_id, note_grant.order_id, note_grant.user_id, 'acknowledged', now(), 0, true)
     ON CONFLICT ON CONSTRAINT orders_pkey
     DO UPDATE SET entry = 'acknowledged', entered_at = now(), is_granted = true
-    WHERE o.entry IN ('open', 'granted') AND NOT o.is_granted;
+    WHERE o.entry IN ('open', 'granted') AND NOT o.is_granted AND NOT o.is_taken_back;
     RETURN FOUND;
 END $$;
 

@@ -11,7 +11,6 @@
 mod support {
     pub mod folder;
     pub mod interop;
-    #[cfg(unix)]
     pub mod postgres;
     pub mod wait;
 }
@@ -57,7 +56,6 @@ fn an_address_that_cannot_be_read_is_not_repeated() {
     }
 }
 
-#[cfg(unix)]
 mod on_a_server {
     use bevy::tasks::block_on;
 
@@ -108,7 +106,7 @@ mod on_a_server {
         block_on(check_order_of_guest(shelf(&server)));
         for seed in 0..20 {
             server.query("TRUNCATE bevy_xsolla.orders");
-            block_on(check_owners(seed, true, async || shelf(&server)));
+            block_on(check_owners(seed, true, true, async || shelf(&server)));
         }
     }
 
@@ -133,6 +131,10 @@ mod on_a_server {
         assert!(orders[0].age < Duration::from_secs(60), "{orders:?}");
         assert!(orders[1].age > Duration::from_secs(1_000_000), "{orders:?}");
         assert_eq!(block_on(entries(&mut there, 7, &long)), []);
+        let wanted = [OrderId(5), OrderId(u64::MAX), OrderId(0)];
+        let found = there.find(u64::MAX, &wanted).unwrap();
+        assert_eq!(found, [None, Some(GRANTED), Some(GRANTED)]);
+        assert_eq!(there.find(7, &wanted).unwrap(), [None; 3]);
     }
 
     #[test]

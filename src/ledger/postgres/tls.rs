@@ -23,12 +23,13 @@ impl MakeTlsConnect<Socket> for Tls {
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, host: &str) -> io::Result<ToServer> {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        // A socket of the file system has no name, and needs none as long as nothing is encrypted.
+        let name = ServerName::try_from(host.to_owned()).ok();
         Ok(ToServer(self.0.clone().into(), name))
     }
 }
 
-pub(super) struct ToServer(TlsConnector, ServerName<'static>);
+pub(super) struct ToServer(TlsConnector, Option<ServerName<'static>>);
 
 impl TlsConnect<Socket> for ToServer {
     type Stream = Encrypted;
@@ -36,7 +37,12 @@ impl TlsConnect<Socket> for ToServer {
     type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted>> + Send>>;
 
     fn connect(self, stream: Socket) -> Self::Future {
-        Box::pin(async move { Ok(Encrypted(self.0.connect(self.1, stream).await?)) })
+        Box::pin(async move {
+            let name = self.1.ok_or_else(|| {
+                io::Error::other("its address has no name that a certificate could have")
+            })?;
+            Ok(Encrypted(self.0.connect(name, stream).await?))
+        })
     }
 }
 

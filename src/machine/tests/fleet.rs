@@ -11,6 +11,8 @@ use std::collections::{BTreeSet, BinaryHeap};
 use super::*;
 use crate::machine::tests::shared::Shared;
 use crate::model::ledger::TakenOrder;
+#[cfg(feature = "webhook")]
+use crate::model::message::NewsSource;
 
 const PROJECT: u64 = 77_640;
 const SERVERS: usize = 3;
@@ -312,10 +314,12 @@ impl Fleet {
                 let refunds = self.ledger.iter().filter(|(_, row)| {
                     row.entry == LedgerEntry::Canceled && row.is_granted && !row.is_taken_back
                 });
-                let refunds: Vec<OrderId> = refunds.map(|(order_id, _)| *order_id).collect();
-                for order_id in refunds {
+                let refunds: Vec<(OrderId, UserId)> = refunds
+                    .map(|(order_id, row)| (*order_id, row.user.clone()))
+                    .collect();
+                for (order_id, user) in refunds {
                     self.counts.swept += 1;
-                    self.note_refund(order_id);
+                    self.note_refund(order_id, user);
                 }
             }
             Event::Sweep => {}
@@ -397,14 +401,15 @@ impl Fleet {
         }
         let receipt = u64::try_from(self.webhooks.len()).unwrap();
         self.webhooks.push((order_id, status));
-        let input = Input::Webhook {
+        let input = Input::Pushed {
             user: player(self.orders[&order_id].player),
             project_id: Some(PROJECT),
             report: Report {
                 order_id,
                 ..report(status)
             },
-            receipt: crate::machine::input::Receipt(receipt),
+            source: NewsSource::Webhook,
+            receipt: Some(crate::machine::input::Receipt(receipt)),
         };
         self.handle(server, input);
     }
@@ -482,7 +487,7 @@ impl Fleet {
                 if !self.is_database_there() {
                     return self.inside(server, seconds(1), Inside::TakeBack(order_id, user));
                 }
-                self.note_refund(order_id);
+                self.note_refund(order_id, user);
             }
             Inside::Delivered(order_id) => self.handle(server, Input::Delivered(order_id)),
         }
@@ -499,7 +504,7 @@ impl Fleet {
             is_taken_back: false,
             changed: self.now,
         });
-        let grants = row.entry < LedgerEntry::Acknowledged && !row.is_granted;
+        let grants = row.entry < LedgerEntry::Acknowledged && !row.is_granted && !row.is_taken_back;
         if grants {
             row.entry = LedgerEntry::Acknowledged;
             row.is_granted = true;
@@ -509,10 +514,16 @@ impl Fleet {
     }
 
     /// As the SQL function of that name.
-    fn note_refund(&mut self, order_id: OrderId) {
-        if let Some(row) = self.ledger.get_mut(&order_id)
-            && !std::mem::replace(&mut row.is_taken_back, true)
-        {
+    fn note_refund(&mut self, order_id: OrderId, user: UserId) {
+        let row = self.ledger.entry(order_id).or_insert(Row {
+            user,
+            entry: LedgerEntry::Canceled,
+            process: 0,
+            is_granted: false,
+            is_taken_back: false,
+            changed: self.now,
+        });
+        if !std::mem::replace(&mut row.is_taken_back, true) {
             row.entry = LedgerEntry::Canceled;
             if row.is_granted {
                 *self.taken_back.entry(order_id).or_default() += 1;
@@ -611,7 +622,8 @@ impl Fleet {
                 }
                 Job::Erase(user, order_id) => {
                     let row = self.ledger.get(&order_id);
-                    if row.is_some_and(|row| row.process == process && row.user == user) {
+                    let is_own = row.is_some_and(|row| row.process == process && row.user == user);
+                    if is_own && row.is_some_and(|row| !row.is_granted && !row.is_taken_back) {
                         self.ledger.remove(&order_id);
                     }
                 }

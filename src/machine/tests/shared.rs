@@ -63,9 +63,8 @@ impl Sim {
 fn the_game_is_told_to_grant_once_the_ledger_has_the_order_as_this_servers() {
     let mut sim = server();
     sim.track(ORDER);
-    sim.answer_all(&Ok(report("new")));
     sim.is_ledger_stuck = true;
-    sim.publish_purchase(ORDER);
+    sim.answer_all(&Ok(report("done")));
     assert_eq!(sim.grants(ORDER), 0);
     sim.recorded(ORDER, LedgerEntry::Open);
     assert_eq!(
@@ -92,9 +91,8 @@ fn the_game_is_told_to_grant_once_the_ledger_has_the_order_as_this_servers() {
 fn what_another_server_has_acknowledged_is_not_granted() {
     let mut sim = server();
     sim.track(ORDER);
-    sim.answer_all(&Ok(report("new")));
     sim.is_ledger_stuck = true;
-    sim.publish_purchase(ORDER);
+    sim.answer_all(&Ok(report("done")));
     let acknowledged = sim.recording(LedgerEntry::Granted, Some(LedgerEntry::Acknowledged));
     sim.handle(acknowledged);
     assert_eq!(sim.grants(ORDER), 0);
@@ -113,7 +111,6 @@ fn what_died_with_another_server_after_the_game_was_told_is_granted_here() {
 #[test]
 fn an_order_that_another_server_has_taken_is_forgotten_with_its_phase() {
     for (entry, phase) in [
-        (None, OrderPhase::Elsewhere),
         (Some(LedgerEntry::Open), OrderPhase::Elsewhere),
         (Some(LedgerEntry::Granted), OrderPhase::Elsewhere),
         (Some(LedgerEntry::Acknowledged), OrderPhase::Acknowledged),
@@ -135,6 +132,97 @@ fn an_order_that_another_server_has_taken_is_forgotten_with_its_phase() {
 }
 
 #[test]
+fn an_order_that_the_ledger_has_lost_is_claimed_anew() {
+    let mut sim = server();
+    sim.track(ORDER);
+    assert_eq!(sim.claims(taken(None)), [true]);
+    sim.recorded(ORDER, LedgerEntry::Open);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn what_was_asked_of_an_earlier_ledger_is_asked_of_the_next() {
+    let mut sim = server();
+    sim.track(ORDER);
+    sim.is_ledger_stuck = true;
+    sim.answer_all(&Ok(report("done")));
+    // The database has another address, where the answer to the question does not come any more.
+    sim.config.ledger = Ledger::custom(Shared);
+    sim.is_ledger_stuck = false;
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    assert_eq!(sim.grants(ORDER), 1);
+    assert_eq!(sim.ledger[&ORDER].0, LedgerEntry::Granted);
+}
+
+#[test]
+fn what_was_refused_is_asked_again_once_the_order_was_claimed_back() {
+    let mut sim = server();
+    sim.track(ORDER);
+    sim.is_ledger_stuck = true;
+    sim.answer_all(&Ok(report("done")));
+    // The player comes back before it is known that another server has the order.
+    sim.track(ORDER);
+    sim.handle(taken(Some(LedgerEntry::Open)));
+    let claimed = Input::Ledger(LedgerReport::Recorded {
+        project_id: sim.project(),
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+        before: Some(LedgerEntry::Open),
+        is_written: true,
+        claims: true,
+    });
+    sim.is_ledger_stuck = false;
+    sim.handle(claimed);
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
+fn a_server_without_settings_claims_nothing() {
+    let mut sim = server();
+    sim.track(ORDER);
+    assert_eq!(sim.claims(Input::Configure(None)), [] as [bool; 0]);
+}
+
+#[test]
+fn what_is_delivered_again_is_confirmed_again() {
+    let mut sim = server();
+    sim.track(ORDER);
+    sim.answer_all(&Ok(report("done")));
+    sim.is_ledger_stuck = true;
+    sim.handle(Input::DeliverAgain);
+    assert_eq!(sim.grants(ORDER), 1);
+    sim.recorded(ORDER, LedgerEntry::Granted);
+    assert_eq!(sim.grants(ORDER), 2);
+    sim.handle(Input::DeliverAgain);
+    sim.handle(taken(Some(LedgerEntry::Granted)));
+    assert_eq!(sim.grants(ORDER), 2);
+}
+
+#[test]
+fn a_canceled_order_stays_in_the_ledger_so_that_nothing_late_grants_it() {
+    let mut sim = server();
+    sim.track(ORDER);
+    sim.answer_all(&Ok(report("canceled")));
+    sim.delivered(ORDER);
+    assert_eq!(sim.ledger[&ORDER].0, LedgerEntry::Canceled);
+}
+
+#[test]
+fn untracking_an_order_of_another_server_erases_nothing_when_its_player_comes_back() {
+    let mut sim = server();
+    sim.track(ORDER);
+    sim.handle(taken(Some(LedgerEntry::Open)));
+    sim.untrack(ORDER);
+    sim.log_out();
+    sim.log_in();
+    assert!(sim.ledger.contains_key(&ORDER));
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(ORDER), 1);
+}
+
+#[test]
 fn an_order_of_another_project_is_not_taken() {
     let mut sim = server();
     sim.track(ORDER);
@@ -144,7 +232,7 @@ fn an_order_of_another_project_is_not_taken() {
         entry: None,
     };
     sim.handle(Input::Ledger(LedgerReport::Taken(other)));
-    assert_eq!(sim.phases().last(), Some(&OrderPhase::Open));
+    assert!(sim.phases().is_empty());
 }
 
 #[test]
@@ -159,7 +247,7 @@ fn a_player_who_comes_back_takes_their_order_back_though_its_loss_is_not_known_y
     assert_eq!(sim.claims(again), [true]);
     // What the ledger said before it had the claim.
     sim.handle(taken(Some(LedgerEntry::Open)));
-    assert_eq!(sim.phases().last(), Some(&OrderPhase::Open));
+    assert!(sim.phases().is_empty());
     let claimed = Input::Ledger(LedgerReport::Recorded {
         project_id: sim.project(),
         order_id: ORDER,
@@ -203,12 +291,14 @@ fn a_refund_that_another_server_was_told_of_is_not_told_here() {
 #[test]
 fn a_webhook_takes_the_order_from_the_server_that_follows_it() {
     use crate::machine::input::Receipt;
+    use crate::model::message::NewsSource;
 
-    let webhook = |status: &str, receipt| Input::Webhook {
+    let webhook = |status: &str, receipt| Input::Pushed {
         user: alice(),
         project_id: None,
         report: report(status),
-        receipt: Receipt(receipt),
+        source: NewsSource::Webhook,
+        receipt: Some(Receipt(receipt)),
     };
     let mut sim = server();
     assert_eq!(sim.claims(webhook("done", 1)), [true], "it is new here");

@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::machine::input::Receipt;
+use crate::model::message::NewsSource;
 
 fn webhook(status: &str, receipt: u64) -> Input {
-    Input::Webhook {
+    Input::Pushed {
         user: alice(),
         project_id: None,
         report: report(status),
-        receipt: Receipt(receipt),
+        source: NewsSource::Webhook,
+        receipt: Some(Receipt(receipt)),
     }
 }
 
@@ -174,11 +176,12 @@ fn socket_and_webhook_together_grant_once() {
 #[test]
 fn an_order_that_is_tracked_belongs_to_the_player_who_tracks_it() {
     let mut sim = live_with(&[ORDER]);
-    sim.handle(Input::Webhook {
+    sim.handle(Input::Pushed {
         user: UserId::new('s', "somebody"),
         project_id: None,
         report: report("done"),
-        receipt: Receipt(1),
+        source: NewsSource::Webhook,
+        receipt: Some(Receipt(1)),
     });
     let owner = sim.notices.iter().find_map(|notice| match notice {
         Notice::Done(done) => Some(done.user.clone()),
@@ -273,14 +276,15 @@ fn without_settings_a_webhook_waits_to_come_again() {
 #[test]
 fn an_order_without_items_is_granted_at_once_because_the_store_has_signed_it() {
     let mut sim = server();
-    sim.handle(Input::Webhook {
+    sim.handle(Input::Pushed {
         user: alice(),
         project_id: Some(77_640),
         report: Report {
             items: Some(Vec::new()),
             ..report("done")
         },
-        receipt: Receipt(1),
+        source: NewsSource::Webhook,
+        receipt: Some(Receipt(1)),
     });
     assert_eq!(sim.grants(ORDER), 1);
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::model::address::Address;
 use crate::model::error::RequestError;
-use crate::model::http::{MAX_BODY_BYTES, Request, Response};
+use crate::model::http::{Credentials, MAX_BODY_BYTES, Request, Response};
 use crate::platform::native::connect::Connector;
 use crate::platform::native::tls::load_tls;
 
@@ -117,8 +117,8 @@ fn build(request: Request) -> Result<hyper::Request<String>, RequestError> {
             USER_AGENT,
             concat!("bevy_xsolla/", env!("CARGO_PKG_VERSION")),
         );
-    if let Some(user) = &request.user {
-        builder = builder.header(AUTHORIZATION, authorization(user.token())?);
+    if let Some(credentials) = &request.credentials {
+        builder = builder.header(AUTHORIZATION, authorization(credentials)?);
     }
     let builder = match &request.body {
         Some(_) => builder
@@ -132,8 +132,8 @@ fn build(request: Request) -> Result<hyper::Request<String>, RequestError> {
         .map_err(|error| RequestError::Network(error.to_string()))
 }
 
-fn authorization(token: &str) -> Result<HeaderValue, RequestError> {
-    let value = HeaderValue::try_from(format!("Bearer {token}"));
+fn authorization(credentials: &Credentials) -> Result<HeaderValue, RequestError> {
+    let value = HeaderValue::try_from(credentials.header());
     let mut value = value.map_err(|_: InvalidHeaderValue| RequestError::BadToken)?;
     // This keeps the value out of the libraries' logs and `Debug` output.
     value.set_sensitive(true);

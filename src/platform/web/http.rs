@@ -82,13 +82,13 @@ fn headers(request: &Request) -> Result<Headers, RequestError> {
         let set = headers.set("content-type", "application/json");
         set.map_err(network)?;
     }
-    if let Some(user) = &request.user {
-        let token = user.token();
+    if let Some(credentials) = &request.credentials {
+        let value = credentials.header();
         // The browser takes some of the other characters, and sends them in an encoding that no server expects.
-        if !token.is_ascii() {
+        if !value.is_ascii() {
             return Err(RequestError::BadToken);
         }
-        let set = headers.set("authorization", &format!("Bearer {token}"));
+        let set = headers.set("authorization", &value);
         // The browser's error repeats the token.
         set.map_err(|_| RequestError::BadToken)?;
     }

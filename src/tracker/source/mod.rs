@@ -2,6 +2,8 @@
 
 mod inbox;
 pub(super) mod page;
+#[cfg(feature = "webhook")]
+pub(super) mod reconciliation;
 pub(super) mod requests;
 pub(super) mod socket;
 #[cfg(feature = "webhook")]

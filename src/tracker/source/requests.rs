@@ -76,16 +76,16 @@ async fn catalog(
 }
 
 /// Sends a request. The token is removed from error texts, in case a server repeats it.
-async fn ask(
+pub(super) async fn ask(
     network: &Network,
     request: Result<Request, RequestError>,
 ) -> Result<Vec<u8>, RequestError> {
     let request = request?;
-    let user = request.user.clone();
+    let credentials = request.credentials.clone();
     let answer = network.send(request).await;
     let body = answer.and_then(|response| rest::body(response, calendar()));
-    body.map_err(|error| match &user {
-        Some(user) => error.map_text(|text| user.redact(text)),
+    body.map_err(|error| match &credentials {
+        Some(credentials) => error.map_text(|text| credentials.redact(text)),
         None => error,
     })
 }

@@ -12,6 +12,7 @@ use crossbeam_channel::Sender;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::input::{Input, Receipt};
+use crate::model::message::NewsSource;
 use crate::model::order::{OrderStatus, Report};
 use crate::model::user::UserId;
 use crate::model::webhook::{
@@ -190,7 +191,7 @@ impl Webhooks {
         let (receipt, confirmed) = self.receipts.add();
         // Also where the sender goes away, and this future with it.
         let _waiting = Waiting(&self.receipts, receipt);
-        let input = Input::Webhook {
+        let input = Input::Pushed {
             user: (self.listen.user_id)(&order.user.id),
             project_id: order.project_id,
             report: Report {
@@ -199,7 +200,8 @@ impl Webhooks {
                 items: Some(order.items),
                 price: order.price,
             },
-            receipt,
+            source: NewsSource::Webhook,
+            receipt: Some(receipt),
         };
         let told = async {
             put(&self.inbox, input).await;

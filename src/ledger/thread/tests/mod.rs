@@ -20,6 +20,7 @@ use crate::model::user::UserId;
 
 mod losses;
 mod moves;
+mod shared;
 mod versions;
 
 /// A file that the first version wrote: orders 7, 8 and 9 of alice, in project 1.

@@ -64,7 +64,7 @@ fn an_order_has_one_owner_and_one_entry_whatever_happens() {
         for seed in 0..if is_kept { 10 } else { 500 } {
             let folder = Folder::new("owner");
             let open = async || kind.open(&folder);
-            block_on(kinds::check_owners(seed, is_kept, open));
+            block_on(kinds::check_owners(seed, is_kept, false, open));
         }
     }
 }

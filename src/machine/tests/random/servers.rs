@@ -84,7 +84,7 @@ impl World {
         let receipt = Receipt(self.random.u64(..));
         self.receipts.insert(receipt, webhook);
         #[cfg(feature = "webhook")]
-        self.handle(Input::Webhook {
+        self.handle(Input::Pushed {
             user: self.player(),
             project_id: Some(PROJECT),
             report: Report {
@@ -92,7 +92,8 @@ impl World {
                 items: Some(self.server[&webhook.order_id].items[1].clone()),
                 ..report(webhook.status)
             },
-            receipt,
+            source: crate::model::message::NewsSource::Webhook,
+            receipt: Some(receipt),
         });
         // It comes again unless it is confirmed.
         self.after(seconds(300), Event::Webhook(webhook));
