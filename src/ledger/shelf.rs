@@ -333,6 +333,7 @@ impl Shelf {
     }
 
     /// What the ledger has of orders, or will have.
+    #[cfg(feature = "webhook")]
     pub(super) fn find(
         &mut self,
         project_id: u64,

@@ -34,6 +34,7 @@ pub(super) trait Store {
         Ok(Vec::new())
     }
 
+    #[cfg(feature = "webhook")]
     fn find(&mut self, _: u64, _: &[OrderId]) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
         Err(LedgerError::NoLookUp)
     }
@@ -77,6 +78,7 @@ impl<S: LedgerStore> Store for Blocking<S> {
         catch_unwind(AssertUnwindSafe(|| store.has_lost())).unwrap_or(false)
     }
 
+    #[cfg(feature = "webhook")]
     fn find(
         &mut self,
         project_id: u64,
