@@ -1,6 +1,7 @@
 //! Measures a server that takes webhooks, in another process: signed `order_paid` of new orders, 2,000 a second, by
 //! themselves, and while strangers hold 10,000 idle and 1,000 slow connections. Every order is granted and acknowledged
-//! in the next of 60 frames a second, and is in the ledger before it is answered.
+//! in the next of 60 frames a second, and is in the ledger before it is answered. The ledger is a file, or the PostgreSQL
+//! database whose address is in `BEVY_XSOLLA_BENCH_DATABASE`.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,9 +14,9 @@ mod support;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
@@ -86,7 +87,10 @@ fn serve() {
 
     let folder = std::env::temp_dir().join(format!("bevy_xsolla-bench-{}", std::process::id()));
     let mut config = XsollaConfig::new(77_640);
-    config.ledger = Ledger::at(folder.join("orders.redb"));
+    config.ledger = match std::env::var("BEVY_XSOLLA_BENCH_DATABASE") {
+        Ok(address) => Ledger::postgres(address),
+        Err(_) => Ledger::at(folder.join("orders.redb")),
+    };
     let mut app = game(config);
     app.add_plugins(XsollaWebhookPlugin::new(
         (Ipv4Addr::LOCALHOST, 0).into(),
@@ -238,7 +242,13 @@ async fn exchange(stream: &mut TcpStream, request: &str) -> Option<u16> {
 }
 
 fn request(number: u64) -> String {
-    let order = 1_000_000 + number;
+    static FIRST: LazyLock<u64> = LazyLock::new(|| {
+        // A database keeps the orders of earlier runs.
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since.unwrap().as_secs() * 1_000_000
+    });
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let order = *FIRST + COUNT.fetch_add(1, Ordering::Relaxed);
     let player = number % 5_000;
     let body = format!(
         r#"{{"notification_type":"order_paid","items":[{{"sku":"sword","type":"virtual_good","quantity":1,"amount":"1.99"}}],"order":{{"id":{order},"mode":"default","currency_type":"real","currency":"USD","amount":"1.99","status":"paid","invoice_id":"{number}"}},"user":{{"external_id":"player-{player}","email":"p@example.com"}},"billing":{{"settings":{{"project_id":77640}},"transaction":{{"id":{number},"dry_run":0}}}}}}"#

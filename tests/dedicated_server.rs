@@ -4,45 +4,24 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "fleet/program.rs"]
+mod program;
+#[path = "fleet/server.rs"]
+mod server;
 mod support;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex};
 
+use bevy_xsolla::emulator::XsollaEmulator;
+use program::program;
 use rusqlite::Connection;
 use support::folder::Folder;
 use support::process::Process;
-
-/// Built here, because `cargo test --test …` does not build examples.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--example", "dedicated_server"]);
-        // What has built this test can build it.
-        build.arg("--ignore-rust-version");
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        // What describes this test's own package, which build scripts would take for a change.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-                build.env_remove(&name);
-            }
-        }
-        assert!(build.status().unwrap().success());
-        // This test is in `deps`, beside the examples' folder.
-        let test = std::env::current_exe().unwrap();
-        let folder = test.parent().unwrap().parent().unwrap();
-        folder.join("examples/dedicated_server")
-    })
-}
+use support::wait::wait_until;
 
 struct Server {
     process: Process,
@@ -165,4 +144,35 @@ fn without_its_ledger_it_grants_nothing_twice() {
     assert_eq!(code, Some(0));
     assert!(first.is_disjoint(&second), "{first:?} {second:?}");
     assert_all_is_granted_once(&folder);
+}
+
+/// The fleet's servers do the same on another database.
+#[test]
+fn what_players_and_webhooks_tell_it_from_outside_is_granted() {
+    let folder = Folder::new("server-outside");
+    let emulator = XsollaEmulator::start();
+    let said: Arc<Mutex<server::Said>> = Arc::default();
+    let database = folder.join("shop.db");
+    let server = server::Server::start(0, database.to_str().unwrap(), &emulator, &said);
+    wait_until("the server listens", || server.is_up());
+    let user = emulator.user("alice");
+    let orders = [(); 2].map(|()| emulator.create_order(&user, &[("sword", 1)]));
+
+    let error = "error: a line is `TOKEN ORDER`";
+    let answers = server.send(b"nonsense\n\xff\xff 7\ntoken seven\n", 3);
+    assert_eq!(answers.unwrap(), [error; 3]);
+    // It reads no more than a game may have to say.
+    assert!(server.send(&[b'x'; 1 << 20], 2).is_err());
+
+    assert!(server.join(&emulator.token("alice"), &orders[..1]));
+    emulator.deliver(orders[0]);
+    let address = format!("http://{}/", server.webhooks().unwrap());
+    emulator.webhooks_to(&address, server::SECRET);
+    emulator.deliver(orders[1]);
+    wait_until("both orders are granted", || {
+        said.lock().unwrap().granted.len() == 2
+    });
+    server.end();
+    assert_eq!(count(&folder, "SELECT COUNT(*) FROM grants"), 2);
+    assert_eq!(said.lock().unwrap().wrong, [""; 0]);
 }

@@ -11,8 +11,8 @@ use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
 use crate::args::Args;
-use crate::database::{Database, Ordered};
 use crate::say;
+use crate::sqlite::{Database, Ordered};
 
 /// How often a player does something.
 const BEAT: Duration = Duration::from_millis(100);

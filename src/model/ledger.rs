@@ -353,8 +353,8 @@ pub enum LedgerError {
     /// The thread that writes the ledger cannot be started.
     #[error("the ledger's thread cannot start: {0}")]
     NoThread(String),
-    /// The disk does not answer.
-    #[error("the ledger's disk does not answer")]
+    /// The disk or the database does not answer.
+    #[error("the ledger does not answer")]
     NoAnswer,
     /// This system has no data directory. [`Ledger::at`] names a file instead.
     #[error("this system has no data directory for the ledger")]

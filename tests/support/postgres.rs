@@ -132,14 +132,23 @@ impl Postgres {
             "SELECT 1" => "postgres",
             _ => &self.database,
         };
-        let asked = self
-            .program("psql")
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(["-U", "game", "-d", database, "-XAtq", "-c", query])
-            .output()
-            .unwrap();
+        let asked = self.psql(database, query).output().unwrap();
         let text = String::from_utf8(asked.stdout).unwrap();
         asked.status.success().then(|| text.trim_end().to_owned())
+    }
+
+    /// The command of a query that takes its time, such as one that locks something for a while.
+    pub fn slow_query(&self, query: &str) -> Command {
+        let mut psql = self.psql(&self.database, query);
+        psql.stdout(Stdio::null()).stderr(Stdio::null());
+        psql
+    }
+
+    fn psql(&self, database: &str, query: &str) -> Command {
+        let mut psql = self.program("psql");
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-U", "game", "-d", database, "-XAtq", "-c", query]);
+        psql
     }
 
     /// What a query returns that has to succeed.

@@ -38,13 +38,18 @@ CREATE TABLE bevy_xsolla.orders (
 -- A hash, because the id of a player may be longer than what a tree takes.
 CREATE INDEX orders_of_user ON bevy_xsolla.orders USING hash (user_id);
 
+-- The refunds that a game has not taken back. There are few, and a server looks for them again and again.
+CREATE INDEX refunds_to_take_back ON bevy_xsolla.orders (project_id)
+    WHERE entry = 'canceled' AND is_granted AND NOT is_taken_back;
+
 -- For the game's own transaction: notes that it grants an order. If this is false, the order was granted before, or
 -- refunded, and the game grants nothing.
 CREATE FUNCTION bevy_xsolla.note_grant(project_id bigint, order_id bigint, user_id text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO bevy_xsolla.orders AS o (project_id, order_id, user_id, entry, entered_at, server, is_granted)
-    VALUES (note_grant.project_id, note_grant.order_id, note_grant.user_id, 'acknowledged', now(), 0, true)
+    VALUES (note_grant.project_id, note_grant.order_id, replace(note_grant.user_id, '\', '\\'), 'acknowledged', now(), 0,
+        true)
     ON CONFLICT ON CONSTRAINT orders_pkey
     DO UPDATE SET entry = 'acknowledged', entered_at = now(), is_granted = true
     WHERE o.entry IN ('open', 'granted') AND NOT o.is_granted AND NOT o.is_taken_back;
@@ -60,7 +65,8 @@ DECLARE
 BEGIN
     INSERT INTO bevy_xsolla.orders AS o
         (project_id, order_id, user_id, entry, entered_at, server, is_granted, is_taken_back)
-    VALUES (note_refund.project_id, note_refund.order_id, note_refund.user_id, 'canceled', now(), 0, false, true)
+    VALUES (note_refund.project_id, note_refund.order_id, replace(note_refund.user_id, '\', '\\'), 'canceled', now(),
+        0, false, true)
     ON CONFLICT ON CONSTRAINT orders_pkey
     DO UPDATE SET entry = 'canceled', entered_at = now(), is_taken_back = true
     WHERE NOT o.is_taken_back

@@ -3,6 +3,7 @@
 #[path = "../../../tests/support"]
 #[allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -254,6 +255,11 @@ mod on_a_server {
         server.query("TRUNCATE bevy_xsolla.orders");
         assert!(function(&server, "note_grant"));
         assert!(function(&server, "note_refund"));
+        // It is found for its player, whatever their id is.
+        server.query(r"SELECT bevy_xsolla.note_grant(1, 9, 's:a\b')");
+        let user = UserId::from_subject(r"a\b");
+        let known = [(OrderId(9), ACKNOWLEDGED)];
+        assert_eq!(block_on(entries(&mut shelf, 1, &user)), known);
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! The server's database keeps who ordered what, and what was granted.
+//! The tables of a game with one server: who ordered what, and what was granted. They are in a file.
 
 use std::path::Path;
 use std::time::Duration;
 
 use bevy::platform::cell::SyncCell;
 use bevy::prelude::*;
+use bevy::time::common_conditions::on_timer;
 use bevy_xsolla::prelude::*;
 use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{News, Unwritten, granted, say};
 
 /// The inventory is a view that counts the grants, so it cannot disagree with them.
 const SCHEMA: &str = "
@@ -45,8 +48,58 @@ pub struct Ordered {
     pub is_refunded: bool,
 }
 
+/// Has the app write its news to the database in this file.
+pub fn add(path: &Path, app: &mut App) -> rusqlite::Result<()> {
+    app.insert_resource(Database::open(path)?)
+        .add_systems(
+            Update,
+            // A write that failed, because the disk is full, is tried again each second.
+            write_news
+                .after(crate::take_news)
+                .run_if(has_news.or_else(on_timer(Duration::from_secs(1)))),
+        )
+        .add_systems(Last, say_goodbye);
+    Ok(())
+}
+
+fn has_news(news: Res<Unwritten>) -> bool {
+    news.is_changed() && !news.0.is_empty()
+}
+
+/// This blocks the frame for the few milliseconds that SQLite takes. `postgres.rs` gives the work to a thread.
+fn write_news(mut news: ResMut<Unwritten>, mut database: ResMut<Database>, mut commands: Commands) {
+    // Otherwise these changes would make `has_news` true in the next frame.
+    let news = &mut news.bypass_change_detection().0;
+    while let Some(next) = news.front() {
+        let result = match next {
+            News::Done(order) => database.grant(order).inspect(|_| {
+                // The transaction is on the disk by now.
+                commands.acknowledge_order(order.order_id);
+            }),
+            News::Refunded { order_id, .. } => database.take_back(*order_id),
+        };
+        match result {
+            Ok(line) => say(line),
+            Err(error) => {
+                error!("the database cannot be written, trying again: {error}");
+                return;
+            }
+        }
+        news.pop_front();
+    }
+}
+
+fn say_goodbye(mut exits: MessageReader<AppExit>, database: ResMut<Database>) {
+    if exits.read().next().is_some() {
+        match database.into_inner().summary() {
+            Ok(summary) => say(format_args!("stopped: {summary}")),
+            Err(error) => error!("the database cannot be read: {error}"),
+        }
+    }
+}
+
 impl Database {
-    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+    fn open(path: &Path) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         // Another program that reads the database must not hold up the game for long.
         connection.busy_timeout(Duration::from_millis(100))?;
@@ -101,7 +154,7 @@ impl Database {
     }
 
     /// Grants the whole order, unless it was granted before. It returns a line that says which it was.
-    pub fn grant(&mut self, order: &OrderDone) -> rusqlite::Result<String> {
+    fn grant(&mut self, order: &OrderDone) -> rusqlite::Result<String> {
         let id = key(order.order_id);
         let transaction = self.0.get().transaction()?;
         let player = transaction
@@ -127,19 +180,11 @@ impl Database {
             )?;
         }
         transaction.commit()?;
-        let items = order.items.iter();
-        let items: Vec<_> = items
-            .map(|item| format!("{} {}", item.quantity, item.sku))
-            .collect();
-        Ok(format!(
-            "order {}: granted to {player}: {}",
-            order.order_id,
-            items.join(", ")
-        ))
+        Ok(granted(order, &player))
     }
 
     /// Takes back what the order brought, because the player has their money back.
-    pub fn take_back(&mut self, order_id: OrderId) -> rusqlite::Result<String> {
+    fn take_back(&mut self, order_id: OrderId) -> rusqlite::Result<String> {
         let changed = self.0.get().execute(
             "UPDATE grants SET refunded = 1 WHERE order_id = ? AND NOT refunded",
             [key(order_id)],
@@ -150,7 +195,7 @@ impl Database {
         })
     }
 
-    pub fn summary(&mut self) -> rusqlite::Result<String> {
+    fn summary(&mut self) -> rusqlite::Result<String> {
         let count =
             "SELECT (SELECT COUNT(*) FROM orders), COUNT(*), IFNULL(SUM(refunded), 0) FROM grants";
         self.0.get().query_row(count, [], |row| {
