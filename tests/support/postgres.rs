@@ -197,6 +197,9 @@ impl Drop for Postgres {
 
 /// Where PostgreSQL's programs are: those of the `initdb` on the path, or where Debian puts the newest of them.
 fn programs() -> Option<PathBuf> {
+    if cfg!(windows) {
+        return None;
+    }
     let path = std::env::var_os("PATH")?;
     // It may be a link, with none of the others beside it.
     let mut on_path =
