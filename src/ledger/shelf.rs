@@ -16,6 +16,9 @@ type Part = Option<(u64, UserId)>;
 
 /// The number of changes that a store which is shared makes at a time.
 const SHARED_BATCH: usize = 1_000;
+/// The number of times that it may fail in one commit. One may be due to an order that another server holds up; more mean that
+/// the store is away, which takes its time to be found out each time.
+const MOST_FAILURES: u32 = 2;
 
 pub(super) struct Shelf {
     pub(super) ledger: Ledger,
@@ -229,12 +232,23 @@ impl Shelf {
                 self.release_what_is_done();
                 return recorded;
             }
+            let mut failures = 0;
             for (part, batch) in self.parted(batches) {
-                let result = self.store.commit(&batch).await;
-                let Ok(before) = self.keep_error(&part, result) else {
-                    failed.insert(part);
-                    continue;
+                if failures >= MOST_FAILURES && self.ledger.is_shared() {
+                    break;
+                }
+                let before = match self.store.commit(&batch).await {
+                    Ok(before) => before,
+                    Err(error) => {
+                        self.errors.insert(part.clone(), error);
+                        failed.insert(part);
+                        failures += 1;
+                        continue;
+                    }
                 };
+                if !failed.contains(&part) {
+                    self.errors.remove(&part);
+                }
                 let Some(taken) = self.look_for_taken() else {
                     // It does not say which of them it has made. To make one again does no harm.
                     failed.insert(part);

@@ -47,10 +47,10 @@ use desktop::launch;
 use main_thread as launcher;
 #[cfg(all(not(target_family = "wasm"), feature = "webhook"))]
 pub(crate) use native::http_server;
-#[cfg(all(not(target_family = "wasm"), feature = "postgres"))]
-pub(crate) use native::tls;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use native::{browser, http, presence, runtime, thread, time, websocket};
+#[cfg(all(not(target_family = "wasm"), feature = "postgres"))]
+pub(crate) use native::{errors, tls};
 #[cfg(all(
     feature = "browser",
     not(any(target_family = "wasm", target_os = "android", target_os = "ios"))

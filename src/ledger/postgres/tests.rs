@@ -16,6 +16,7 @@ mod support {
     pub mod wait;
 }
 
+use super::names::name_of_stored;
 use super::*;
 
 #[test]

@@ -39,6 +39,18 @@ fn taken(entry: Option<LedgerEntry>) -> Input {
     }))
 }
 
+/// The ledger's report that it has a claim of an order which another server had.
+fn claimed() -> Input {
+    Input::Ledger(LedgerReport::Recorded {
+        project_id: 77_640,
+        order_id: ORDER,
+        entry: LedgerEntry::Open,
+        before: Some(LedgerEntry::Open),
+        is_written: true,
+        claims: true,
+    })
+}
+
 impl Sim {
     fn phases(&self) -> Vec<OrderPhase> {
         let phase = |notice: &Notice| match notice {
@@ -165,16 +177,8 @@ fn what_was_refused_is_asked_again_once_the_order_was_claimed_back() {
     // The player comes back before it is known that another server has the order.
     sim.track(ORDER);
     sim.handle(taken(Some(LedgerEntry::Open)));
-    let claimed = Input::Ledger(LedgerReport::Recorded {
-        project_id: sim.project(),
-        order_id: ORDER,
-        entry: LedgerEntry::Open,
-        before: Some(LedgerEntry::Open),
-        is_written: true,
-        claims: true,
-    });
     sim.is_ledger_stuck = false;
-    sim.handle(claimed);
+    sim.handle(claimed());
     assert_eq!(sim.grants(ORDER), 1);
 }
 
@@ -248,15 +252,7 @@ fn a_player_who_comes_back_takes_their_order_back_though_its_loss_is_not_known_y
     // What the ledger said before it had the claim.
     sim.handle(taken(Some(LedgerEntry::Open)));
     assert!(sim.phases().is_empty());
-    let claimed = Input::Ledger(LedgerReport::Recorded {
-        project_id: sim.project(),
-        order_id: ORDER,
-        entry: LedgerEntry::Open,
-        before: Some(LedgerEntry::Open),
-        is_written: true,
-        claims: true,
-    });
-    sim.handle(claimed);
+    sim.handle(claimed());
     sim.handle(taken(Some(LedgerEntry::Open)));
     assert_eq!(sim.phases().last(), Some(&OrderPhase::Elsewhere));
 }

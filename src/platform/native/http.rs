@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::io;
-use std::iter::successors;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
@@ -19,6 +18,7 @@ use crate::model::address::Address;
 use crate::model::error::RequestError;
 use crate::model::http::{Credentials, MAX_BODY_BYTES, Request, Response};
 use crate::platform::native::connect::Connector;
+use crate::platform::native::errors::{causes, text};
 use crate::platform::native::tls::load_tls;
 
 /// The clients and the TLS configuration, which are created when they are first needed and shared by all players.
@@ -149,14 +149,5 @@ fn network(error: impl Error + 'static) -> RequestError {
     if causes(&error).any(is_timeout) {
         return RequestError::TimedOut;
     }
-    let texts: Vec<String> = causes(&error).map(ToString::to_string).collect();
-    RequestError::Network(texts.join(": "))
-}
-
-/// The error and its causes.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    successors(Some(error), |error: &&'a (dyn Error + 'static)| {
-        let error: &'a (dyn Error + 'static) = *error;
-        error.source()
-    })
+    RequestError::Network(text(&error))
 }

@@ -4,6 +4,7 @@
 pub(crate) mod browser;
 mod connect;
 mod dns;
+pub(crate) mod errors;
 pub(crate) mod http;
 #[cfg(feature = "webhook")]
 pub(crate) mod http_server;

@@ -1,5 +1,8 @@
 //! A store that servers share, as the shelf uses it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bevy::tasks::block_on;
 
 use crate::ledger::shelf::Shelf;
@@ -96,4 +99,65 @@ fn many_changes_are_made_in_parts() {
         shelf.record(1, alice(), OrderId(number), record, true);
     }
     assert_eq!(block_on(shelf.commit()).len(), 3_500);
+}
+
+/// Fails where a change is of an order that another server holds up, and counts how often it is asked.
+struct HeldUp {
+    orders: Vec<OrderId>,
+    commits: Arc<AtomicUsize>,
+}
+
+impl LedgerStore for HeldUp {
+    fn load(&mut self, _: u64, _: &UserId) -> Result<Vec<(OrderId, LedgerRecord)>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    fn commit(
+        &mut self,
+        changes: &[LedgerChange],
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let mut changes_made = changes.iter().map(|change| change.order_id);
+        match changes_made.any(|order_id| self.orders.contains(&order_id)) {
+            true => Err(LedgerError::Database("it takes too long".to_owned())),
+            false => Ok(vec![None; changes.len()]),
+        }
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+fn shelf_held_up_by(orders: Vec<OrderId>) -> (Shelf, Arc<AtomicUsize>) {
+    let commits = Arc::<AtomicUsize>::default();
+    let store = HeldUp {
+        orders,
+        commits: commits.clone(),
+    };
+    let ledger = Ledger::custom(Elsewhere::default());
+    let mut shelf = Shelf::new(ledger, Ok(Box::new(Blocking(store))));
+    for number in 0..5_000 {
+        let record = LedgerRecord::new(OPEN, calendar());
+        shelf.record(1, alice(), OrderId(number), record, true);
+    }
+    (shelf, commits)
+}
+
+#[test]
+fn an_order_that_another_server_holds_up_leaves_others_written_and_is_told() {
+    // Whichever part it is in.
+    for number in 0..20 {
+        let (mut shelf, _) = shelf_held_up_by(vec![OrderId(number)]);
+        assert_eq!(block_on(shelf.commit()).len(), 4_000);
+        assert!(shelf.has_changes() && shelf.trouble().is_some());
+    }
+}
+
+#[test]
+fn a_store_that_is_away_is_not_asked_for_each_part() {
+    let all = (0..5_000).map(OrderId).collect();
+    let (mut shelf, commits) = shelf_held_up_by(all);
+    assert!(block_on(shelf.commit()).is_empty());
+    assert_eq!(commits.load(Ordering::Relaxed), 2);
 }
