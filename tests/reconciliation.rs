@@ -9,7 +9,7 @@
 mod support;
 
 use std::ops::Range;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bevy::prelude::*;
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
@@ -215,6 +215,30 @@ fn a_ledger_that_cannot_look_orders_up_is_told_as_the_reason() {
     let error = ReconciliationError::Ledger(LedgerError::NoLookUp);
     assert_eq!(reconciled.error, Some(error));
     assert!(game.told().done.is_empty());
+}
+
+#[test]
+fn a_ledger_that_is_held_for_a_moment_is_asked_again() {
+    let emulator = XsollaEmulator::start();
+    emulator.deliver(sword_order(&emulator));
+    let folder = Folder::new("reconciliation-held");
+    let path = folder.ledger();
+    // As a server does that is just ending.
+    let mut other = server(&emulator, Ledger::at(&path));
+    granted(&mut other, &emulator, sword_order(&emulator));
+    let mut game = server(&emulator, Ledger::at(&path));
+    let what = all(&emulator);
+    game.commands(|commands| commands.reconcile(what));
+    // Time enough for the search, and for the ledger to be asked for the first time.
+    let until = Instant::now() + Duration::from_millis(700);
+    game.wait_until("the ledger was asked", |_| Instant::now() > until);
+    assert!(game.app.world().resource::<Results>().0.is_empty());
+    drop(other);
+    game.wait_until("the orders are compared", |world| {
+        !world.resource::<Results>().0.is_empty()
+    });
+    let reconciled = &game.app.world().resource::<Results>().0[0];
+    assert_eq!((reconciled.compared, &reconciled.error), (2, &None));
 }
 
 #[test]

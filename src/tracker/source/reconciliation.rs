@@ -24,7 +24,7 @@ use crate::tracker::source::inbox::put;
 use crate::tracker::source::requests::ask;
 use crate::wire::order_search::{FoundOrder, Page, read_page, search};
 
-/// How often a page is asked for before the comparison ends with the error.
+/// How often a page, or the ledger, is asked for before the comparison ends with the error.
 const ATTEMPTS: u32 = 10;
 /// The pause after the first failure. It doubles with each.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1_000 });
@@ -96,15 +96,32 @@ impl Comparison {
             attempt += 1;
             match page {
                 Err(error) if attempt < ATTEMPTS && may_pass(&error) => {
-                    sleep(pause(&error, attempt)).await;
+                    sleep(pause(attempt).max(wanted_pause(&error))).await;
                 }
                 page => return page,
             }
         }
     }
 
-    /// What the ledger has of these orders.
+    /// What the ledger has of these orders. It may be away for minutes, or held by a server that is just ending.
     async fn entries(&self, orders: Vec<OrderId>) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
+        let mut attempt = 0;
+        loop {
+            let entries = self.find_entries(orders.clone()).await;
+            attempt += 1;
+            match entries {
+                Err(error) if attempt < ATTEMPTS && error != LedgerError::NoLookUp => {
+                    sleep(pause(attempt)).await;
+                }
+                entries => return entries,
+            }
+        }
+    }
+
+    async fn find_entries(
+        &self,
+        orders: Vec<OrderId>,
+    ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
         let (answer, answered) = oneshot::channel();
         let ledger = self.ledger.as_ref().ok_or(LedgerError::NoAnswer)?;
         ledger.give(Job::Find {
@@ -167,15 +184,19 @@ fn may_pass(error: &RequestError) -> bool {
     }
 }
 
-fn pause(error: &RequestError, attempt: u32) -> Duration {
+fn pause(attempt: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
-    let pause = PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
+    PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
+}
+
+/// The pause that the server wants.
+fn wanted_pause(error: &RequestError) -> Duration {
     match error {
         RequestError::Status {
             retry_after: Some(wait),
             ..
-        } => pause.max((*wait).min(LONGEST_WAIT)),
-        _ => pause,
+        } => (*wait).min(LONGEST_WAIT),
+        _ => Duration::ZERO,
     }
 }
 
@@ -198,9 +219,8 @@ mod tests {
         assert!(may_pass(&RequestError::TimedOut) && may_pass(&status(429, 0)));
         assert!(may_pass(&status(503, 0)) && !may_pass(&status(401, 0)));
         assert!(!may_pass(&RequestError::Malformed(String::new())));
-        assert_eq!(pause(&status(429, 7), 1), Duration::from_secs(7));
-        assert_eq!(pause(&status(429, 3_600), 1), LONGEST_WAIT);
-        assert_eq!(pause(&RequestError::TimedOut, 3), PAUSE * 4);
-        assert_eq!(pause(&RequestError::TimedOut, 99), LONGEST_PAUSE);
+        assert_eq!(wanted_pause(&status(429, 7)), Duration::from_secs(7));
+        assert_eq!(wanted_pause(&status(429, 3_600)), LONGEST_WAIT);
+        assert_eq!((pause(3), pause(99)), (PAUSE * 4, LONGEST_PAUSE));
     }
 }
