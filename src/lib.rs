@@ -61,12 +61,12 @@ pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 pub use model::catalog::{
     Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, VirtualPrice,
 };
-pub use model::config::{ConfigError, XsollaConfig};
+pub use model::config::{ConfigError, GrantAt, Listen, XsollaConfig};
 pub use model::error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
 pub use model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, TakenOrder};
 pub use model::message::{
-    AuthorizationRequired, NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
-    OrderTrackingFailed,
+    AuthorizationRequired, NewsSource, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
+    OrderStatusChanged, OrderTrackingFailed,
 };
 pub use model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Price};
 pub use model::page::{PaymentPage, PaymentPageChanged, PaymentPageStatus, PaymentReturn};
@@ -113,8 +113,8 @@ pub mod webhook {
 /// The names that most games need: `use bevy_xsolla::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        AuthorizationRequired, Catalog, CatalogState, Decimal, Ledger, LedgerState, Order,
-        OrderCanceled, OrderCommands, OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase,
+        AuthorizationRequired, Catalog, CatalogState, Decimal, GrantAt, Ledger, LedgerState, Listen,
+        Order, OrderCanceled, OrderCommands, OrderDiscovered, OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase,
         OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPage,
         PaymentPageChanged, PaymentPageError, PaymentPageFailed, PaymentPageStatus, PaymentReturn,
         Price, Purchase, PurchaseError, PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands,

@@ -76,6 +76,7 @@ pub(super) fn deliver(world: &mut World, notice: Notice) {
         Notice::Canceled(canceled) => send_end(world, canceled.order_id, canceled),
         Notice::Expired(expired) => send_end(world, expired.order_id, expired),
         Notice::Failed(failed) => send_end(world, failed.order_id, failed),
+        Notice::Discovered(discovered) => send(world, discovered),
         Notice::AuthorizationRequired(required) => send(world, required),
         Notice::PurchaseStarted(started) => {
             let mut tracking = world.resource_mut::<Tracking>();

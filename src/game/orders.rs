@@ -78,7 +78,7 @@ impl Orders {
         let (Some(order_id), Some(user)) = (notice.order_id(), notice.user()) else {
             return;
         };
-        if let Notice::PageFailed(_) | Notice::PageChanged(_) = notice {
+        if let Notice::PageFailed(_) | Notice::PageChanged(_) | Notice::Discovered(_) = notice {
             return;
         }
         self.change(order_id, |order| order.apply(user, notice));

@@ -12,8 +12,8 @@ use crate::game::tracking::Tracking;
 use crate::model::catalog::Catalog;
 use crate::model::ledger::LedgerState;
 use crate::model::message::{
-    AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
-    OrderTrackingFailed,
+    AuthorizationRequired, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
+    OrderStatusChanged, OrderTrackingFailed,
 };
 use crate::model::page::PaymentPageChanged;
 use crate::model::purchase::{PaymentPageFailed, PurchaseFailed, PurchaseStarted};
@@ -77,6 +77,7 @@ pub(super) fn add_game_side(app: &mut App) {
         .add_message::<OrderCanceled>()
         .add_message::<OrderExpired>()
         .add_message::<OrderTrackingFailed>()
+        .add_message::<OrderDiscovered>()
         .add_message::<AuthorizationRequired>()
         .add_message::<PurchaseStarted>()
         .add_message::<PurchaseFailed>()

@@ -91,7 +91,7 @@ impl LedgerStore for Postgres {
             orders.collect::<Result<Vec<_>, Failure>>()
         })?;
         let is_open =
-            |(_, record): &&(OrderId, LedgerRecord)| record.entry() < LedgerEntry::Acknowledged;
+            |(_, record): &&(OrderId, LedgerRecord)| record.entry().is_open();
         let open = orders.iter().filter(is_open);
         self.open
             .extend(open.map(|(order_id, _)| (project_id, *order_id)));
@@ -239,7 +239,7 @@ async fn commit(
         committed.before.push(change.before(record_before));
         match change.apply(record_before) {
             Some((user, record)) => {
-                match record.entry() < LedgerEntry::Acknowledged {
+                match record.entry().is_open() {
                     true => committed.open.push(key),
                     false => committed.closed.push(key),
                 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::ledger::kinds::sound_state;
 use crate::ledger::shelf::Shelf;
-use crate::model::ledger::{Ledger, LedgerError, LedgerReport, LedgerState};
+use crate::model::ledger::{Ledger, LedgerError, LedgerReport, LedgerState, LoadOutcome};
 use crate::model::order::OrderId;
 use crate::model::record::{LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
@@ -235,11 +235,12 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         // Pending changes are written first, so that an erased order does not come back.
         self.commit().await;
         let loaded = self.current.load(self.project_id, &user).await;
-        let (orders, is_locked) = match loaded {
-            Ok(orders) => (Some(orders), false),
-            Err(error) => (None, matches!(error, LedgerError::Locked { .. })),
+        let (orders, outcome) = match loaded {
+            Ok(orders) => (orders, LoadOutcome::Read),
+            Err(LedgerError::Locked { .. }) => (Vec::new(), LoadOutcome::Locked),
+            Err(_) => (Vec::new(), LoadOutcome::Failed),
         };
-        let is_pending = orders.is_none();
+        let is_pending = outcome != LoadOutcome::Read;
         let is_late = !pending.is_given_up && pending.since.elapsed() >= PATIENCE;
         if is_pending && is_late {
             pending.is_given_up = true;
@@ -249,8 +250,8 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             (self.report)(LedgerReport::Loaded {
                 project_id: self.project_id,
                 user: user.clone(),
-                orders: orders.unwrap_or_default(),
-                is_locked,
+                orders,
+                outcome,
             });
         }
         if is_pending {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::machine::discovery::EarlyNews;
 use crate::machine::input::RequestId;
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::{Authorization, Player, Socket};
@@ -50,10 +51,11 @@ impl Machine {
     }
 
     /// Keeps a player known while none of their orders is open.
-    pub(super) fn stay(&mut self, user: &UserId) {
+    pub(super) fn stay(&mut self, user: &UserId, now: Duration) {
         if let Some(player) = self.players.get_mut(user) {
             player.is_resident = true;
         }
+        self.connect_if_wanted(user, now);
     }
 
     /// Handles a log-out: everything that runs for the player stops, and their orders stay known.
@@ -61,7 +63,8 @@ impl Machine {
         if let Some(player) = self.players.get_mut(user) {
             player.authorization = Authorization::Absent;
             player.is_resident = false;
-            player.clear_early_news();
+            player.listens = false;
+            player.early_news = EarlyNews::default();
             self.timers.clear(&Timer::Token(user.clone()));
             self.stop(user);
             self.update_state(user);

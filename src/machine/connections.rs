@@ -40,6 +40,7 @@ impl Machine {
         }
         player.trouble = None;
         player.refusals = 0;
+        player.past.hear(recovered);
         // After polling, each order is asked for once more, because the socket reports only what comes from
         // now on.
         let was_polling = std::mem::take(&mut player.is_polling);
@@ -58,6 +59,7 @@ impl Machine {
         for order_id in asks_given_up {
             self.request_soon(order_id, now);
         }
+        self.look_for_discoveries(user);
         self.update_state(user);
     }
 
@@ -114,11 +116,12 @@ impl Machine {
     }
 
     pub(super) fn connect_if_wanted(&mut self, user: &UserId, now: Duration) {
+        self.update_listening(user);
         let connection = ConnectionId(self.next_number());
         let (Some(config), Some(player)) = (self.config.clone(), self.players.get_mut(user)) else {
             return;
         };
-        if player.awaiting.is_empty() || player.socket != Socket::Closed {
+        if player.needs_no_socket() || player.socket != Socket::Closed {
             return;
         }
         let Some(credentials) = player.authorized().cloned() else {
@@ -141,7 +144,7 @@ impl Machine {
 
     pub(super) fn disconnect_if_unused(&mut self, user: &UserId) {
         if let Some(player) = self.players.get(user)
-            && player.awaiting.is_empty()
+            && player.needs_no_socket()
         {
             self.disconnect(user);
         }
@@ -156,6 +159,7 @@ impl Machine {
         if player.socket != Socket::Closed {
             self.outputs.push_back(Output::Disconnect(user.clone()));
         }
+        player.past.forget_session();
         if player.socket != Socket::Refused {
             player.socket = Socket::Closed;
             player.failures = 0;

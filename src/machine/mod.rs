@@ -7,6 +7,7 @@
 mod authorization;
 mod backoff;
 mod connections;
+mod discovery;
 pub(crate) mod input;
 mod news;
 mod order;
@@ -83,6 +84,8 @@ pub(crate) struct Machine {
     receipts: HashMap<OrderId, Vec<Receipt>>,
     /// Connections up to this number were opened with other settings.
     outdated_connections: u64,
+    /// The players with news of orders that nobody has tracked.
+    undiscovered: Vec<UserId>,
     random: fastrand::Rng,
 }
 
@@ -137,6 +140,7 @@ impl Machine {
             untracked: HashSet::default(),
             receipts: HashMap::default(),
             outdated_connections: 0,
+            undiscovered: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -152,8 +156,7 @@ impl Machine {
 
     pub(crate) fn handle(&mut self, input: Input, now: Duration) {
         self.take(input, now);
-        // Canceled and answered requests have left their places.
-        self.send_waiting(now);
+        self.finish(now);
     }
 
     fn take(&mut self, input: Input, now: Duration) {
@@ -162,7 +165,7 @@ impl Machine {
             Input::LogIn { user, expires_in } => {
                 let id = user.id().clone();
                 self.log_in(user, expires_in, now);
-                self.stay(&id);
+                self.stay(&id, now);
             }
             Input::LogOut(user) => self.log_out(&user),
             Input::Track { user, order_id } => self.track(&user, order_id, now),
@@ -247,6 +250,13 @@ impl Machine {
                 Timer::Answer(request) => self.answer_is_missing(request, now),
             }
         }
+        self.finish(now);
+    }
+
+    /// Does what is left to do once an input or a timer was handled.
+    fn finish(&mut self, now: Duration) {
+        self.discover_all(now);
+        // Canceled and answered requests have left their places.
         self.send_waiting(now);
     }
 

@@ -41,12 +41,14 @@ impl Machine {
             Some(order) if order.user != *user => {}
             // The game must not hear of an order before the ledger has it, or a restart would not know the
             // order.
-            None => player.keep_early_news(order_id, status),
-            Some(order) if order.phase.is_recording() => player.keep_early_news(order_id, status),
+            None => self.keep_early_news(user, order_id, status),
+            Some(order) if order.phase.is_recording() => {
+                self.keep_early_news(user, order_id, status);
+            }
             // The order was given up too early, so it is followed again. A status that is already known is no
             // news, because a history repeats it.
             Some(order) if order.is_given_up() && order.status() != Some(&status) => {
-                player.keep_early_news(order_id, status);
+                self.keep_early_news(user, order_id, status);
                 self.track(user, order_id, now);
             }
             Some(_) => {
@@ -145,7 +147,7 @@ impl Machine {
     pub(super) fn is_doubtful(&self, order_id: OrderId) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
             let player = self.players.get(&order.user);
-            let is_unread = player.is_none_or(|player| !player.reading.is_done());
+            let is_unread = player.is_none_or(|player| !player.reading.is_over());
             order.unrecorded_until.is_some() || is_unread && !order.is_vouched
         })
     }

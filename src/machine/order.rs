@@ -284,7 +284,7 @@ impl Order {
     /// Assumes the status that an entry of the ledger implies.
     pub(super) fn assume_entry(&mut self, entry: LedgerEntry) {
         match entry {
-            LedgerEntry::Open | LedgerEntry::Granted => {}
+            LedgerEntry::Past | LedgerEntry::Open | LedgerEntry::Granted => {}
             LedgerEntry::Acknowledged => drop(self.progress.advance(&OrderStatus::Done)),
             LedgerEntry::Canceled => {
                 self.progress.advance(&OrderStatus::Canceled);

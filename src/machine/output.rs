@@ -8,8 +8,8 @@ use crate::model::config::XsollaConfig;
 use crate::model::error::RequestError;
 use crate::model::ledger::LedgerState;
 use crate::model::message::{
-    AuthorizationRequired, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
-    OrderTrackingFailed,
+    AuthorizationRequired, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
+    OrderStatusChanged, OrderTrackingFailed,
 };
 use crate::model::order::{OrderId, OrderItem, OrderPhase, Price};
 use crate::model::page::{PageRequest, PaymentPageChanged};
@@ -103,6 +103,7 @@ pub(crate) enum Notice {
     Canceled(OrderCanceled),
     Expired(OrderExpired),
     Failed(OrderTrackingFailed),
+    Discovered(OrderDiscovered),
     /// The game has untracked an order. Notices about the order that came before this one are outdated.
     Untracked(OrderId),
     AuthorizationRequired(AuthorizationRequired),
@@ -124,6 +125,7 @@ impl Notice {
             Self::Canceled(canceled) => Some(&canceled.user),
             Self::Expired(expired) => Some(&expired.user),
             Self::Failed(failed) => Some(&failed.user),
+            Self::Discovered(discovered) => Some(&discovered.user),
             Self::PurchaseStarted(started) => Some(&started.user),
             Self::PurchaseFailed(failed) => failed.user.as_ref(),
             Self::PageFailed(failed) => failed.user.as_ref(),
@@ -150,6 +152,7 @@ impl Notice {
             Self::Canceled(canceled) => Some(canceled.order_id),
             Self::Expired(expired) => Some(expired.order_id),
             Self::Failed(failed) => Some(failed.order_id),
+            Self::Discovered(discovered) => Some(discovered.order_id),
             Self::PurchaseStarted(started) => Some(started.order_id),
             Self::PageFailed(failed) => Some(failed.order_id),
             Self::PageChanged(changed) => Some(changed.order_id),

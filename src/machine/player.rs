@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use crate::model::maps::HashSet;
 
+use crate::machine::discovery::{EarlyNews, Past};
 use crate::machine::input::ConnectionId;
 use crate::model::error::{AuthorizationError, RequestError, SocketError};
-use crate::model::order::{OrderId, OrderStatus};
+use crate::model::order::OrderId;
 use crate::model::state::TrackerState;
 use crate::model::user::XsollaUser;
-
-/// The number of news items that are kept for orders that are not tracked yet.
-const MAX_EARLY_NEWS: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Player {
@@ -64,7 +62,11 @@ pub(super) struct Player {
     pub(super) is_polling: bool,
     /// The [`severity`] of this player's entry in `Machine::standings`; 0 if there may be none.
     pub(super) severity: u8,
-    early_news: VecDeque<(OrderId, OrderStatus)>,
+    /// News of orders that are not tracked.
+    pub(super) early_news: EarlyNews,
+    pub(super) past: Past,
+    /// Whether the player has a socket while none of their orders is open.
+    pub(super) listens: bool,
 }
 
 /// Whether the player is logged in, and whether the servers accept their token.
@@ -85,12 +87,15 @@ pub(super) enum Reading {
     /// Another instance holds the ledger, or the ledger is silent and may be held. It is read once it is
     /// released.
     Locked,
+    /// It could not be read for too long. Tracking goes on without it, until it is read after all.
+    Failed,
     Done,
 }
 
 impl Reading {
-    pub(super) fn is_done(self) -> bool {
-        self == Self::Done
+    /// Whether tracking waits no longer for the ledger.
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed)
     }
 }
 
@@ -138,7 +143,9 @@ impl Player {
             grace_until: Duration::ZERO,
             is_polling: false,
             severity: 0,
-            early_news: VecDeque::new(),
+            early_news: EarlyNews::default(),
+            past: Past::default(),
+            listens: false,
         })
     }
 
@@ -171,7 +178,8 @@ impl Player {
             list.clear();
         }
         self.paced.clear();
-        self.early_news.clear();
+        self.early_news = EarlyNews::default();
+        self.past = Past::default();
     }
 
     /// Whether nothing keeps the player known.
@@ -186,6 +194,10 @@ impl Player {
             && self.checking.is_empty()
     }
 
+    pub(super) fn needs_no_socket(&self) -> bool {
+        self.awaiting.is_empty() && !self.listens
+    }
+
     pub(super) fn is_live(&self) -> bool {
         matches!(self.socket, Socket::Live { .. })
     }
@@ -197,30 +209,10 @@ impl Player {
         }
     }
 
-    /// Keeps news of an order that is not tracked, because the game may be about to track it.
-    pub(super) fn keep_early_news(&mut self, order_id: OrderId, status: OrderStatus) {
-        if self.early_news.len() >= MAX_EARLY_NEWS {
-            self.early_news.pop_front();
-        }
-        self.early_news.push_back((order_id, status));
-    }
-
-    /// Takes out the news that was kept for an order, oldest first.
-    pub(super) fn take_early_news(&mut self, order_id: OrderId) -> Vec<OrderStatus> {
-        let (taken, kept) = std::mem::take(&mut self.early_news)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|(id, _)| *id == order_id);
-        self.early_news = kept;
-        taken.into_iter().map(|(_, status)| status).collect()
-    }
-
-    pub(super) fn clear_early_news(&mut self) {
-        self.early_news.clear();
-    }
-
     pub(super) fn state(&self) -> TrackerState {
         let is_on_its_way = !self.queued.is_empty() || !self.recording.is_empty();
-        if self.open.is_empty() && !is_on_its_way {
+        let is_unneeded = self.open.is_empty() && !is_on_its_way;
+        if is_unneeded && !self.listens {
             return TrackerState::Idle;
         }
         match &self.authorization {
@@ -239,7 +231,7 @@ impl Player {
         let is_refused = self.socket == Socket::Refused;
         let needs_requests = self.awaiting.is_empty() && !is_on_its_way;
         let is_in_trouble = self.request_trouble.is_some();
-        if self.is_polling || is_refused || needs_requests || is_in_trouble {
+        if !is_unneeded && (self.is_polling || is_refused || needs_requests || is_in_trouble) {
             return TrackerState::Polling {
                 reason: self.trouble.clone(),
                 requests: self.request_trouble.clone(),

@@ -7,7 +7,7 @@ use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
 use crate::machine::tracking::LEDGER_PATIENCE;
 use crate::machine::{Machine, Timer, sorted};
-use crate::model::ledger::{LedgerError, LedgerReport, LedgerState};
+use crate::model::ledger::{LedgerError, LedgerReport, LedgerState, LoadOutcome};
 use crate::model::message::NewsSource;
 use crate::model::order::{OrderId, OrderPhase, OrderStatus};
 use crate::model::record::{LedgerEntry, Restored};
@@ -34,6 +34,10 @@ impl Machine {
                 self.record_entry(order_id, entry, true);
             }
         }
+        let users: Vec<UserId> = self.players.keys().cloned().collect();
+        for user in users {
+            self.record_past(&user);
+        }
     }
 
     pub(super) fn ledger_reports(&mut self, report: LedgerReport, now: Duration) {
@@ -45,9 +49,9 @@ impl Machine {
             LedgerReport::Loaded {
                 user,
                 orders,
-                is_locked,
+                outcome,
                 ..
-            } => self.loaded(&user, orders, is_locked, now),
+            } => self.loaded(&user, orders, outcome, now),
             LedgerReport::Recorded {
                 order_id,
                 entry,
@@ -73,11 +77,18 @@ impl Machine {
     /// Handles the orders that were read from the ledger. Open orders are followed again; acknowledged orders
     /// are asked for once, because they may have been refunded in the meantime. A ledger that was in use
     /// elsewhere may be read a second time, later.
-    fn loaded(&mut self, user: &UserId, orders: Vec<Restored>, is_locked: bool, now: Duration) {
+    fn loaded(
+        &mut self,
+        user: &UserId,
+        orders: Vec<Restored>,
+        outcome: LoadOutcome,
+        now: Duration,
+    ) {
         self.ledger_is_silent(false);
-        let reading = match is_locked {
-            true => Reading::Locked,
-            false => Reading::Done,
+        let reading = match outcome {
+            LoadOutcome::Read => Reading::Done,
+            LoadOutcome::Locked => Reading::Locked,
+            LoadOutcome::Failed => Reading::Failed,
         };
         self.take_loaded(user, orders, reading, now);
     }
@@ -88,7 +99,7 @@ impl Machine {
     pub(super) fn reading_is_late(&mut self, user: &UserId, due: Duration, now: Duration) {
         let player = self.players.get(user);
         if player.is_some_and(|player| player.reading == Reading::Locked) && !has_slept(due, now) {
-            return self.take_loaded(user, Vec::new(), Reading::Done, now);
+            return self.take_loaded(user, Vec::new(), Reading::Failed, now);
         }
         self.ledger_is_silent(true);
         self.take_loaded(user, Vec::new(), Reading::Locked, now);
@@ -120,6 +131,8 @@ impl Machine {
             if self.untracked.contains(&(self.project, order_id)) {
                 let user = user.clone();
                 self.outputs.push_back(Output::Erase { user, order_id });
+            } else if restored.entry == LedgerEntry::Past {
+                self.load_past(user, order_id);
             } else {
                 self.restore(user, &restored, now);
             }
@@ -128,10 +141,11 @@ impl Machine {
             self.track_known(user, order_id, now);
             self.settle_purchases(order_id, now);
         }
-        if reading.is_done() {
+        if reading.is_over() {
             self.end_doubts(&waiting, now);
         }
         self.check_acknowledged(user, now);
+        self.look_for_discoveries(user);
         self.update_state(user);
         self.forget_player_if_unused(user);
     }
@@ -176,7 +190,7 @@ impl Machine {
             age,
         } = *restored;
         let phase = match entry {
-            LedgerEntry::Open => OrderPhase::Open,
+            LedgerEntry::Past | LedgerEntry::Open => OrderPhase::Open,
             // The order is granted again once the servers say that it is done.
             LedgerEntry::Granted => OrderPhase::Open,
             LedgerEntry::Acknowledged => OrderPhase::Acknowledged,
@@ -235,7 +249,7 @@ impl Machine {
         } else {
             let mut order = Order::restored(user.clone(), entry, age, now);
             match entry {
-                LedgerEntry::Open | LedgerEntry::Granted => {}
+                LedgerEntry::Past | LedgerEntry::Open | LedgerEntry::Granted => {}
                 LedgerEntry::Acknowledged => {
                     order.phase = Phase::Acknowledged { is_recorded: true };
                     order.inquiry = inquiry;

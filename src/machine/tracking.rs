@@ -143,7 +143,7 @@ impl Machine {
         if player.open.is_empty() {
             player.is_polling = false;
         }
-        let early_news = player.take_early_news(order_id);
+        let early_news = player.early_news.take(order_id);
         self.leave_earlier_owner(order_id);
         self.change_phase(order_id, Phase::Open, now);
         self.schedule_give_up(order_id, now);
@@ -233,7 +233,7 @@ impl Machine {
             player.queued.remove(&order_id);
             may_be_read |= match is_shared {
                 true => player.reading == Reading::UnderWay,
-                false => !player.reading.is_done(),
+                false => player.reading != Reading::Done,
             };
         }
         if may_be_read {
@@ -246,6 +246,7 @@ impl Machine {
                     user: user.clone(),
                     order_id,
                 });
+                self.forget_for_good(&user, order_id);
                 self.settle_purchases(order_id, now);
                 self.forget_player_if_unused(&user);
             }
@@ -255,6 +256,11 @@ impl Machine {
                         user: user.clone(),
                         order_id,
                     });
+                }
+                // An order has one entry, which is that of the player who is here.
+                let here: Vec<UserId> = self.players.keys().cloned().collect();
+                if let [user] = here.as_slice() {
+                    self.forget_for_good(user, order_id);
                 }
                 self.settle_purchases(order_id, now);
             }

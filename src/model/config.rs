@@ -103,6 +103,24 @@ pub struct XsollaConfig {
     /// The default is 5 min.
     pub token_notice: Duration,
 
+    /// When the game is told to grant an order. The default is [`GrantAt::Done`].
+    pub grant_at: GrantAt,
+
+    /// When there is an order-status socket. The default is [`Listen::WhileOrdersAreOpen`].
+    pub listen: Listen,
+
+    /// Whether an order that was made elsewhere, such as in the Web Shop, is tracked by itself once it is
+    /// [discovered](crate::OrderDiscovered). The default is `false`.
+    ///
+    /// Each device of a player tracks and grants such an order. A game that keeps what a player owns on a server
+    /// grants there, and leaves this off.
+    pub adopt_orders: bool,
+
+    /// Whether orders that were over before this [ledger](Self::ledger) was first used are
+    /// [discovered](crate::OrderDiscovered), too. The default is `false`: the player was given them elsewhere, or in an
+    /// earlier installation.
+    pub discover_past_orders: bool,
+
     /// The place where orders are stored while the game is not running.
     pub ledger: Ledger,
 
@@ -115,6 +133,30 @@ pub struct XsollaConfig {
     /// waits for the next frame. The end of an order is delivered before news that is for the user interface only,
     /// except for about a thousand pieces that are already queued.
     pub frame_budget: Duration,
+}
+
+/// When the game is told to grant an order, by [`OrderDone`](crate::OrderDone). It is told once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GrantAt {
+    /// At the status `done`: the order is paid and all deliveries are made. This is the documented end of tracking.
+    #[default]
+    Done,
+    /// At the status `paid`, of which Xsolla says that the item can be granted to the user. It is for shops whose `done`
+    /// waits for something, such as a webhook that their server answers late.
+    Paid,
+}
+
+/// When there is an order-status socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listen {
+    /// While an order of the player is open, as Xsolla's documentation shows.
+    #[default]
+    WhileOrdersAreOpen,
+    /// As long as the player is logged in. An order that is made elsewhere is [discovered](crate::OrderDiscovered) at
+    /// once. It costs one socket, which is opened anew every [`socket_lifetime`](XsollaConfig::socket_lifetime), and no
+    /// request. A player who is known by [`track_order_as`](crate::OrderCommands::track_order_as) alone does not
+    /// count as logged in.
+    WhileLoggedIn,
 }
 
 impl XsollaConfig {
@@ -141,6 +183,10 @@ impl XsollaConfig {
             refusals_max: 5,
             tracking_timeout: Duration::from_secs(24 * 60 * 60),
             token_notice: Duration::from_secs(5 * 60),
+            grant_at: GrantAt::default(),
+            listen: Listen::default(),
+            adopt_orders: false,
+            discover_past_orders: false,
             ledger: Ledger::default(),
             refund_window: Duration::from_secs(30 * 24 * 60 * 60),
             frame_budget: Duration::from_millis(1),

@@ -249,6 +249,16 @@ impl LedgerStore for CustomLedger {
     }
 }
 
+/// Whether a player's orders could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoadOutcome {
+    Read,
+    /// Another instance of the game holds the ledger.
+    Locked,
+    /// The ledger has failed for too long. It may have orders all the same, and they are read once it works.
+    Failed,
+}
+
 /// What the ledger tells the rest of the crate.
 #[derive(Debug)]
 pub(crate) enum LedgerReport {
@@ -257,8 +267,7 @@ pub(crate) enum LedgerReport {
         project_id: u64,
         user: UserId,
         orders: Vec<Restored>,
-        /// Whether nothing could be read because another instance of the game holds the ledger.
-        is_locked: bool,
+        outcome: LoadOutcome,
     },
     /// The entry is durable. For an open order this is also reported if the entry could not be written, after
     /// [`LedgerReport::State`] has reported the trouble, because tracking does not wait for a disk that fails. It is

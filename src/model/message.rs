@@ -28,7 +28,8 @@ pub struct OrderStatusChanged {
 /// An order is paid and delivered. Grant its items now, then
 /// [acknowledge](crate::OrderCommands::acknowledge_order) it.
 ///
-/// It is sent once for each order while the game runs.
+/// It is sent once for each order while the game runs. With [`GrantAt::Paid`](crate::GrantAt::Paid) it is sent when the
+/// order is paid.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderDone {
@@ -58,6 +59,25 @@ pub struct OrderCanceled {
     pub was_done: bool,
     /// The items of the order, as far as they are known.
     pub items: Vec<OrderItem>,
+}
+
+/// The socket named an order of the player's that nobody has tracked: it was made in the Web Shop, on another device,
+/// or by a purchase whose answer was lost. [Track](crate::OrderCommands::track_order) it to have it granted, or set
+/// [`adopt_orders`](crate::XsollaConfig::adopt_orders).
+///
+/// It is sent once for each status while the game runs. It is not sent for an order that the ledger knows, nor for one
+/// that the game has [untracked](crate::OrderCommands::untrack_order) in this run, nor for one that was over before the
+/// ledger was first used (unless [`discover_past_orders`](crate::XsollaConfig::discover_past_orders) is set). An order
+/// that is `canceled` or `expired` when it is first heard of has nothing to grant, and is not told.
+#[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
+#[non_exhaustive]
+pub struct OrderDiscovered {
+    /// The order.
+    pub order_id: OrderId,
+    /// The player whose order it is.
+    pub user: UserId,
+    /// The last status that the socket told.
+    pub status: OrderStatus,
 }
 
 /// The time to pay an order has passed.

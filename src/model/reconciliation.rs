@@ -153,7 +153,7 @@ impl Difference {
         match (status, entry) {
             (OrderStatus::Paid | OrderStatus::Done, None) => Some(Self::Unknown),
             (OrderStatus::Paid | OrderStatus::Done, Some(entry)) => {
-                (entry < LedgerEntry::Acknowledged).then_some(Self::Missing)
+                entry.is_open().then_some(Self::Missing)
             }
             (OrderStatus::Canceled, _) => was_granted.then_some(Self::Refunded),
             (OrderStatus::New | OrderStatus::Expired, _) => was_granted.then_some(Self::Unpaid),

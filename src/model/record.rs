@@ -14,6 +14,10 @@ use crate::model::user::UserId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LedgerEntry {
+    /// The order was made elsewhere, and was over before this ledger was first used; or the game has forgotten it. It is
+    /// neither tracked nor granted, unless the game tracks it. An entry whose order id is above 2^63 belongs to no
+    /// order: it says that the player's past is known.
+    Past,
     /// The order is tracked.
     Open,
     /// The order is tracked, and the game was told to grant it. This does not decide whether it may be granted
@@ -27,7 +31,8 @@ pub enum LedgerEntry {
 }
 
 impl LedgerEntry {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
+        Self::Past,
         Self::Open,
         Self::Granted,
         Self::Acknowledged,
@@ -37,11 +42,17 @@ impl LedgerEntry {
     /// The name under which it is stored.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Past => "past",
             Self::Open => "open",
             Self::Granted => "granted",
             Self::Acknowledged => "acknowledged",
             Self::Canceled => "canceled",
         }
+    }
+
+    /// Whether the order is tracked and its end is not recorded.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Open | Self::Granted)
     }
 
     fn of_name(name: &str) -> Option<Self> {
@@ -153,6 +164,12 @@ impl LedgerRecord {
             age: Duration::from_secs(age),
         }
     }
+}
+
+/// The id of the entry that says that a player's past is known: which orders made elsewhere were over before this ledger
+/// was first used. Xsolla's own ids are far below. It is the player's, because an id has one entry for all players.
+pub(crate) fn past_mark(user: &UserId) -> OrderId {
+    OrderId(user.lasting_hash() | 1 << 63)
 }
 
 /// A change of an order's record.

@@ -172,11 +172,12 @@ impl UserId {
     }
 
     fn of_opaque(token: &str) -> Self {
-        // The hash is FNV-1a, because the id is stored: the standard library's hash may change with the compiler.
-        let hash = token.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        Self::new('o', &format!("{hash:016x}"))
+        Self::new('o', &format!("{:016x}", fnv1a(token)))
+    }
+
+    /// A hash of the id that may be stored.
+    pub(crate) fn lasting_hash(&self) -> u64 {
+        fnv1a(&self.0)
     }
 
     /// The id as text.
@@ -193,6 +194,13 @@ impl UserId {
     pub fn external_id(&self) -> Option<&str> {
         self.0.strip_prefix("e:")
     }
+}
+
+/// FNV-1a, because the hash is stored: the standard library's may change with the compiler.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 impl Serialize for UserId {

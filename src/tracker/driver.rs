@@ -14,7 +14,7 @@ use crate::machine::input::{Input, RequestId};
 use crate::machine::output::Output;
 #[cfg(feature = "webhook")]
 use crate::model::config::XsollaConfig;
-use crate::model::ledger::{LedgerReport, LedgerState};
+use crate::model::ledger::{LedgerReport, LedgerState, LoadOutcome};
 #[cfg(feature = "webhook")]
 use crate::model::reconciliation::Reconciliation;
 use crate::model::user::UserId;
@@ -279,7 +279,7 @@ impl Driver {
                 project_id: self.project_id,
                 user,
                 orders: Vec::new(),
-                is_locked: false,
+                outcome: LoadOutcome::Failed,
             })),
             Job::Record {
                 order_id,

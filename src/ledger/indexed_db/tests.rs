@@ -12,7 +12,7 @@ use crate::ledger::tests::{
     players, record,
 };
 use crate::ledger::writer::Job;
-use crate::model::ledger::{Ledger, LedgerReport, LedgerState};
+use crate::model::ledger::{Ledger, LedgerReport, LedgerState, LoadOutcome};
 use crate::platform::runtime::sleep;
 use crate::platform::time::Instant;
 
@@ -371,7 +371,7 @@ async fn a_tab_that_waits_has_a_players_orders_at_once_when_the_other_one_leaves
                 matches!(
                     report,
                     LedgerReport::Loaded {
-                        is_locked: true,
+                        outcome: LoadOutcome::Locked,
                         ..
                     }
                 )

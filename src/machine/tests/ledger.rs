@@ -267,7 +267,7 @@ fn another_players_orders_stay_where_they_are() {
         project_id: sim.project(),
         user: bob.id().clone(),
         orders: Vec::new(),
-        is_locked: false,
+        outcome: LoadOutcome::Read,
     };
     sim.machine.handle(Input::Ledger(nothing), sim.now);
     sim.machine.tick(sim.now + seconds(3600));

@@ -2,6 +2,7 @@
 //! under random faults.
 
 mod authorization;
+mod discovery;
 mod fleet;
 mod ledger;
 mod owners;
@@ -25,7 +26,7 @@ use crate::machine::output::{Call, Notice, Output};
 use crate::machine::tracking::MAX_OPEN;
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, SocketError, TrackingError};
-use crate::model::ledger::{Ledger, LedgerError, LedgerReport, LedgerState};
+use crate::model::ledger::{Ledger, LedgerError, LedgerReport, LedgerState, LoadOutcome};
 use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Report};
 use crate::model::record::{LedgerEntry, Restored};
 use crate::model::state::TrackerState;
@@ -289,7 +290,7 @@ impl Sim {
             project_id: self.project(),
             user: alice(),
             orders,
-            is_locked: false,
+            outcome: LoadOutcome::Read,
         }));
     }
 
@@ -401,7 +402,7 @@ impl Sim {
                         project_id: self.project(),
                         user,
                         orders,
-                        is_locked: false,
+                        outcome: LoadOutcome::Read,
                     });
                     self.machine.handle(input, self.now);
                 }

@@ -51,7 +51,7 @@ fn an_order_that_moves_and_is_put_off_leaves_the_first_players_ledger() {
             project_id: sim.project(),
             user: bob.id().clone(),
             orders: Vec::new(),
-            is_locked: false,
+            outcome: LoadOutcome::Read,
         };
         sim.machine.handle(Input::Ledger(loaded), sim.now);
         sim.machine.handle(puts_off, sim.now);
@@ -69,7 +69,7 @@ fn locked() -> Sim {
         project_id: sim.project(),
         user: alice(),
         orders: Vec::new(),
-        is_locked: true,
+        outcome: LoadOutcome::Locked,
     }));
     sim
 }
@@ -207,7 +207,7 @@ fn what_the_ledger_says_of_another_projects_order_of_the_same_id_does_not_count(
         project_id: earlier,
         user: alice(),
         orders: known(LedgerEntry::Acknowledged),
-        is_locked: false,
+        outcome: LoadOutcome::Read,
     }));
     assert_eq!(sim.requests_sent(), 0, "it is not recorded yet");
     sim.recorded(ORDER, LedgerEntry::Open);

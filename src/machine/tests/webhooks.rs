@@ -30,7 +30,7 @@ fn locked_out() -> Sim {
         project_id: sim.project(),
         user: alice(),
         orders: Vec::new(),
-        is_locked: true,
+        outcome: LoadOutcome::Locked,
     };
     sim.handle(Input::Ledger(locked));
     sim

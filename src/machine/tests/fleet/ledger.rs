@@ -93,7 +93,7 @@ impl Fleet {
                         project_id: PROJECT,
                         user,
                         orders,
-                        is_locked: false,
+                        outcome: LoadOutcome::Read,
                     };
                     self.report(server, loaded);
                 }

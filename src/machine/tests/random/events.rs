@@ -84,7 +84,7 @@ impl World {
                     project_id: self.project,
                     user: self.player(),
                     orders: Vec::new(),
-                    is_locked: true,
+                    outcome: LoadOutcome::Locked,
                 }));
             }
             Event::Loaded(process) if process == self.process && self.project == OTHER_PROJECT => {
@@ -92,7 +92,7 @@ impl World {
                     project_id: self.project,
                     user: self.player(),
                     orders: Vec::new(),
-                    is_locked: false,
+                    outcome: LoadOutcome::Read,
                 }));
             }
             Event::Loaded(process)
@@ -122,7 +122,7 @@ impl World {
                     project_id: self.project,
                     user: self.player(),
                     orders: restored,
-                    is_locked: false,
+                    outcome: LoadOutcome::Read,
                 }));
             }
             Event::Acknowledge(process, order_id) if process == self.process => {

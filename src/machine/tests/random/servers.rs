@@ -297,6 +297,7 @@ impl World {
                     order_id, entry, ..
                 } => {
                     let number = match entry {
+                        LedgerEntry::Past => panic!("nobody adopts orders here"),
                         LedgerEntry::Open => 0,
                         LedgerEntry::Granted => 1,
                         LedgerEntry::Acknowledged => 2,

@@ -1,0 +1,437 @@
+//! Tests of orders that were made elsewhere: in the Web Shop, or on another device.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::model::config::{GrantAt, Listen};
+
+/// Makes a machine that listens while alice is logged in, with the socket being opened.
+fn listening(adopts: bool) -> Sim {
+    let mut sim = Sim::unconfigured();
+    sim.config.listen = Listen::WhileLoggedIn;
+    sim.config.adopt_orders = adopts;
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    sim.log_in();
+    sim
+}
+
+/// The orders that the game was told of, with their statuses.
+fn discovered(sim: &Sim) -> Vec<(u64, String)> {
+    let discovered = |notice: &Notice| match notice {
+        Notice::Discovered(found) => Some((found.order_id.0, found.status.to_string())),
+        _ => None,
+    };
+    sim.notices.iter().filter_map(discovered).collect()
+}
+
+fn tell(sim: &mut Sim, order_id: u64, statuses: &[&str]) {
+    for status in statuses {
+        sim.publish(OrderId(order_id), status);
+    }
+}
+
+fn found(orders: &[(u64, &str)]) -> Vec<(u64, String)> {
+    let found = orders.iter();
+    found.map(|(id, status)| (*id, (*status).to_owned())).collect()
+}
+
+#[test]
+fn a_logged_in_player_has_one_socket_and_no_request_while_nothing_is_open() {
+    let mut sim = listening(false);
+    assert_eq!(*sim.state(), TrackerState::Connecting);
+    sim.socket_is_live(true);
+    assert_eq!(*sim.state(), TrackerState::Live);
+    let lifetime = sim.config.socket_lifetime;
+    sim.pass(lifetime - seconds(1));
+    assert_eq!((sim.sockets_opened, sim.requests_sent()), (1, 0));
+    sim.pass(seconds(2));
+    assert_eq!(sim.sockets_opened, 2, "it is renewed as any");
+    sim.socket_ends(lost());
+    let reason = lost();
+    assert_eq!(*sim.state(), TrackerState::Reconnecting { reason });
+    sim.pass(seconds(1));
+    assert_eq!((sim.sockets_opened, sim.requests_sent()), (3, 0));
+    sim.log_out();
+    assert_eq!((sim.socket, sim.state()), (None, &TrackerState::Idle));
+}
+
+#[test]
+fn the_socket_stays_when_the_last_order_ends_and_goes_when_the_game_listens_no_more() {
+    let mut sim = listening(false);
+    sim.socket_is_live(true);
+    sim.track(ORDER);
+    sim.publish_purchase(ORDER);
+    assert_eq!(sim.grants(ORDER), 1);
+    sim.acknowledge(ORDER);
+    assert!(sim.socket.is_some());
+    sim.config.listen = Listen::WhileOrdersAreOpen;
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    assert_eq!(sim.socket, None);
+}
+
+#[test]
+fn a_player_of_a_server_has_no_socket_while_nothing_is_open() {
+    let mut sim = listening(false);
+    sim.log_out();
+    sim.handle(Input::TrackAs {
+        user: token("alice", 9),
+        expires_in: None,
+        order_id: ORDER,
+    });
+    sim.socket_is_live(true);
+    sim.publish_purchase(ORDER);
+    assert_eq!(sim.socket, None);
+}
+
+#[test]
+fn a_refused_token_is_reported_though_nothing_is_open() {
+    let mut sim = listening(false);
+    sim.socket_ends(closed(3500));
+    assert_eq!(sim.authorizations_required(), 1);
+    sim.pass(seconds(60));
+    assert_eq!(sim.sockets_opened, 1);
+    sim.log_in();
+    assert_eq!(sim.sockets_opened, 2);
+}
+
+#[test]
+fn an_order_that_was_made_elsewhere_is_told_once_for_each_status() {
+    let mut sim = listening(false);
+    sim.socket_is_live(true);
+    tell(&mut sim, 5, &["new", "new", "paid", "new", "paid", "done"]);
+    let expected = found(&[(5, "new"), (5, "paid"), (5, "done")]);
+    assert_eq!(discovered(&sim), expected);
+    assert_eq!(sim.requests_sent(), 0, "it is not tracked by itself");
+    // The game decides to track it.
+    sim.track(OrderId(5));
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(5)), 1);
+}
+
+#[test]
+fn an_order_that_was_made_elsewhere_is_adopted_and_granted_if_the_game_wants_that() {
+    let mut sim = listening(true);
+    sim.socket_is_live(true);
+    tell(&mut sim, 5, &["new"]);
+    sim.answer_all(&Ok(report("new")));
+    sim.pass(seconds(5));
+    sim.publish_purchase(OrderId(5));
+    assert_eq!(sim.grants(OrderId(5)), 1);
+    assert_eq!(discovered(&sim), found(&[(5, "new")]));
+    sim.acknowledge(OrderId(5));
+
+    sim.restart();
+    tell(&mut sim, 5, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!((sim.grants(OrderId(5)), discovered(&sim)), (0, vec![]));
+}
+
+#[test]
+fn what_was_over_before_the_first_start_is_not_granted_and_what_came_later_is() {
+    let mut sim = listening(true);
+    tell(&mut sim, 1, &["new", "paid", "done"]);
+    tell(&mut sim, 2, &["new", "paid", "done", "canceled"]);
+    tell(&mut sim, 3, &["new", "paid"]);
+    sim.socket_is_live(true);
+    assert_eq!(discovered(&sim), found(&[(3, "paid")]));
+    // A later start hears the same again, and what was bought meanwhile.
+    for _ in 0..2 {
+        sim.restart();
+        tell(&mut sim, 1, &["new", "paid", "done"]);
+        tell(&mut sim, 2, &["new", "paid", "done", "canceled"]);
+        tell(&mut sim, 4, &["new", "paid", "done"]);
+        sim.socket_is_live(true);
+        sim.answer_all(&Ok(report("done")));
+        assert_eq!((sim.grants(OrderId(1)), sim.grants(OrderId(2))), (0, 0));
+    }
+    assert_eq!(sim.grants(OrderId(4)), 1);
+}
+
+#[test]
+fn a_first_order_is_discovered_though_the_ledger_has_no_order_yet() {
+    let mut sim = listening(true);
+    sim.socket_is_live(true);
+    sim.restart();
+    tell(&mut sim, 4, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(4)), 1);
+}
+
+#[test]
+fn the_past_is_discovered_if_the_game_asks_for_it() {
+    let mut sim = listening(true);
+    sim.config.discover_past_orders = true;
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    tell(&mut sim, 1, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(1)), 1);
+}
+
+#[test]
+fn an_order_that_is_paid_counts_as_past_where_paid_orders_are_granted() {
+    for (grant_at, expected) in [(GrantAt::Done, 1), (GrantAt::Paid, 0)] {
+        let mut sim = listening(true);
+        sim.config.grant_at = grant_at;
+        let config = sim.config.clone();
+        sim.configure(Some(config));
+        tell(&mut sim, 1, &["new", "paid"]);
+        sim.socket_is_live(true);
+        sim.answer_all(&Ok(report("done")));
+        assert_eq!(sim.grants(OrderId(1)), expected, "{grant_at:?}");
+    }
+}
+
+#[test]
+fn a_history_that_is_not_complete_makes_nothing_past() {
+    let mut sim = listening(true);
+    // The history was refused. The next connection tells what came since.
+    sim.socket_is_live(false);
+    sim.socket_ends(lost());
+    sim.pass(seconds(2));
+    sim.socket_is_live(true);
+    sim.restart();
+    tell(&mut sim, 1, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(1)), 0, "it was over before the past was known");
+    assert!(discovered(&sim).is_empty());
+}
+
+#[test]
+fn nothing_is_adopted_until_the_ledger_was_read() {
+    for outcome in [LoadOutcome::Locked, LoadOutcome::Failed] {
+        let mut sim = loading();
+        sim.config.adopt_orders = true;
+        sim.config.listen = Listen::WhileLoggedIn;
+        let input = Input::Configure(Some(Arc::new(sim.config.clone())));
+        sim.machine.handle(input, sim.now);
+        while let Some(output) = sim.machine.next_output() {
+            if let Output::Connect { connection, .. } = output {
+                sim.socket = Some(connection);
+            }
+        }
+        let load = |outcome, orders| {
+            Input::Ledger(LedgerReport::Loaded {
+                project_id: 77_640,
+                user: alice(),
+                orders,
+                outcome,
+            })
+        };
+        sim.handle(load(outcome, Vec::new()));
+        sim.publish(ORDER, "new");
+        sim.socket_is_live(true);
+        sim.publish(ORDER, "done");
+        sim.pass(seconds(60));
+        assert_eq!(sim.requests_sent(), 0, "{outcome:?}");
+        // It turns out that the game was given it in an earlier run.
+        sim.handle(load(LoadOutcome::Read, known(LedgerEntry::Acknowledged)));
+        sim.answer_all(&Ok(report("done")));
+        assert_eq!((sim.grants(ORDER), discovered(&sim)), (0, vec![]));
+    }
+}
+
+#[test]
+fn the_order_of_a_purchase_is_not_discovered_before_the_store_has_answered() {
+    let mut sim = listening(false);
+    sim.socket_is_live(true);
+    sim.handle(Input::Purchase {
+        id: crate::model::purchase::PurchaseId::next(),
+        user: alice(),
+        purchase: Box::new("sword".into()),
+    });
+    sim.publish(ORDER, "new");
+    let Some(Output::Request { request, .. }) = sim.others.pop() else {
+        panic!("the store is asked");
+    };
+    let answer = Answer::Created(Ok(crate::model::purchase::CreatedOrder {
+        order_id: ORDER,
+        token: None,
+    }));
+    sim.handle(Input::Answered { request, answer });
+    assert!(discovered(&sim).is_empty());
+    // The answer of another one is lost, and the order turns up.
+    sim.handle(Input::Purchase {
+        id: crate::model::purchase::PurchaseId::next(),
+        user: alice(),
+        purchase: Box::new("shield".into()),
+    });
+    sim.publish(OrderId(9), "new");
+    let Some(Output::Request { request, .. }) = sim.others.pop() else {
+        panic!("the store is asked");
+    };
+    let answer = Answer::Created(Err(RequestError::TimedOut));
+    sim.handle(Input::Answered { request, answer });
+    assert_eq!(discovered(&sim), found(&[(9, "new")]));
+}
+
+#[test]
+fn an_order_that_the_game_has_forgotten_is_not_adopted_again() {
+    let mut sim = listening(true);
+    sim.socket_is_live(true);
+    tell(&mut sim, 5, &["new"]);
+    sim.answer_all(&Ok(report("new")));
+    sim.pass(seconds(5));
+    sim.publish_purchase(OrderId(5));
+    sim.acknowledge(OrderId(5));
+    sim.untrack(OrderId(5));
+    tell(&mut sim, 5, &["new", "paid", "done"]);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(5)), 1);
+    sim.restart();
+    tell(&mut sim, 5, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(5)), 0);
+    // The game can still track it.
+    sim.track(OrderId(5));
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(5)), 1);
+}
+
+#[test]
+fn a_ledger_that_is_lost_is_told_the_past_again() {
+    let mut sim = listening(true);
+    tell(&mut sim, 1, &["done"]);
+    sim.socket_is_live(true);
+    sim.ledger.clear();
+    sim.handle(Input::Ledger(LedgerReport::Lost));
+    sim.restart();
+    tell(&mut sim, 1, &["done"]);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(1)), 0);
+}
+
+/// A device of a player, who buys in the Web Shop. Each has a ledger of its own.
+struct Device {
+    sim: Sim,
+    /// How many publications of the stream its socket was told.
+    heard: usize,
+    /// How long the stream was when it was first told all of it.
+    first: Option<usize>,
+    acknowledged: BTreeMap<OrderId, usize>,
+}
+
+impl Device {
+    /// Has a socket be told what it has missed, or everything if it has no session.
+    fn connect(&mut self, stream: &[(OrderId, &'static str)]) {
+        for (order_id, status) in stream.iter().skip(self.heard) {
+            self.sim.publish(*order_id, status);
+        }
+        self.heard = stream.len();
+        self.first.get_or_insert(stream.len());
+        self.sim.socket_is_live(true);
+    }
+
+    fn play(&mut self, statuses: &BTreeMap<OrderId, &'static str>) {
+        let sim = &mut self.sim;
+        sim.tick();
+        while let Some((order_id, _)) = sim.requests.front().copied() {
+            sim.answer(Ok(report(statuses[&order_id])));
+            sim.tick();
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        let done = self.sim.notices.iter().filter_map(|notice| match notice {
+            Notice::Done(done) => Some(done.order_id),
+            _ => None,
+        });
+        for order_id in done.collect::<Vec<_>>() {
+            self.sim.acknowledge(order_id);
+            *self.acknowledged.entry(order_id).or_default() += 1;
+        }
+        self.sim.notices.clear();
+    }
+}
+
+#[test]
+fn on_each_device_what_is_bought_elsewhere_is_granted_once_and_nothing_of_its_past() {
+    let mut granted = 0;
+    for seed in 0..600 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut stream: Vec<(OrderId, &'static str)> = Vec::new();
+        let mut statuses: BTreeMap<OrderId, &'static str> = BTreeMap::new();
+        let mut devices: Vec<Device> = Vec::new();
+        for _ in 0..random.usize(20..200) {
+            // Which of an order's statuses comes next.
+            let order_id = OrderId(random.u64(1..=12));
+            let next = match statuses.get(&order_id) {
+                None => Some("new"),
+                Some(&"new") => Some("paid"),
+                Some(&"paid") => Some("done"),
+                _ => None,
+            };
+            if let Some(next) = next
+                && random.u8(..3) == 0
+            {
+                statuses.insert(order_id, next);
+                stream.push((order_id, next));
+                for device in &mut devices {
+                    // A publication may be told twice.
+                    if device.sim.socket.is_some() && device.heard + 1 == stream.len() {
+                        device.heard = stream.len();
+                        for _ in 0..random.u8(1..=2) {
+                            device.sim.publish(order_id, next);
+                        }
+                    }
+                }
+            }
+            if devices.len() < 3 && random.u8(..30) == 0 {
+                devices.push(Device {
+                    sim: listening(true),
+                    heard: 0,
+                    first: None,
+                    acknowledged: BTreeMap::new(),
+                });
+            }
+            for device in &mut devices {
+                match random.u8(..12) {
+                    0 => {
+                        device.sim.restart();
+                        device.heard = 0;
+                    }
+                    1 if device.sim.socket.is_some() => device.sim.socket_ends(lost()),
+                    2..=4 if device.sim.socket.is_some() => device.connect(&stream),
+                    5..=6 => device.play(&statuses),
+                    7..=8 => device.acknowledge(),
+                    _ => device.sim.pass(seconds(random.u64(..30))),
+                }
+            }
+        }
+        for device in &mut devices {
+            for _ in 0..20 {
+                device.sim.pass(seconds(30));
+                if device.sim.socket.is_some() {
+                    device.connect(&stream);
+                }
+                device.play(&statuses);
+                device.acknowledge();
+            }
+            let first = device.first.expect("it has connected");
+            let over = |order: &(OrderId, &str)| order.1 == "done";
+            let (before, after) = stream.split_at(first);
+            let before: BTreeSet<OrderId> =
+                before.iter().filter(|o| over(o)).map(|(id, _)| *id).collect();
+            let after: BTreeSet<OrderId> =
+                after.iter().filter(|o| over(o)).map(|(id, _)| *id).collect();
+            for order_id in &before {
+                let count = device.acknowledged.get(order_id);
+                assert_eq!(count, None, "seed {seed}: {order_id} was granted before");
+            }
+            for order_id in &after {
+                let count = device.acknowledged.get(order_id);
+                assert_eq!(count, Some(&1), "seed {seed}: order {order_id}");
+                granted += 1;
+            }
+        }
+    }
+    assert!(granted > 2_000, "only {granted} orders were granted");
+}
