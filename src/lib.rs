@@ -113,12 +113,13 @@ pub mod webhook {
 /// The names that most games need: `use bevy_xsolla::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        AuthorizationRequired, Catalog, CatalogState, Decimal, GrantAt, Ledger, LedgerState, Listen,
-        Order, OrderCanceled, OrderCommands, OrderDiscovered, OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase,
-        OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPage,
-        PaymentPageChanged, PaymentPageError, PaymentPageFailed, PaymentPageStatus, PaymentReturn,
-        Price, Purchase, PurchaseError, PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands,
-        TrackerState, UserId, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
-        order_is, payment_return, tracker_is_live,
+        AuthorizationRequired, Catalog, CatalogState, Decimal, GrantAt, Ledger, LedgerState,
+        Listen, Order, OrderCanceled, OrderCommands, OrderDiscovered, OrderDone, OrderExpired,
+        OrderId, OrderItem, OrderPhase, OrderStatus, OrderStatusChanged, OrderTrackingFailed,
+        Orders, PaymentPage, PaymentPageChanged, PaymentPageError, PaymentPageFailed,
+        PaymentPageStatus, PaymentReturn, Price, Purchase, PurchaseError, PurchaseFailed,
+        PurchaseId, PurchaseStarted, StoreCommands, TrackerState, UserId, XsollaConfig,
+        XsollaOrderPlugin, XsollaOrderSystems, XsollaUser, order_is, payment_return,
+        tracker_is_live,
     };
 }

@@ -90,8 +90,7 @@ impl LedgerStore for Postgres {
             });
             orders.collect::<Result<Vec<_>, Failure>>()
         })?;
-        let is_open =
-            |(_, record): &&(OrderId, LedgerRecord)| record.entry().is_open();
+        let is_open = |(_, record): &&(OrderId, LedgerRecord)| record.entry().is_open();
         let open = orders.iter().filter(is_open);
         self.open
             .extend(open.map(|(order_id, _)| (project_id, *order_id)));

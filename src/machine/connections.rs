@@ -23,7 +23,7 @@ impl Machine {
         recovered: bool,
         now: Duration,
     ) {
-        let Some(player) = self.players.get_mut(user) else {
+        let (Some(config), Some(player)) = (self.config.clone(), self.players.get_mut(user)) else {
             return;
         };
         if player.connection() != Some(connection) {
@@ -51,7 +51,7 @@ impl Machine {
             } else if self
                 .orders
                 .get(&order_id)
-                .is_some_and(|order| !order.inquiry.is_wanted())
+                .is_some_and(|o| !o.inquiry.is_wanted() && !o.needs_answer(config.grant_at))
             {
                 self.timers.clear(&Timer::Request(order_id));
             }

@@ -45,6 +45,7 @@ use self::timers::Timers;
 use crate::model::config::XsollaConfig;
 use crate::model::ledger::LedgerState;
 use crate::model::order::OrderId;
+use crate::model::purchase::PurchaseId;
 use crate::model::state::TrackerState;
 use crate::model::user::UserId;
 
@@ -109,6 +110,8 @@ enum Timer {
     Pace(UserId),
     /// Go on without a request's answer, which should have come by now.
     Answer(RequestId),
+    /// Answer a purchase that has waited long enough to know what is in its player's open orders.
+    Purchase(PurchaseId),
 }
 
 /// Orders in a sequence that does not depend on a hash, for whatever can be seen from outside.
@@ -248,6 +251,7 @@ impl Machine {
                 Timer::Record(order_id) => self.recording_is_late(order_id, now),
                 Timer::Pace(user) => self.queue_paced_request(&user, now),
                 Timer::Answer(request) => self.answer_is_missing(request, now),
+                Timer::Purchase(id) => self.hold_is_over(id),
             }
         }
         self.finish(now);
@@ -256,6 +260,7 @@ impl Machine {
     /// Does what is left to do once an input or a timer was handled.
     fn finish(&mut self, now: Duration) {
         self.discover_all(now);
+        self.create_held_orders(now);
         // Canceled and answered requests have left their places.
         self.send_waiting(now);
     }

@@ -131,6 +131,7 @@ impl Machine {
             // `New` says only that the order exists, so nothing follows from it.
             OrderStatus::New => {}
             OrderStatus::Paid => {
+                self.grant_if_ready(order_id, now);
                 // Only the items of an answer that itself says paid are granted, so the order is asked for.
                 let order = self.orders.get(&order_id);
                 if order.is_some_and(|order| order.final_details().is_none()) {
@@ -207,14 +208,14 @@ impl Machine {
         }
     }
 
-    /// Tells the game to grant an order that is done and whose items are known.
+    /// Tells the game to grant an order that is paid or done, as the game has chosen, and whose items are known.
     pub(super) fn grant_if_ready(&mut self, order_id: OrderId, now: Duration) {
-        let Some(order) = self.orders.get(&order_id) else {
+        let (Some(config), Some(order)) = (&self.config, self.orders.get(&order_id)) else {
             return;
         };
-        let is_done = order.status() == Some(&OrderStatus::Done);
+        let is_due = order.is_due(config.grant_at);
         let is_refunded = matches!(order.pushed, Some((Pushed::Canceled, _)));
-        if !order.phase.is_open() || !is_done || is_refunded || self.is_doubtful(order_id) {
+        if !order.phase.is_open() || !is_due || is_refunded || self.is_doubtful(order_id) {
             return;
         }
         let Some(details) = order.final_details() else {
@@ -225,7 +226,7 @@ impl Machine {
             return;
         }
         if is_empty {
-            log::error!("order {order_id} is done, and the store lists no items of it");
+            log::error!("order {order_id} is to be granted, and the store lists no items of it");
         }
         if !self.is_shared() {
             self.record_entry(order_id, LedgerEntry::Granted, false);

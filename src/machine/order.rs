@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::machine::input::RequestId;
 use crate::machine::progress::Progress;
+use crate::model::config::GrantAt;
 use crate::model::message::NewsSource;
 use crate::model::order::{OrderItem, OrderStatus, Price};
 use crate::model::record::LedgerEntry;
@@ -387,6 +388,19 @@ impl Order {
             self.details = Some(Box::new(details));
         }
         is_news
+    }
+
+    /// Whether the servers have said enough for it to be granted.
+    pub(super) fn is_due(&self, grant_at: GrantAt) -> bool {
+        match grant_at {
+            GrantAt::Done => self.status() == Some(&OrderStatus::Done),
+            GrantAt::Paid => self.progress.is_paid(),
+        }
+    }
+
+    /// Whether only an answer brings what is missing: no news is to come, or what it waits for is the list of items.
+    pub(super) fn needs_answer(&self, grant_at: GrantAt) -> bool {
+        !self.awaits_news() || self.is_due(grant_at) && self.final_details().is_none()
     }
 
     /// The items to grant, once they are known.

@@ -20,12 +20,21 @@ pub(super) struct PendingPurchases {
     waiting: Vec<(Wait, Pending)>,
     /// The purchase that was started last, with its order and the time.
     last: Option<(Pending, OrderId, Duration)>,
-    pages: HashMap<OrderId, PageUrl>,
+    /// What was bought in this run and is not over, by its order.
+    bought: HashMap<OrderId, Bought>,
+}
+
+#[derive(Debug)]
+struct Bought {
+    page: Option<PageUrl>,
+    skus: Vec<String>,
 }
 
 /// What a purchase waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
+    /// What is in the player's open orders is not known.
+    Known,
     /// The store is creating its order.
     Created(RequestId),
     /// The order is being written to the ledger.
@@ -57,6 +66,31 @@ impl PendingPurchases {
             .chain(last.map(|(pending, _, _)| pending))
             .find(|pending| pending.user == *user && *pending.purchase == *purchase)
             .map(|pending| pending.id)
+    }
+
+    /// Keeps a purchase until it is known what is in the player's open orders.
+    pub(super) fn hold(&mut self, pending: Pending) {
+        self.waiting.push((Wait::Known, pending));
+    }
+
+    pub(super) fn take_held(&mut self) -> Vec<Pending> {
+        self.take(|wait| wait == Wait::Known)
+    }
+
+    pub(super) fn take_held_one(&mut self, id: PurchaseId) -> Option<Pending> {
+        let is_it =
+            |(wait, pending): &mut (Wait, Pending)| *wait == Wait::Known && pending.id == id;
+        self.waiting
+            .extract_if(.., is_it)
+            .next()
+            .map(|(_, pending)| pending)
+    }
+
+    /// Whether the store is creating an order of a player that has one of these items.
+    pub(super) fn is_creating(&self, user: &UserId, purchase: &Purchase) -> bool {
+        self.waiting.iter().any(|(wait, pending)| {
+            *wait != Wait::Known && pending.user == *user && purchase.shares_item(&pending.purchase)
+        })
     }
 
     pub(super) fn create(&mut self, request: RequestId, pending: Pending) {
@@ -101,21 +135,33 @@ impl PendingPurchases {
         }
     }
 
-    pub(super) fn add_page(&mut self, order_id: OrderId, page: PageUrl) {
-        self.pages.insert(order_id, page);
+    pub(super) fn add_bought(
+        &mut self,
+        order_id: OrderId,
+        purchase: &Purchase,
+        page: Option<PageUrl>,
+    ) {
+        let skus = purchase.items.iter().map(|(sku, _)| sku.clone());
+        let skus = skus.collect();
+        self.bought.insert(order_id, Bought { page, skus });
     }
 
     pub(super) fn page(&self, order_id: OrderId) -> Option<&PageUrl> {
-        self.pages.get(&order_id)
+        self.bought.get(&order_id)?.page.as_ref()
     }
 
-    /// Drops the payment pages, and returns the purchases that wait for their order to be recorded.
+    /// The SKUs that an order was made for; `None` if it was not bought in this run.
+    pub(super) fn skus(&self, order_id: OrderId) -> Option<&[String]> {
+        Some(&self.bought.get(&order_id)?.skus)
+    }
+
+    /// Drops the payment pages, and returns the purchases that wait for something other than the store.
     pub(super) fn change_project(&mut self) -> Vec<Pending> {
-        self.pages.clear();
-        self.take(|wait| matches!(wait, Wait::Recorded(_)))
+        self.bought.clear();
+        self.take(|wait| !matches!(wait, Wait::Created(_)))
     }
 
-    pub(super) fn remove_page(&mut self, order_id: OrderId) {
-        self.pages.remove(&order_id);
+    pub(super) fn remove_bought(&mut self, order_id: OrderId) {
+        self.bought.remove(&order_id);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::machine::Machine;
 use crate::machine::input::RequestId;
 use crate::machine::order::Phase;
 use crate::machine::output::{Call, Notice, Output};
 use crate::machine::pending::Pending;
+use crate::machine::player::Reading;
 use crate::machine::queue::Purpose;
+use crate::machine::{Machine, Timer, sorted};
 use crate::model::catalog::{CatalogItem, CatalogRequest};
 use crate::model::error::RequestError;
 use crate::model::order::OrderId;
@@ -37,25 +38,92 @@ impl Machine {
             (_, None, ..) => PurchaseError::NoConfig,
             (_, _, None, _) => PurchaseError::NotLoggedIn,
             (.., Some(first)) => PurchaseError::Repeated(first),
-            (Ok(()), Some(config), Some(credentials), None) => {
-                let (config, credentials) = (config.clone(), credentials.clone());
-                let call = Call::CreateOrder(purchase.clone());
+            (Ok(()), Some(config), Some(_), None) => {
+                if purchase.unless_open {
+                    let at = now + config.request_timeout;
+                    self.timers.set(Timer::Purchase(id), at);
+                }
                 let pending = Pending {
                     id,
                     user: user.clone(),
                     purchase,
                     config: config.clone(),
                 };
-                let request = self.send(Some(credentials), call, Purpose::Purchase, &config, now);
-                self.pending.create(request, pending);
                 if let Some(player) = self.players.get_mut(user) {
                     player.purchases += 1;
                 }
-                return;
+                return self.create_order(pending, now);
             }
         };
         self.tell_purchase_failed(id, user, *purchase, problem);
         self.forget_player_if_unused(user);
+    }
+
+    /// Asks the store to create an order, unless an open order has the same item. The purchase waits if that is not
+    /// known.
+    fn create_order(&mut self, pending: Pending, now: Duration) {
+        let player = self.players.get(&pending.user);
+        let Some(credentials) = player.and_then(|player| player.credentials()).cloned() else {
+            return self.fail_purchase(pending, PurchaseError::NotLoggedIn);
+        };
+        if pending.purchase.unless_open {
+            match self.open_order_of(&pending.user, &pending.purchase) {
+                None => return self.pending.hold(pending),
+                Some(Some(order_id)) => {
+                    self.timers.clear(&Timer::Purchase(pending.id));
+                    return self.fail_purchase(pending, PurchaseError::AlreadyOpen(order_id));
+                }
+                Some(None) => self.timers.clear(&Timer::Purchase(pending.id)),
+            }
+        }
+        let call = Call::CreateOrder(pending.purchase.clone());
+        let config = pending.config.clone();
+        let request = self.send(Some(credentials), call, Purpose::Purchase, &config, now);
+        self.pending.create(request, pending);
+    }
+
+    /// Looks again at the purchases that wait for what is in their players' open orders.
+    pub(super) fn create_held_orders(&mut self, now: Duration) {
+        for pending in self.pending.take_held() {
+            self.create_order(pending, now);
+        }
+    }
+
+    /// Ends a purchase for which nothing could be known of its player's open orders.
+    pub(super) fn hold_is_over(&mut self, id: PurchaseId) {
+        if let Some(pending) = self.pending.take_held_one(id) {
+            self.fail_purchase(pending, RequestError::TimedOut.into());
+        }
+    }
+
+    /// The open order of a player that has one of a purchase's items, or `None` in place of it if none has. Without a
+    /// result, it is not known.
+    fn open_order_of(&self, user: &UserId, purchase: &Purchase) -> Option<Option<OrderId>> {
+        let player = self.players.get(user)?;
+        let is_unread = matches!(player.reading, Reading::NotBegun | Reading::UnderWay);
+        let mut is_unknown = is_unread || self.pending.is_creating(user, purchase);
+        // The payment page of the newest one works for the longest time.
+        for order_id in sorted(player.open.iter().chain(&player.recording))
+            .into_iter()
+            .rev()
+        {
+            let details = self
+                .orders
+                .get(&order_id)
+                .and_then(|o| o.details.as_deref());
+            let has_item = |sku: &str| purchase.items.iter().any(|(wanted, _)| wanted == sku);
+            match (details, self.pending.skus(order_id)) {
+                (Some(details), _) if details.items.iter().any(|item| has_item(&item.sku)) => {
+                    return Some(Some(order_id));
+                }
+                (None, Some(skus)) if skus.iter().any(|sku| has_item(sku)) => {
+                    return Some(Some(order_id));
+                }
+                (None, None) => is_unknown = true,
+                _ => {}
+            }
+        }
+        (!is_unknown).then_some(None)
     }
 
     /// Handles the store's answer. A created order is tracked first, and its payment page opens only after
@@ -83,9 +151,7 @@ impl Machine {
                 .payment_page_url(&token, pending.purchase.sandbox)?;
             Some(PageUrl(url))
         });
-        if let Some(page) = page {
-            self.pending.add_page(order_id, page);
-        }
+        self.pending.add_bought(order_id, &pending.purchase, page);
         let user = pending.user.clone();
         self.pending.record(order_id, pending);
         self.track(&user, order_id, now);

@@ -295,15 +295,15 @@ impl Machine {
         if order.inquiry.is_wanted() {
             return self.schedule_request(order_id, now);
         }
-        let lacks_items = !order.awaits_news();
+        let needs_answer = order.needs_answer(config.grant_at);
         let Some(player) = self.players.get(&order.user) else {
             return;
         };
-        if player.is_live() && !lacks_items {
+        if player.is_live() && !needs_answer {
             return self.timers.clear(&Timer::Request(order_id));
         }
         let mut at = now + poll_delay(order, &config, now);
-        if player.trouble.is_none() && !lacks_items {
+        if player.trouble.is_none() && !needs_answer {
             at = at.max(player.grace_until);
         }
         self.schedule_request(order_id, at);

@@ -223,7 +223,7 @@ impl Machine {
 
     /// Forgets an order, also in the ledger.
     pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
-        self.pending.remove_page(order_id);
+        self.pending.remove_bought(order_id);
         self.leave_earlier_owner(order_id);
         // A ledger may have the order that is being read, is read late, or is read once its player logs in.
         // What servers share is not this one's to erase then.
@@ -329,7 +329,7 @@ impl Machine {
             phase,
             Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended
         ) {
-            self.pending.remove_page(order_id);
+            self.pending.remove_bought(order_id);
         }
         self.set_phase(order_id, phase);
         self.settle_purchases(order_id, now);

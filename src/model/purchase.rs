@@ -35,6 +35,7 @@ pub struct Purchase {
     pub(crate) theme: Option<String>,
     /// The name and the JSON of each.
     pub(crate) custom_parameters: Vec<(String, String)>,
+    pub(crate) unless_open: bool,
 }
 
 /// The address of a page. `Debug` hides it, because anyone who has a payment page's address can pay, and the address of a
@@ -98,6 +99,7 @@ impl Purchase {
             return_url: None,
             theme: None,
             custom_parameters: Vec::new(),
+            unless_open: false,
         }
     }
 
@@ -186,6 +188,18 @@ impl Purchase {
         self
     }
 
+    /// Makes no order while another order of the player is open that has one of these items: the purchase is then
+    /// answered with [`PurchaseError::AlreadyOpen`], and a shop offers to
+    /// [resume](crate::StoreCommands::resume_payment) that order, so that nobody pays twice.
+    ///
+    /// If it is not known yet what is in an open order, the purchase waits for the store to say that, for as long as
+    /// [`request_timeout`](crate::XsollaConfig::request_timeout).
+    #[must_use]
+    pub fn unless_open(mut self) -> Self {
+        self.unless_open = true;
+        self
+    }
+
     /// The SKUs and their quantities.
     pub fn items(&self) -> &[(String, u64)] {
         &self.items
@@ -194,6 +208,11 @@ impl Purchase {
     /// The SKU of the first item.
     pub fn sku(&self) -> &str {
         self.items.first().map_or("", |(sku, _)| sku)
+    }
+
+    pub(crate) fn shares_item(&self, other: &Self) -> bool {
+        let has = |sku: &str| self.items.iter().any(|(own, _)| own == sku);
+        other.items.iter().any(|(sku, _)| has(sku))
     }
 
     /// Checks that the purchase can be requested.
@@ -330,6 +349,11 @@ pub enum PurchaseError {
     /// shows nothing for this error.
     #[error("the same purchase is being made already")]
     Repeated(PurchaseId),
+    /// This order of the player is open and has one of the items, and the purchase was to be made
+    /// [only if there is none](Purchase::unless_open). A player who does not want that order any more
+    /// [abandons](crate::StoreCommands::abandon_order) it and buys again.
+    #[error("order {0} of the same item is open")]
+    AlreadyOpen(OrderId),
     /// The player has too little of the virtual currency (Xsolla's 0401-5006).
     #[error("there is not enough of the virtual currency")]
     NotEnoughCurrency(RequestError),

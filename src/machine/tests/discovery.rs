@@ -33,7 +33,9 @@ fn tell(sim: &mut Sim, order_id: u64, statuses: &[&str]) {
 
 fn found(orders: &[(u64, &str)]) -> Vec<(u64, String)> {
     let found = orders.iter();
-    found.map(|(id, status)| (*id, (*status).to_owned())).collect()
+    found
+        .map(|(id, status)| (*id, (*status).to_owned()))
+        .collect()
 }
 
 #[test]
@@ -199,7 +201,11 @@ fn a_history_that_is_not_complete_makes_nothing_past() {
     tell(&mut sim, 1, &["new", "paid", "done"]);
     sim.socket_is_live(true);
     sim.answer_all(&Ok(report("done")));
-    assert_eq!(sim.grants(OrderId(1)), 0, "it was over before the past was known");
+    assert_eq!(
+        sim.grants(OrderId(1)),
+        0,
+        "it was over before the past was known"
+    );
     assert!(discovered(&sim).is_empty());
 }
 
@@ -418,10 +424,16 @@ fn on_each_device_what_is_bought_elsewhere_is_granted_once_and_nothing_of_its_pa
             let first = device.first.expect("it has connected");
             let over = |order: &(OrderId, &str)| order.1 == "done";
             let (before, after) = stream.split_at(first);
-            let before: BTreeSet<OrderId> =
-                before.iter().filter(|o| over(o)).map(|(id, _)| *id).collect();
-            let after: BTreeSet<OrderId> =
-                after.iter().filter(|o| over(o)).map(|(id, _)| *id).collect();
+            let before: BTreeSet<OrderId> = before
+                .iter()
+                .filter(|o| over(o))
+                .map(|(id, _)| *id)
+                .collect();
+            let after: BTreeSet<OrderId> = after
+                .iter()
+                .filter(|o| over(o))
+                .map(|(id, _)| *id)
+                .collect();
             for order_id in &before {
                 let count = device.acknowledged.get(order_id);
                 assert_eq!(count, None, "seed {seed}: {order_id} was granted before");

@@ -371,3 +371,89 @@ fn the_catalogue_that_was_asked_for_last_is_the_one_that_is_told() {
     });
     assert_eq!(told.collect::<Vec<_>>(), [true]);
 }
+
+fn buy_unless_open(sim: &mut Sim, purchase: Purchase) -> PurchaseId {
+    let id = PurchaseId::next();
+    sim.handle(Input::Purchase {
+        id,
+        user: alice(),
+        purchase: Box::new(purchase.unless_open()),
+    });
+    id
+}
+
+#[test]
+fn a_purchase_unless_open_is_answered_with_the_open_order_of_the_item() {
+    let mut sim = Sim::new();
+    let first = buy_unless_open(&mut sim, Purchase::item("sword"));
+    // It is not known yet whether the first one leads to an order.
+    let second = buy_unless_open(&mut sim, Purchase::cart([("shield", 1), ("sword", 2)]));
+    assert_eq!((sim.result(first), sim.result(second)), (None, None));
+    sim.answer_creation(Ok(ORDER));
+    assert_eq!(sim.result(first), Some(Ok(ORDER)));
+    let open = Some(Err(PurchaseError::AlreadyOpen(ORDER)));
+    assert_eq!(sim.result(second), open);
+    // Another item is not concerned, and a purchase that does not ask for it is made.
+    let shield = buy_unless_open(&mut sim, Purchase::item("shield"));
+    sim.answer_creation(Ok(OrderId(ORDER.0 + 2)));
+    assert_eq!(sim.result(shield), Some(Ok(OrderId(ORDER.0 + 2))));
+    let sword = sim.buy("sword");
+    sim.answer_creation(Ok(OrderId(ORDER.0 + 3)));
+    assert_eq!(sim.result(sword), Some(Ok(OrderId(ORDER.0 + 3))));
+    // The newest one is offered, and none once they are over.
+    let third = buy_unless_open(&mut sim, Purchase::item("sword"));
+    assert_eq!(
+        sim.result(third),
+        Some(Err(PurchaseError::AlreadyOpen(OrderId(ORDER.0 + 3))))
+    );
+    sim.handle(Input::Abandon(OrderId(ORDER.0 + 3)));
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    let fourth = buy_unless_open(&mut sim, Purchase::item("sword"));
+    sim.answer_creation(Ok(OrderId(ORDER.0 + 4)));
+    assert_eq!(sim.result(fourth), Some(Ok(OrderId(ORDER.0 + 4))));
+}
+
+#[test]
+fn a_purchase_unless_open_waits_until_it_is_known_what_is_in_the_open_orders() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    let sword = buy_unless_open(&mut sim, Purchase::item("sword"));
+    let shield = buy_unless_open(&mut sim, Purchase::item("shield"));
+    assert_eq!((sim.result(sword), sim.result(shield)), (None, None));
+    sim.answer_all(&Ok(report("new")));
+    let open = Some(Err(PurchaseError::AlreadyOpen(ORDER)));
+    assert_eq!(sim.result(sword), open);
+    sim.answer_creation(Ok(OrderId(2)));
+    assert_eq!(sim.result(shield), Some(Ok(OrderId(2))));
+
+    // The next start has the order from the ledger.
+    sim.restart();
+    let sword = buy_unless_open(&mut sim, Purchase::item("sword"));
+    assert_eq!(sim.result(sword), None);
+    sim.answer_all(&Ok(report("new")));
+    let open = Some(Err(PurchaseError::AlreadyOpen(OrderId(2))));
+    assert_eq!(sim.result(sword), open);
+}
+
+#[test]
+fn a_purchase_unless_open_is_answered_though_nothing_becomes_known() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    let late = buy_unless_open(&mut sim, Purchase::item("sword"));
+    sim.pass(sim.config.request_timeout - seconds(1));
+    assert_eq!(sim.result(late), None);
+    sim.pass(seconds(2));
+    let timed_out = PurchaseError::Request(RequestError::TimedOut);
+    assert_eq!(sim.result(late), Some(Err(timed_out)));
+
+    let left = buy_unless_open(&mut sim, Purchase::item("sword"));
+    sim.log_out();
+    assert_eq!(sim.result(left), Some(Err(PurchaseError::NotLoggedIn)));
+    sim.log_in();
+    let moved = buy_unless_open(&mut sim, Purchase::item("sword"));
+    let mut config = sim.config.clone();
+    config.project_id = 5;
+    sim.configure(Some(config));
+    assert_eq!(sim.result(moved), Some(Err(PurchaseError::ProjectChanged)));
+}
