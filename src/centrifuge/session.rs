@@ -47,6 +47,9 @@ pub(crate) enum Event {
         /// Whether nothing can be missing since the session's last connection, or, in its first connection, since
         /// the stream began.
         recovered: bool,
+        /// Whether all that the server keeps of its channels has been passed on in this session. What it has dropped
+        /// does not count, because it never comes.
+        heard_all: bool,
     },
 }
 
@@ -70,6 +73,8 @@ struct Channel {
     top: u64,
     /// Whether the server can recover the publications since `position`.
     is_recoverable: bool,
+    /// Whether the history was read to its end, and nothing was missed since.
+    is_whole: bool,
     history: Option<HistoryRequest>,
     /// The offsets of live publications that were passed on before the pending history. They are kept across
     /// connections, because a history may never be answered. They are sorted.
@@ -339,6 +344,7 @@ impl Session {
             offset: 0,
         };
         channel.has_gap |= is_known;
+        channel.is_whole = false;
         self.ask_history(name, 1, now);
         Ok(())
     }
@@ -383,6 +389,7 @@ impl Session {
         }
         // An empty page before the stream's end means that the server has dropped the rest.
         channel.position.offset = channel.position.offset.max(history.offset);
+        channel.is_whole = is_complete || !has_moved;
         self.finish(name, is_complete);
     }
 
@@ -411,8 +418,13 @@ impl Session {
         let channel = self.channels.get_mut(name);
         let has_gap = channel.is_some_and(|channel| std::mem::take(&mut channel.has_gap))
             | std::mem::take(&mut self.has_lost_channel);
+        self.tell_subscribed(recovered && !has_gap);
+    }
+
+    fn tell_subscribed(&mut self, recovered: bool) {
         self.events.push_back(Event::Subscribed {
-            recovered: recovered && !has_gap,
+            recovered,
+            heard_all: self.channels.values().all(|channel| channel.is_whole),
         });
     }
 
@@ -460,8 +472,8 @@ impl Session {
         }
         channel.position.offset = offset;
         if offset != before && offset != before.saturating_add(1) {
-            self.events
-                .push_back(Event::Subscribed { recovered: false });
+            channel.is_whole = false;
+            self.tell_subscribed(false);
         }
         Ok(())
     }

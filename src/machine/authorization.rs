@@ -65,6 +65,7 @@ impl Machine {
             player.is_resident = false;
             player.listens = false;
             player.early_news = EarlyNews::default();
+            player.past.forget_history();
             self.timers.clear(&Timer::Token(user.clone()));
             self.stop(user);
             self.update_state(user);

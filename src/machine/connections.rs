@@ -21,6 +21,7 @@ impl Machine {
         user: &UserId,
         connection: ConnectionId,
         recovered: bool,
+        heard_all: bool,
         now: Duration,
     ) {
         let (Some(config), Some(player)) = (self.config.clone(), self.players.get_mut(user)) else {
@@ -40,7 +41,6 @@ impl Machine {
         }
         player.trouble = None;
         player.refusals = 0;
-        player.past.hear(recovered);
         // After polling, each order is asked for once more, because the socket reports only what comes from
         // now on.
         let was_polling = std::mem::take(&mut player.is_polling);
@@ -58,6 +58,9 @@ impl Machine {
         }
         for order_id in asks_given_up {
             self.request_soon(order_id, now);
+        }
+        if heard_all {
+            self.history_is_heard(user);
         }
         self.look_for_discoveries(user);
         self.update_state(user);
@@ -159,7 +162,6 @@ impl Machine {
         if player.socket != Socket::Closed {
             self.outputs.push_back(Output::Disconnect(user.clone()));
         }
-        player.past.forget_session();
         if player.socket != Socket::Refused {
             player.socket = Socket::Closed;
             player.failures = 0;

@@ -33,6 +33,8 @@ struct EarlyOrder {
     statuses: Vec<OrderStatus>,
     /// How many of them were looked at.
     seen: usize,
+    /// How many of them are older than the first socket.
+    past: usize,
     /// Whether the game was told of it.
     is_told: bool,
 }
@@ -47,6 +49,7 @@ impl EarlyNews {
                     order_id,
                     statuses: Vec::new(),
                     seen: 0,
+                    past: 0,
                     is_told: false,
                 };
                 self.orders.insert(place, order);
@@ -80,48 +83,29 @@ impl EarlyNews {
 pub(super) struct Past {
     /// Whether `orders` has all that were over before this ledger was first used.
     is_known: bool,
+    /// Whether a socket has told all that the server keeps of earlier publications.
+    is_heard: bool,
     /// The orders that are not discovered.
     orders: HashSet<OrderId>,
-    heard: Heard,
-}
-
-/// How much of what the channel has ever told was heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Heard {
-    /// No socket has been subscribed.
-    #[default]
-    Nothing,
-    All,
-    /// Something is missing.
-    Part,
 }
 
 impl Past {
+    /// Notes that the early news is dropped. The next socket tells everything anew.
+    pub(super) fn forget_history(&mut self) {
+        self.is_heard = false;
+    }
+
     /// Adds an entry of the ledger.
     fn load(&mut self, user: &UserId, order_id: OrderId) {
         self.is_known |= order_id == past_mark(user);
         self.orders.insert(order_id);
     }
-
-    /// Notes that a socket is subscribed, with all that the channel told since the last one, or without.
-    pub(super) fn hear(&mut self, is_all: bool) {
-        self.heard = match (self.heard, is_all) {
-            (Heard::Nothing | Heard::All, true) => Heard::All,
-            _ => Heard::Part,
-        };
-    }
-
-    /// Notes that the next socket is told everything anew.
-    pub(super) fn forget_session(&mut self) {
-        self.heard = Heard::Nothing;
-    }
 }
 
 /// Whether an order is over, as far as its statuses tell, so that it may have been granted elsewhere.
-fn is_over(statuses: &[OrderStatus], grant_at: GrantAt) -> bool {
-    statuses.iter().any(|status| {
-        status.is_final() || grant_at == GrantAt::Paid && *status == OrderStatus::Paid
-    })
+fn is_over<'a>(mut statuses: impl Iterator<Item = &'a OrderStatus>, grant_at: GrantAt) -> bool {
+    let is_paid = |status| grant_at == GrantAt::Paid && status == &OrderStatus::Paid;
+    statuses.any(|status| status.is_final() || is_paid(status))
 }
 
 /// Whether the ledger keeps the orders of the past. A game that neither adopts nor listens hears of them by chance.
@@ -134,6 +118,18 @@ impl Machine {
     pub(super) fn update_listening(&mut self, user: &UserId) {
         if let (Some(config), Some(player)) = (&self.config, self.players.get_mut(user)) {
             player.listens = player.is_resident && config.listen == Listen::WhileLoggedIn;
+        }
+    }
+
+    /// Notes that a socket has told all that the server keeps. What comes from now on is not of the past, though the ledger
+    /// may not have been read yet.
+    pub(super) fn history_is_heard(&mut self, user: &UserId) {
+        if let Some(player) = self.players.get_mut(user)
+            && !std::mem::replace(&mut player.past.is_heard, true)
+        {
+            for order in &mut player.early_news.orders {
+                order.past = order.statuses.len();
+            }
         }
     }
 
@@ -179,19 +175,22 @@ impl Machine {
         }
         let (past, news) = (&mut player.past, &mut player.early_news);
         let mut is_past_new = false;
-        if !past.is_known && past.heard == Heard::All && !config.discover_past_orders {
+        if !past.is_known && past.is_heard && !config.discover_past_orders {
             past.is_known = true;
             is_past_new = true;
-            let over = news.orders.iter();
-            let over = over.filter(|order| is_over(&order.statuses, config.grant_at));
-            past.orders.extend(over.map(|order| order.order_id));
+            for order in &news.orders {
+                let told = order.statuses.iter().take(order.past);
+                if is_over(told, config.grant_at) {
+                    past.orders.insert(order.order_id);
+                }
+            }
         }
         let mut discovered = Vec::new();
         for order in &mut news.orders {
             let is_news = order.seen < order.statuses.len();
             order.seen = order.statuses.len();
             let is_past = past.orders.contains(&order.order_id)
-                || !past.is_known && is_over(&order.statuses, config.grant_at);
+                || !past.is_known && is_over(order.statuses.iter(), config.grant_at);
             let Some(status) = order.statuses.last() else {
                 continue;
             };

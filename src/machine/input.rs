@@ -122,6 +122,8 @@ pub(crate) enum Input {
         connection: ConnectionId,
         /// Whether no publication can be missing.
         recovered: bool,
+        /// Whether all was heard that the server keeps of earlier publications.
+        heard_all: bool,
     },
     /// A player's socket could not be opened, or ended.
     Ended {

@@ -227,7 +227,8 @@ impl Machine {
                 user,
                 connection,
                 recovered,
-            } => self.subscribed(&user, connection, recovered, now),
+                heard_all,
+            } => self.subscribed(&user, connection, recovered, heard_all, now),
             Input::Ended {
                 user,
                 connection,

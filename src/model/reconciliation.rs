@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_what_was_paid_and_not_granted_or_granted_and_not_paid() {
-        use LedgerEntry::{Acknowledged, Canceled, Granted, Open};
+        use LedgerEntry::{Acknowledged, Canceled, Granted, Open, Past};
 
         let entries = [
             None,
@@ -199,16 +199,17 @@ mod tests {
             Some(Granted),
             Some(Acknowledged),
             Some(Canceled),
+            Some(Past),
         ];
         let (unknown, missing) = (Some(Difference::Unknown), Some(Difference::Missing));
         let (refunded, unpaid) = (Some(Difference::Refunded), Some(Difference::Unpaid));
         for (status, expected) in [
-            ("paid", [unknown, missing, missing, None, None]),
-            ("done", [unknown, missing, missing, None, None]),
-            ("canceled", [None, None, refunded, refunded, None]),
-            ("new", [None, None, unpaid, unpaid, None]),
-            ("expired", [None, None, unpaid, unpaid, None]),
-            ("held", [None; 5]),
+            ("paid", [unknown, missing, missing, None, None, None]),
+            ("done", [unknown, missing, missing, None, None, None]),
+            ("canceled", [None, None, refunded, refunded, None, None]),
+            ("new", [None, None, unpaid, unpaid, None, None]),
+            ("expired", [None, None, unpaid, unpaid, None, None]),
+            ("held", [None; 6]),
         ] {
             let status = OrderStatus::parse(status);
             let found = entries.map(|entry| Difference::between(&status, entry));

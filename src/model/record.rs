@@ -256,12 +256,7 @@ mod tests {
 
     #[test]
     fn a_record_reads_as_what_its_serde_implementation_writes() {
-        for entry in [
-            LedgerEntry::Open,
-            LedgerEntry::Granted,
-            LedgerEntry::Acknowledged,
-            LedgerEntry::Canceled,
-        ] {
+        for entry in LedgerEntry::ALL {
             let record = LedgerRecord::new(entry, at(7));
             let json = serde_json::to_string(&record).unwrap();
             assert_eq!(LedgerRecord::from_json(&json), Some(record));

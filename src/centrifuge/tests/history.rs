@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{CONNECTED, NOW, events, frames, opened, receive};
+use super::super::session::{Event, Session};
+use super::{CONNECTED, DATA, NOW, events, frames, opened, receive};
 
 #[test]
 fn a_live_publication_does_not_wait_for_the_history_which_does_not_repeat_it() {
@@ -108,4 +109,50 @@ fn without_history_the_first_publication_is_no_gap() {
         r#"{"push":{"channel":"CH","pub":{"data":3,"offset":3}}}"#,
     );
     assert_eq!(events(&mut session), [json!(3)]);
+}
+
+#[test]
+fn all_was_heard_once_what_the_server_keeps_was_read_and_until_something_is_missed() {
+    let heard_all = |session: &mut Session| {
+        let heard = std::iter::from_fn(|| session.next_event()).filter_map(|event| match event {
+            Event::Subscribed { heard_all, .. } => Some(heard_all),
+            Event::Publication(_) => None,
+        });
+        heard.last()
+    };
+    for (reply, expected) in [
+        (
+            r#"{"id":2,"history":{"publications":[{"data":1,"offset":1},{"data":2,"offset":2}],"epoch":"yWTW","offset":2}}"#,
+            true,
+        ),
+        // What the server has dropped does not come any more.
+        (
+            r#"{"id":2,"history":{"publications":[{"data":2,"offset":2}],"epoch":"yWTW","offset":2}}"#,
+            true,
+        ),
+        (r#"{"id":2,"history":{"epoch":"yWTW","offset":2}}"#, true),
+        (r#"{"id":2,"error":{"code":108}}"#, false),
+        (
+            r#"{"id":2,"history":{"publications":[],"epoch":"other","offset":0}}"#,
+            false,
+        ),
+    ] {
+        let mut session = opened();
+        receive(&mut session, CONNECTED);
+        receive(&mut session, reply);
+        assert_eq!(heard_all(&mut session), Some(expected), "{reply}");
+        // The next connection goes on where this one stopped, and tells no more of what came before.
+        session.open(DATA, NOW);
+        session.next_frame();
+        receive(
+            &mut session,
+            r#"{"id":1,"connect":{"subs":{"CH":{"recoverable":true,"epoch":"yWTW","recovered":true,"offset":2,"positioned":true}}}}"#,
+        );
+        assert_eq!(heard_all(&mut session), Some(expected), "{reply}");
+        receive(
+            &mut session,
+            r#"{"push":{"channel":"CH","pub":{"data":4,"offset":4}}}"#,
+        );
+        assert_eq!(heard_all(&mut session), Some(false), "one is missing");
+    }
 }

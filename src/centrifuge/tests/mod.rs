@@ -57,7 +57,7 @@ fn events(session: &mut Session) -> Vec<Value> {
     std::iter::from_fn(|| session.next_event())
         .map(|event| match event {
             Event::Publication(data) => serde_json::from_str(data.get()).unwrap(),
-            Event::Subscribed { recovered } => json!({ "recovered": recovered }),
+            Event::Subscribed { recovered, .. } => json!({ "recovered": recovered }),
         })
         .collect()
 }

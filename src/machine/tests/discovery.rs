@@ -190,13 +190,52 @@ fn an_order_that_is_paid_counts_as_past_where_paid_orders_are_granted() {
 }
 
 #[test]
+fn what_is_bought_before_the_ledger_was_read_is_not_of_the_past() {
+    let mut sim = loading();
+    sim.config.adopt_orders = true;
+    sim.config.listen = Listen::WhileLoggedIn;
+    sim.is_ledger_stuck = true;
+    let input = Input::Configure(Some(Arc::new(sim.config.clone())));
+    sim.machine.handle(input, sim.now);
+    while let Some(output) = sim.machine.next_output() {
+        if let Output::Connect { connection, .. } = output {
+            sim.socket = Some(connection);
+        }
+    }
+    tell(&mut sim, 1, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    tell(&mut sim, 2, &["new", "paid", "done"]);
+    // The socket drops and comes back.
+    sim.socket_is_live(true);
+    sim.is_ledger_stuck = false;
+    sim.loaded(Vec::new());
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!((sim.grants(OrderId(1)), sim.grants(OrderId(2))), (0, 1));
+}
+
+#[test]
+fn who_comes_back_is_not_granted_their_past() {
+    let mut sim = listening(true);
+    sim.log_out();
+    sim.log_in();
+    tell(&mut sim, 1, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.log_out();
+    sim.log_in();
+    tell(&mut sim, 1, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(1)), 0);
+}
+
+#[test]
 fn a_history_that_is_not_complete_makes_nothing_past() {
     let mut sim = listening(true);
     // The history was refused. The next connection tells what came since.
-    sim.socket_is_live(false);
+    sim.socket_is_subscribed(false, false);
     sim.socket_ends(lost());
     sim.pass(seconds(2));
-    sim.socket_is_live(true);
+    sim.socket_is_subscribed(true, false);
     sim.restart();
     tell(&mut sim, 1, &["new", "paid", "done"]);
     sim.socket_is_live(true);
@@ -207,6 +246,19 @@ fn a_history_that_is_not_complete_makes_nothing_past() {
         "it was over before the past was known"
     );
     assert!(discovered(&sim).is_empty());
+}
+
+#[test]
+fn a_history_that_has_lost_its_beginning_tells_all_that_will_ever_be_told() {
+    let mut sim = listening(true);
+    tell(&mut sim, 1, &["done"]);
+    sim.socket_is_subscribed(false, true);
+    sim.restart();
+    tell(&mut sim, 1, &["done"]);
+    tell(&mut sim, 2, &["done"]);
+    sim.socket_is_subscribed(false, true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!((sim.grants(OrderId(1)), sim.grants(OrderId(2))), (0, 1));
 }
 
 #[test]

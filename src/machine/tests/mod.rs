@@ -337,11 +337,16 @@ impl Sim {
     }
 
     fn socket_is_live(&mut self, recovered: bool) {
+        self.socket_is_subscribed(recovered, recovered);
+    }
+
+    fn socket_is_subscribed(&mut self, recovered: bool, heard_all: bool) {
         let connection = self.socket.expect("no socket is being opened");
         self.handle(Input::Subscribed {
             user: alice(),
             connection,
             recovered,
+            heard_all,
         });
     }
 

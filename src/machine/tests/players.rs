@@ -82,6 +82,7 @@ fn the_state_is_that_of_the_player_who_is_worst_off_at_any_time() {
                         user,
                         connection,
                         recovered: true,
+                        heard_all: true,
                     },
                     false => Input::Ended {
                         user,

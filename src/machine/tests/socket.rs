@@ -184,6 +184,7 @@ fn the_end_of_a_connection_that_was_replaced_changes_nothing() {
         user: alice(),
         connection: old,
         recovered: true,
+        heard_all: true,
     });
     assert_eq!(*sim.state(), TrackerState::Connecting);
     assert_eq!(sim.sockets_opened, 2);

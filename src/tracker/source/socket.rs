@@ -205,10 +205,14 @@ fn read(event: Event, user: &UserId, connection: ConnectionId) -> Option<Input> 
                 None
             }
         },
-        Event::Subscribed { recovered } => Some(Input::Subscribed {
+        Event::Subscribed {
+            recovered,
+            heard_all,
+        } => Some(Input::Subscribed {
             user,
             connection,
             recovered,
+            heard_all,
         }),
     }
 }

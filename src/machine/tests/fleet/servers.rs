@@ -45,6 +45,7 @@ impl Fleet {
                         user,
                         connection,
                         recovered: false,
+                        heard_all: false,
                     };
                     self.handle(server, subscribed);
                 }

@@ -149,6 +149,7 @@ impl World {
                 user: self.player(),
                 connection,
                 recovered: true,
+                heard_all: true,
             });
         }
         if self.now >= self.token_until {
@@ -175,6 +176,7 @@ impl World {
             user: self.player(),
             connection,
             recovered,
+            heard_all: recovered,
         });
         if self.chance(60) {
             self.after_some(seconds(200), Event::SocketDrops(connection));
