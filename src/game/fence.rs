@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::maps::{HashMap, HashSet};
+use litemap::LiteMap;
 
 use crate::machine::output::Notice;
 use crate::model::order::OrderId;
@@ -16,8 +16,8 @@ use crate::model::user::UserId;
 #[derive(Debug, Default)]
 pub(super) struct Fence {
     /// The number of times that each order was untracked and the task has not confirmed it.
-    untracking: HashMap<OrderId, u32>,
-    logged_out: HashSet<UserId>,
+    untracking: LiteMap<OrderId, u32>,
+    logged_out: Vec<UserId>,
     /// Notices for players who have logged out.
     held: Vec<(UserId, Notice)>,
     /// Notices to deliver before the next ones of the task.
@@ -104,17 +104,20 @@ impl Fence {
             }
         }
         if is_confirmed {
-            *self.untracking.entry(order_id).or_default() += 1;
+            *self.untracking.entry(order_id).or_insert(0) += 1;
         }
     }
 
     pub(super) fn log_out(&mut self, user: UserId) {
-        self.logged_out.insert(user);
+        if !self.logged_out.contains(&user) {
+            self.logged_out.push(user);
+        }
     }
 
     /// Handles a player's return, and releases the notices that were held for them.
     pub(super) fn log_in(&mut self, user: &UserId) {
-        if self.logged_out.remove(user) {
+        if let Some(place) = self.logged_out.iter().position(|out| out == user) {
+            self.logged_out.swap_remove(place);
             let (theirs, others) = std::mem::take(&mut self.held)
                 .into_iter()
                 .partition(|(owner, _)| owner == user);

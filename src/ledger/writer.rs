@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use crate::model::maps::{HashMap, HashSet};
 use crossbeam_channel::Sender;
+use litemap::LiteMap;
 #[cfg(feature = "webhook")]
 use tokio::sync::oneshot;
 
 use crate::ledger::kinds::sound_state;
 use crate::ledger::shelf::Shelf;
 use crate::model::ledger::{Ledger, LedgerError, LedgerReport, LedgerState, LoadOutcome};
+use crate::model::maps::HashSet;
 use crate::model::order::OrderId;
 use crate::model::record::{LedgerEntry, LedgerRecord};
 use crate::model::user::UserId;
@@ -70,7 +71,7 @@ pub(super) struct Shelves<R> {
     waiting: Vec<Waiting>,
     flushes: Vec<Sender<()>>,
     /// Players whose orders could not be read yet.
-    pending_loads: HashMap<UserId, PendingLoad>,
+    pending_loads: LiteMap<UserId, PendingLoad>,
     /// The time since which changes could not be written.
     failing_since: Option<Instant>,
     pub(super) next_try: Instant,
@@ -102,7 +103,7 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             state: LedgerState::Kept,
             waiting: Vec::new(),
             flushes: Vec::new(),
-            pending_loads: HashMap::default(),
+            pending_loads: LiteMap::new(),
             failing_since: None,
             next_try: now,
             next_look: now,

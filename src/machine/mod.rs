@@ -35,7 +35,7 @@ use std::time::Duration;
 use crate::model::maps::{HashMap, HashSet};
 use litemap::LiteMap;
 
-use self::input::{Input, Receipt, RequestId};
+use self::input::{Input, RequestId};
 use self::order::Order;
 use self::output::{Notice, Output};
 use self::pending::PendingPurchases;
@@ -78,11 +78,9 @@ pub(crate) struct Machine {
     /// The request for the catalogue that was sent last.
     catalog_request: Option<RequestId>,
     /// The earlier owner of each order that is being recorded for another player.
-    moved: HashMap<OrderId, UserId>,
+    moved: Vec<(OrderId, UserId)>,
     /// The orders of each project that the game has untracked, and that a ledger may still have which was not read yet.
-    untracked: HashSet<(Option<u64>, OrderId)>,
-    /// The webhooks that told of an order and are not confirmed yet.
-    receipts: HashMap<OrderId, Vec<Receipt>>,
+    untracked: LiteMap<Option<u64>, HashSet<OrderId>>,
     /// Connections up to this number were opened with other settings.
     outdated_connections: u64,
     /// The players with news of orders that nobody has tracked.
@@ -139,9 +137,8 @@ impl Machine {
             is_ledger_silent: false,
             last_number: 0,
             catalog_request: None,
-            moved: HashMap::default(),
-            untracked: HashSet::default(),
-            receipts: HashMap::default(),
+            moved: Vec::new(),
+            untracked: LiteMap::new(),
             outdated_connections: 0,
             undiscovered: Vec::new(),
             random: fastrand::Rng::with_seed(seed),

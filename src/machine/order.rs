@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::machine::input::RequestId;
+use crate::machine::input::{Receipt, RequestId};
 use crate::machine::progress::Progress;
 use crate::model::config::GrantAt;
 use crate::model::message::NewsSource;
 use crate::model::order::{OrderItem, OrderStatus, Price};
+use crate::model::purchase::PageUrl;
 use crate::model::record::LedgerEntry;
 use crate::model::user::UserId;
 
@@ -46,8 +47,19 @@ pub(super) struct Order {
     pub(super) claims: u16,
     /// Whether servers share the ledger that has it.
     pub(super) is_shared: bool,
+    /// The webhooks that told of it and are not confirmed yet.
+    pub(super) receipts: Vec<Receipt>,
+    /// What was bought in this run; `None` once it is over, or if it was not bought in this run. It is boxed because most
+    /// orders of a game were made in earlier runs.
+    pub(super) bought: Option<Box<Bought>>,
     /// How far its end has come.
     pub(super) end: End,
+}
+
+#[derive(Debug)]
+pub(super) struct Bought {
+    pub(super) page: Option<PageUrl>,
+    pub(super) skus: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -269,6 +281,8 @@ impl Order {
             hold: Hold::Unknown,
             claims: 0,
             is_shared: false,
+            receipts: Vec::new(),
+            bought: None,
             end: End::Untold,
         }
     }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::maps::HashMap;
-
 use crate::machine::input::RequestId;
 use crate::model::config::XsollaConfig;
 use crate::model::order::OrderId;
@@ -20,14 +18,6 @@ pub(super) struct PendingPurchases {
     waiting: Vec<(Wait, Pending)>,
     /// The purchase that was started last, with its order and the time.
     last: Option<(Pending, OrderId, Duration)>,
-    /// What was bought in this run and is not over, by its order.
-    bought: HashMap<OrderId, Bought>,
-}
-
-#[derive(Debug)]
-struct Bought {
-    page: Option<PageUrl>,
-    skus: Vec<String>,
 }
 
 /// What a purchase waits for.
@@ -49,6 +39,8 @@ pub(super) struct Pending {
     pub(super) purchase: Box<Purchase>,
     /// The settings with which the store was asked.
     pub(super) config: Arc<XsollaConfig>,
+    /// The payment page of the order that the store has made.
+    pub(super) page: Option<PageUrl>,
 }
 
 impl PendingPurchases {
@@ -135,33 +127,8 @@ impl PendingPurchases {
         }
     }
 
-    pub(super) fn add_bought(
-        &mut self,
-        order_id: OrderId,
-        purchase: &Purchase,
-        page: Option<PageUrl>,
-    ) {
-        let skus = purchase.items.iter().map(|(sku, _)| sku.clone());
-        let skus = skus.collect();
-        self.bought.insert(order_id, Bought { page, skus });
-    }
-
-    pub(super) fn page(&self, order_id: OrderId) -> Option<&PageUrl> {
-        self.bought.get(&order_id)?.page.as_ref()
-    }
-
-    /// The SKUs that an order was made for; `None` if it was not bought in this run.
-    pub(super) fn skus(&self, order_id: OrderId) -> Option<&[String]> {
-        Some(&self.bought.get(&order_id)?.skus)
-    }
-
-    /// Drops the payment pages, and returns the purchases that wait for something other than the store.
+    /// Takes out the purchases that wait for something other than the store.
     pub(super) fn change_project(&mut self) -> Vec<Pending> {
-        self.bought.clear();
         self.take(|wait| !matches!(wait, Wait::Created(_)))
-    }
-
-    pub(super) fn remove_bought(&mut self, order_id: OrderId) {
-        self.bought.remove(&order_id);
     }
 }

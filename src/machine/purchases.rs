@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::machine::input::RequestId;
-use crate::machine::order::Phase;
+use crate::machine::order::{Bought, Phase};
 use crate::machine::output::{Call, Notice, Output};
 use crate::machine::pending::Pending;
 use crate::machine::player::Reading;
@@ -18,6 +18,14 @@ use crate::model::purchase::{
     PurchaseFailed, PurchaseId, PurchaseStarted,
 };
 use crate::model::user::UserId;
+
+/// The open order of a player that has an item.
+enum OpenOrder {
+    None,
+    Is(OrderId),
+    /// It is not known what is in one of them.
+    Unknown,
+}
 
 impl Machine {
     /// Asks the store to create an order.
@@ -48,6 +56,7 @@ impl Machine {
                     user: user.clone(),
                     purchase,
                     config: config.clone(),
+                    page: None,
                 };
                 if let Some(player) = self.players.get_mut(user) {
                     player.purchases += 1;
@@ -68,12 +77,12 @@ impl Machine {
         };
         if pending.purchase.unless_open {
             match self.open_order_of(&pending.user, &pending.purchase) {
-                None => return self.pending.hold(pending),
-                Some(Some(order_id)) => {
+                OpenOrder::Unknown => return self.pending.hold(pending),
+                OpenOrder::Is(order_id) => {
                     self.timers.clear(&Timer::Purchase(pending.id));
                     return self.fail_purchase(pending, PurchaseError::AlreadyOpen(order_id));
                 }
-                Some(None) => self.timers.clear(&Timer::Purchase(pending.id)),
+                OpenOrder::None => self.timers.clear(&Timer::Purchase(pending.id)),
             }
         }
         let call = Call::CreateOrder(pending.purchase.clone());
@@ -96,34 +105,37 @@ impl Machine {
         }
     }
 
-    /// The open order of a player that has one of a purchase's items, or `None` in place of it if none has. Without a
-    /// result, it is not known.
-    fn open_order_of(&self, user: &UserId, purchase: &Purchase) -> Option<Option<OrderId>> {
-        let player = self.players.get(user)?;
+    /// Looks for an open order of a player that has one of a purchase's items.
+    fn open_order_of(&self, user: &UserId, purchase: &Purchase) -> OpenOrder {
+        let Some(player) = self.players.get(user) else {
+            return OpenOrder::None;
+        };
         let is_unread = matches!(player.reading, Reading::NotBegun | Reading::UnderWay);
         let mut is_unknown = is_unread || self.pending.is_creating(user, purchase);
+        let mut orders = sorted(player.open.iter().chain(&player.recording));
         // The payment page of the newest one works for the longest time.
-        for order_id in sorted(player.open.iter().chain(&player.recording))
-            .into_iter()
-            .rev()
-        {
-            let details = self
-                .orders
-                .get(&order_id)
-                .and_then(|o| o.details.as_deref());
-            let has_item = |sku: &str| purchase.items.iter().any(|(wanted, _)| wanted == sku);
-            match (details, self.pending.skus(order_id)) {
-                (Some(details), _) if details.items.iter().any(|item| has_item(&item.sku)) => {
-                    return Some(Some(order_id));
+        orders.reverse();
+        for order_id in orders {
+            let Some(order) = self.orders.get(&order_id) else {
+                continue;
+            };
+            let has_item = |sku: &String| purchase.items.iter().any(|(wanted, _)| wanted == sku);
+            let is_same = match (&order.details, &order.bought) {
+                (Some(details), _) => details.items.iter().any(|item| has_item(&item.sku)),
+                (None, Some(bought)) => bought.skus.iter().any(has_item),
+                (None, None) => {
+                    is_unknown = true;
+                    false
                 }
-                (None, Some(skus)) if skus.iter().any(|sku| has_item(sku)) => {
-                    return Some(Some(order_id));
-                }
-                (None, None) => is_unknown = true,
-                _ => {}
+            };
+            if is_same {
+                return OpenOrder::Is(order_id);
             }
         }
-        (!is_unknown).then_some(None)
+        match is_unknown {
+            true => OpenOrder::Unknown,
+            false => OpenOrder::None,
+        }
     }
 
     /// Handles the store's answer. A created order is tracked first, and its payment page opens only after
@@ -134,7 +146,7 @@ impl Machine {
         answer: Result<CreatedOrder, RequestError>,
         now: Duration,
     ) {
-        let Some(pending) = self.pending.take_created(request) else {
+        let Some(mut pending) = self.pending.take_created(request) else {
             return;
         };
         let CreatedOrder { order_id, token } = match answer {
@@ -145,13 +157,12 @@ impl Machine {
         if project.is_some_and(|project| project != pending.config.project_id) {
             return self.fail_purchase(pending, PurchaseError::ProjectChanged);
         }
-        let page = token.and_then(|token| {
+        pending.page = token.and_then(|token| {
             let url = pending
                 .config
                 .payment_page_url(&token, pending.purchase.sandbox)?;
             Some(PageUrl(url))
         });
-        self.pending.add_bought(order_id, &pending.purchase, page);
         let user = pending.user.clone();
         self.pending.record(order_id, pending);
         self.track(&user, order_id, now);
@@ -197,7 +208,14 @@ impl Machine {
     }
 
     fn start_purchase(&mut self, order_id: OrderId, pending: Pending, now: Duration) {
-        let page = self.pending.page(order_id).cloned();
+        let page = pending.page.clone();
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            let skus = pending.purchase.items.iter().map(|(sku, _)| sku.clone());
+            order.bought = Some(Box::new(Bought {
+                page: page.clone(),
+                skus: skus.collect(),
+            }));
+        }
         // Another player must not see the page of one who has logged out in the meantime.
         let player = self.players.get(&pending.user);
         let is_here = player.is_some_and(|player| player.credentials().is_some());
@@ -221,6 +239,10 @@ impl Machine {
         })));
         self.end_purchase(&pending.user.clone());
         self.pending.started(order_id, pending, now);
+    }
+
+    pub(super) fn remove_bought(&mut self, order_id: OrderId) -> Option<Box<Bought>> {
+        self.orders.get_mut(&order_id)?.bought.take()
     }
 
     pub(super) fn fail_purchase(&mut self, pending: Pending, error: PurchaseError) {
@@ -252,7 +274,8 @@ impl Machine {
     }
 
     pub(super) fn resume_payment(&mut self, order_id: OrderId) {
-        let Some(url) = self.pending.page(order_id).cloned() else {
+        let bought = self.orders.get(&order_id).and_then(|o| o.bought.as_deref());
+        let Some(url) = bought.and_then(|bought| bought.page.clone()) else {
             return self.page_failed(order_id, PaymentPageError::NoPage);
         };
         if let Some(config) = &self.config

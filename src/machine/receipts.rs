@@ -34,9 +34,10 @@ impl Machine {
             is_done_with && order.pushed.is_none()
         });
         if is_settled {
-            let receipts = self.receipts.remove(&order_id).unwrap_or_default();
-            let confirmed = receipts.into_iter().map(Output::Confirm);
-            self.outputs.extend(confirmed);
+            let order = self.orders.get_mut(&order_id);
+            let receipts = order.map(|order| std::mem::take(&mut order.receipts));
+            let confirmed = receipts.unwrap_or_default().into_iter();
+            self.outputs.extend(confirmed.map(Output::Confirm));
         }
     }
 }

@@ -128,7 +128,8 @@ impl Machine {
         let queued = sorted(&std::mem::take(&mut player.queued));
         for restored in orders {
             let order_id = restored.order_id;
-            if self.untracked.contains(&(self.project, order_id)) {
+            let untracked = self.untracked.get(&self.project);
+            if untracked.is_some_and(|untracked| untracked.contains(&order_id)) {
                 let user = user.clone();
                 self.outputs.push_back(Output::Erase { user, order_id });
             } else if restored.entry == LedgerEntry::Past {

@@ -107,7 +107,6 @@ impl Machine {
             user: user.clone(),
             phase,
         });
-        self.pending.remove_bought(order_id);
         self.settle_purchases(order_id, now);
         self.forget(order_id);
         self.update_state(&user);

@@ -34,7 +34,7 @@ impl Machine {
 
     /// Follows an order of a player who is known.
     pub(super) fn track_known(&mut self, user: &UserId, order_id: OrderId, now: Duration) {
-        let (mut was_granted, mut was_vouched) = (false, false);
+        let (mut was_granted, mut was_vouched, mut bought) = (false, false, None);
         if let Some(order) = self.orders.get(&order_id) {
             was_granted = order.was_granted;
             let is_canceled = order.status() == Some(&OrderStatus::Canceled);
@@ -61,18 +61,20 @@ impl Machine {
                 | Phase::Failed { .. } => {}
             }
             let owner = order.user.clone();
+            bought = self.remove_bought(order_id);
             self.forget(order_id);
             if owner != *user {
                 // An order has one owner, so its ledger entry moves to this player.
-                if let Some(user) = self.moved.insert(order_id, owner) {
+                if let Some(user) = self.take_earlier_owner(order_id) {
                     self.outputs.push_back(Output::Erase { user, order_id });
                 }
+                self.moved.push((order_id, owner));
             }
         }
+        self.track_anew(order_id);
         let Some(player) = self.players.get_mut(user) else {
             return;
         };
-        self.untracked.remove(&(self.project, order_id));
         if player.open.len() + player.recording.len() + player.queued.len() >= MAX_OPEN {
             let error = TrackingError::TooManyOrders;
             self.fail_purchases_of(order_id, &PurchaseError::Tracking(error.clone()));
@@ -89,6 +91,7 @@ impl Machine {
         }
         let mut order = Order::new(user.clone(), was_granted, now);
         order.is_vouched = was_vouched || self.pending.has_recording(order_id);
+        order.bought = bought;
         self.record(order_id, order, now);
     }
 
@@ -156,11 +159,28 @@ impl Machine {
         self.update_state(&user);
     }
 
+    fn take_earlier_owner(&mut self, order_id: OrderId) -> Option<UserId> {
+        let place = self
+            .moved
+            .iter()
+            .position(|(moved, _)| *moved == order_id)?;
+        Some(self.moved.swap_remove(place).1)
+    }
+
+    /// Notes that the game wants to have an order again, if it had untracked it.
+    pub(super) fn track_anew(&mut self, order_id: OrderId) {
+        if let Some(untracked) = self.untracked.get_mut(&self.project) {
+            untracked.remove(&order_id);
+        }
+    }
+
     /// Removes an order from the ledger of its earlier owner, if it has moved and not come back.
     pub(super) fn leave_earlier_owner(&mut self, order_id: OrderId) {
-        let order = self.orders.get(&order_id);
-        if let Some(user) = self.moved.remove(&order_id)
-            && order.is_none_or(|order| order.user != user)
+        if let Some(user) = self.take_earlier_owner(order_id)
+            && self
+                .orders
+                .get(&order_id)
+                .is_none_or(|order| order.user != user)
         {
             self.outputs.push_back(Output::Erase { user, order_id });
         }
@@ -223,7 +243,6 @@ impl Machine {
 
     /// Forgets an order, also in the ledger.
     pub(super) fn untrack(&mut self, order_id: OrderId, now: Duration) {
-        self.pending.remove_bought(order_id);
         self.leave_earlier_owner(order_id);
         // A ledger may have the order that is being read, is read late, or is read once its player logs in.
         // What servers share is not this one's to erase then.
@@ -237,7 +256,8 @@ impl Machine {
             };
         }
         if may_be_read {
-            self.untracked.insert((self.project, order_id));
+            let untracked = self.untracked.entry(self.project);
+            untracked.or_insert_with(HashSet::default).insert(order_id);
         }
         match self.orders.get(&order_id).map(|order| order.user.clone()) {
             Some(user) => {
@@ -274,7 +294,6 @@ impl Machine {
             let user = order.user.clone();
             self.set_phase(order_id, Phase::Ended);
             self.orders.remove(&order_id);
-            self.receipts.remove(&order_id);
             self.update_state(&user);
         }
     }
@@ -297,7 +316,6 @@ impl Machine {
             player.forget_orders();
         }
         self.moved.clear();
-        self.receipts.clear();
         for pending in self.pending.change_project() {
             self.fail_purchase(pending, PurchaseError::ProjectChanged);
         }
@@ -329,7 +347,7 @@ impl Machine {
             phase,
             Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended
         ) {
-            self.pending.remove_bought(order_id);
+            self.remove_bought(order_id);
         }
         self.set_phase(order_id, phase);
         self.settle_purchases(order_id, now);

@@ -46,7 +46,7 @@ impl Machine {
             _ => return,
         };
         // The game wanted to forget it before this was known.
-        self.untracked.remove(&(self.project, order_id));
+        self.track_anew(order_id);
         if !self.orders.contains_key(&order_id) {
             // The ledger need not be read before: it says what it had of the order, and the player may never log in here.
             self.record(order_id, Order::new(user, false, now), now);
@@ -55,16 +55,15 @@ impl Machine {
         } else {
             self.ask_the_ledger(order_id, pushed);
         }
-        if let Some(receipt) = receipt {
-            let receipts = self.receipts.entry(order_id).or_default();
-            if receipts.len() >= MAX_RECEIPTS {
-                receipts.remove(0);
-            }
-            receipts.push(receipt);
-        }
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        if let Some(receipt) = receipt {
+            if order.receipts.len() >= MAX_RECEIPTS {
+                order.receipts.remove(0);
+            }
+            order.receipts.push(receipt);
+        }
         let user = order.user.clone();
         order.is_pushed = true;
         // Of an order that was granted, the items stay what the game was told.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::maps::HashMap;
 use crossbeam_channel::SendError;
+use litemap::LiteMap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ledger::Writer;
@@ -45,7 +46,7 @@ pub(crate) async fn run(mut ports: Ports) {
         inbox: sender,
         network: Arc::default(),
         sockets: HashMap::default(),
-        requests: HashMap::default(),
+        requests: LiteMap::new(),
         ledger: None,
         project_id: 0,
         #[cfg(feature = "webhook")]
@@ -100,7 +101,7 @@ struct Driver {
     /// The sockets by player. Dropping one closes it.
     sockets: HashMap<UserId, socket::Socket>,
     /// The requests that are under way. Dropping one cancels it.
-    requests: HashMap<RequestId, oneshot::Sender<()>>,
+    requests: LiteMap<RequestId, oneshot::Sender<()>>,
     /// The ledger's writer, which starts with the first settings.
     ledger: Option<Writer>,
     /// The project that the ledger was last set to.
