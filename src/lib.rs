@@ -29,6 +29,8 @@ pub mod fuzzing;
 pub mod guide {
     #[doc = include_str!("game/guide/browser.md")]
     pub mod browser {}
+    #[doc = include_str!("game/guide/elsewhere.md")]
+    pub mod elsewhere {}
     #[doc = include_str!("game/guide/features.md")]
     pub mod features {}
     #[doc = include_str!("game/guide/going_live.md")]

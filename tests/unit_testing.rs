@@ -42,6 +42,7 @@ fn app() -> App {
     note::<OrderCanceled>(&mut app);
     note::<OrderExpired>(&mut app);
     note::<OrderTrackingFailed>(&mut app);
+    note::<OrderDiscovered>(&mut app);
     note::<AuthorizationRequired>(&mut app);
     note::<PurchaseStarted>(&mut app);
     note::<PurchaseFailed>(&mut app);
@@ -95,6 +96,8 @@ fn every_message_comes_as_message_and_event_and_orders_knows() {
 
     let failed = test_util::order_tracking_failed(OrderId(3), TrackingError::TooManyOrders);
     assert_eq!(heard(app, failed), both(&["OrderTrackingFailed"]));
+    let discovered = test_util::order_discovered(OrderId(9), OrderStatus::Paid);
+    assert_eq!(heard(app, discovered), both(&["OrderDiscovered"]));
     let required = test_util::authorization_required(AuthorizationError::Expired);
     assert_eq!(heard(app, required), both(&["AuthorizationRequired"]));
 

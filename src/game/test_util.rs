@@ -61,8 +61,8 @@ use crate::model::config::XsollaConfig;
 use crate::model::error::{AuthorizationError, TrackingError};
 use crate::model::ledger::LedgerState;
 use crate::model::message::{
-    AuthorizationRequired, NewsSource, OrderCanceled, OrderDone, OrderExpired, OrderStatusChanged,
-    OrderTrackingFailed,
+    AuthorizationRequired, NewsSource, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
+    OrderStatusChanged, OrderTrackingFailed,
 };
 use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus};
 use crate::model::page::{PaymentPageChanged, PaymentPageStatus};
@@ -273,6 +273,15 @@ pub fn order_tracking_failed(order_id: OrderId, error: TrackingError) -> OrderTr
     }
 }
 
+/// Makes the message for an order that was made elsewhere.
+pub fn order_discovered(order_id: OrderId, status: OrderStatus) -> OrderDiscovered {
+    OrderDiscovered {
+        order_id,
+        user: anybody().id().clone(),
+        status,
+    }
+}
+
 /// Makes the message that the player needs a new token.
 pub fn authorization_required(error: AuthorizationError) -> AuthorizationRequired {
     AuthorizationRequired {
@@ -366,6 +375,12 @@ impl From<OrderExpired> for News {
 impl From<OrderTrackingFailed> for News {
     fn from(news: OrderTrackingFailed) -> Self {
         Self(Notice::Failed(news))
+    }
+}
+
+impl From<OrderDiscovered> for News {
+    fn from(news: OrderDiscovered) -> Self {
+        Self(Notice::Discovered(news))
     }
 }
 
