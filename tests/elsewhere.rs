@@ -164,7 +164,7 @@ fn after_a_reinstallation_nothing_of_the_past_is_granted_unless_the_game_asks_fo
     // The channel has lost the beginning of its history, as one that is old has.
     emulator.set_history_limit(2);
     let folder = Folder::new("reinstalled");
-    let mut game = new_device(&emulator, &folder.ledger());
+    let game = new_device(&emulator, &folder.ledger());
     assert_eq!(game.grants(old), 0);
     game.quit();
 

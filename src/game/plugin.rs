@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bevy::prelude::*;
-use bevy_window::{AppLifecycle, WindowFocused};
+use bevy_window::AppLifecycle;
 
 use crate::game::deliver::{deliver_news, has_work};
 use crate::game::orders::Orders;
-use crate::game::presence::{tell_returns, write_before_suspension};
+use crate::game::presence::{may_have_returned, tell_returns, write_before_suspension};
 use crate::game::tracking::Tracking;
 use crate::model::catalog::Catalog;
 use crate::model::ledger::LedgerState;
@@ -54,10 +54,11 @@ impl Plugin for XsollaOrderPlugin {
     fn finish(&self, app: &mut App) {
         // A game without windows has no such messages. All plugins have been added by now.
         if app.world().contains_resource::<Messages<AppLifecycle>>() {
-            let may_return = on_message::<AppLifecycle>.or_eager(on_message::<WindowFocused>);
             app.add_systems(
                 PreUpdate,
-                tell_returns.run_if(may_return).in_set(XsollaOrderSystems),
+                tell_returns
+                    .run_if(may_have_returned)
+                    .in_set(XsollaOrderSystems),
             )
             .add_systems(
                 Last,

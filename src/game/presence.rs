@@ -19,6 +19,14 @@ pub(super) struct Before {
     is_unfocused: bool,
 }
 
+/// Whether anything has happened to the window. Only this runs in a frame in which nothing has.
+pub(super) fn may_have_returned(
+    mut lifecycle: MessageReader<AppLifecycle>,
+    mut focused: MessageReader<WindowFocused>,
+) -> bool {
+    lifecycle.read().count() + focused.read().count() > 0
+}
+
 /// Tells the task that the game is resumed, or that the player has come back to its window.
 pub(super) fn tell_returns(
     mut lifecycle: MessageReader<AppLifecycle>,

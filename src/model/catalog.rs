@@ -12,6 +12,8 @@ use crate::model::order::Price;
 /// The virtual items that the project sells, filled by
 /// [`fetch_catalog`](crate::StoreCommands::fetch_catalog).
 #[derive(Clone, Debug, Default, Resource, Reflect)]
+// Nobody clones the entity of a resource, and a game in a browser would load the code.
+#[component(clone_behavior = Ignore)]
 #[reflect(no_auto_register, Resource, Clone, Debug, Default)]
 pub struct Catalog {
     pub(crate) items: Vec<CatalogItem>,

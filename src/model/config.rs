@@ -25,6 +25,8 @@ const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 /// assert!(config.validate().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Resource)]
+// Nobody clones the entity of a resource, and a game in a browser would load the code.
+#[component(clone_behavior = Ignore)]
 #[non_exhaustive]
 pub struct XsollaConfig {
     /// The project's id in Xsolla Publisher Account.

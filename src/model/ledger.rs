@@ -293,6 +293,8 @@ pub(crate) enum LedgerReport {
 
 /// Whether orders are stored while the game is not running. Tracking continues in every state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Resource, Reflect)]
+// Nobody clones the entity of a resource, and a game in a browser would load the code.
+#[component(clone_behavior = Ignore)]
 #[reflect(no_auto_register, Resource, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum LedgerState {

@@ -10,6 +10,8 @@ use crate::model::error::{AuthorizationError, RequestError, SocketError};
 /// Every state that hinders tracking carries its reason. With [several
 /// users](crate::OrderCommands::track_order_as) this is the worst of their states.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Resource, Reflect)]
+// Nobody clones the entity of a resource, and a game in a browser would load the code.
+#[component(clone_behavior = Ignore)]
 #[reflect(no_auto_register, Resource, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum TrackerState {

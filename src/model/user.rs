@@ -25,6 +25,8 @@ use crate::model::json::Object;
 /// JWTs, if they have the same [external id](Self::with_external_id). A token with neither is a player of its own.
 /// Set an external id if such a token is to be refreshed while orders are open.
 #[derive(Clone, PartialEq, Eq, Resource)]
+// Nobody clones the entity of a resource, and a game in a browser would load the code.
+#[component(clone_behavior = Ignore)]
 pub struct XsollaUser {
     token: Secret,
     external_id: Option<Arc<str>>,
