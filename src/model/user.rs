@@ -238,7 +238,7 @@ impl Claims {
         let claims = Object::read(&payload).unwrap_or_default();
         // Seconds since 1970, as a number or a text, possibly with a fraction.
         let expires_at = claims.decimal("exp").and_then(|seconds| {
-            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds.floor().to_u64()?))
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds.trunc().to_u64()?))
         });
         Self {
             subject: claims.text("sub").filter(|subject| !subject.is_empty()),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::model::config::{GrantAt, Listen};
+use crate::model::purchase::{CreatedOrder, PurchaseId};
 
 /// Makes a machine that listens while alice is logged in, with the socket being opened.
 fn listening(adopts: bool) -> Sim {
@@ -203,14 +204,74 @@ fn what_is_bought_before_the_ledger_was_read_is_not_of_the_past() {
         }
     }
     tell(&mut sim, 1, &["new", "paid", "done"]);
+    tell(&mut sim, 3, &["new"]);
     sim.socket_is_live(true);
     tell(&mut sim, 2, &["new", "paid", "done"]);
+    tell(&mut sim, 3, &["paid", "done"]);
     // The socket drops and comes back.
     sim.socket_is_live(true);
     sim.is_ledger_stuck = false;
     sim.loaded(Vec::new());
     sim.answer_all(&Ok(report("done")));
-    assert_eq!((sim.grants(OrderId(1)), sim.grants(OrderId(2))), (0, 1));
+    let granted = [1, 2, 3].map(|order_id| sim.grants(OrderId(order_id)));
+    assert_eq!(granted, [0, 1, 1]);
+}
+
+#[test]
+fn an_order_that_has_ended_when_it_is_first_heard_of_is_not_told() {
+    let mut sim = listening(false);
+    sim.socket_is_live(true);
+    sim.restart();
+    tell(&mut sim, 6, &["new", "canceled"]);
+    tell(&mut sim, 7, &["new"]);
+    sim.socket_is_live(true);
+    tell(&mut sim, 7, &["expired"]);
+    tell(&mut sim, 8, &["canceled"]);
+    let expected = found(&[(7, "new"), (7, "expired")]);
+    assert_eq!(discovered(&sim), expected);
+}
+
+#[test]
+fn who_logs_out_before_the_ledger_was_read_is_not_granted_their_past_either() {
+    let mut sim = listening(true);
+    sim.log_out();
+    let log_in = |sim: &mut Sim, number| {
+        sim.machine.handle(
+            Input::LogIn {
+                user: token("alice", number),
+                expires_in: None,
+            },
+            sim.now,
+        );
+        while let Some(output) = sim.machine.next_output() {
+            match output {
+                Output::Connect { connection, .. } => sim.socket = Some(connection),
+                Output::Disconnect(_) => sim.socket = None,
+                _ => {}
+            }
+        }
+    };
+    // Their purchase keeps them known.
+    log_in(&mut sim, 8);
+    sim.handle(Input::Purchase {
+        id: PurchaseId::next(),
+        user: alice(),
+        purchase: Box::new("sword".into()),
+    });
+    tell(&mut sim, 1, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.log_out();
+    log_in(&mut sim, 9);
+    tell(&mut sim, 1, &["new", "paid", "done"]);
+    sim.socket_is_live(true);
+    sim.loaded(Vec::new());
+    let Some(Output::Request { request, .. }) = sim.others.pop() else {
+        panic!("the store is asked");
+    };
+    let answer = Answer::Created(Err(RequestError::TimedOut));
+    sim.handle(Input::Answered { request, answer });
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!((sim.grants(OrderId(1)), discovered(&sim)), (0, vec![]));
 }
 
 #[test]
@@ -300,7 +361,7 @@ fn the_order_of_a_purchase_is_not_discovered_before_the_store_has_answered() {
     let mut sim = listening(false);
     sim.socket_is_live(true);
     sim.handle(Input::Purchase {
-        id: crate::model::purchase::PurchaseId::next(),
+        id: PurchaseId::next(),
         user: alice(),
         purchase: Box::new("sword".into()),
     });
@@ -308,7 +369,7 @@ fn the_order_of_a_purchase_is_not_discovered_before_the_store_has_answered() {
     let Some(Output::Request { request, .. }) = sim.others.pop() else {
         panic!("the store is asked");
     };
-    let answer = Answer::Created(Ok(crate::model::purchase::CreatedOrder {
+    let answer = Answer::Created(Ok(CreatedOrder {
         order_id: ORDER,
         token: None,
     }));
@@ -316,7 +377,7 @@ fn the_order_of_a_purchase_is_not_discovered_before_the_store_has_answered() {
     assert!(discovered(&sim).is_empty());
     // The answer of another one is lost, and the order turns up.
     sim.handle(Input::Purchase {
-        id: crate::model::purchase::PurchaseId::next(),
+        id: PurchaseId::next(),
         user: alice(),
         purchase: Box::new("shield".into()),
     });
@@ -362,9 +423,10 @@ fn a_ledger_that_is_lost_is_told_the_past_again() {
     sim.handle(Input::Ledger(LedgerReport::Lost));
     sim.restart();
     tell(&mut sim, 1, &["done"]);
+    tell(&mut sim, 2, &["done"]);
     sim.socket_is_live(true);
     sim.answer_all(&Ok(report("done")));
-    assert_eq!(sim.grants(OrderId(1)), 0);
+    assert_eq!((sim.grants(OrderId(1)), sim.grants(OrderId(2))), (0, 1));
 }
 
 /// A device of a player, who buys in the Web Shop. Each has a ledger of its own.

@@ -457,3 +457,17 @@ fn a_purchase_unless_open_is_answered_though_nothing_becomes_known() {
     sim.configure(Some(config));
     assert_eq!(sim.result(moved), Some(Err(PurchaseError::ProjectChanged)));
 }
+
+#[test]
+fn a_purchase_unless_open_waits_for_the_ledger() {
+    let mut sim = loading();
+    let sword = buy_unless_open(&mut sim, Purchase::item("sword"));
+    let shield = buy_unless_open(&mut sim, Purchase::item("shield"));
+    assert_eq!((sim.result(sword), sim.result(shield)), (None, None));
+    sim.loaded(known(LedgerEntry::Open));
+    sim.answer_all(&Ok(report("new")));
+    let open = Some(Err(PurchaseError::AlreadyOpen(ORDER)));
+    assert_eq!(sim.result(sword), open);
+    sim.answer_creation(Ok(OrderId(2)));
+    assert_eq!(sim.result(shield), Some(Ok(OrderId(2))));
+}

@@ -492,7 +492,7 @@ fn an_order_that_is_granted_at_paid_is_asked_for_until_its_items_are_told() {
     let mut sim = granting_at(GrantAt::Paid);
     sim.publish(ORDER, "paid");
     // The answer lags behind the socket, which has nothing more to tell.
-    sim.answer_all(&Ok(report("new")));
+    sim.pass_answering(seconds(2), &Ok(report("new")));
     assert_eq!(sim.grants(ORDER), 0);
     sim.socket_is_live(true);
     sim.pass_answering(seconds(10), &Ok(report("paid")));
