@@ -41,6 +41,8 @@ pub mod guide {
     pub mod phones {}
     #[doc = include_str!("game/guide/server.md")]
     pub mod server {}
+    #[doc = include_str!("game/guide/support.md")]
+    pub mod support {}
     #[doc = include_str!("game/guide/systems.md")]
     pub mod systems {}
     #[doc = include_str!("game/guide/testing.md")]
@@ -58,6 +60,7 @@ pub use game::conditions::{order_is, tracker_is_live};
 pub use game::diagnostics::XsollaDiagnosticsPlugin;
 pub use game::orders::{Order, Orders, OrdersIter};
 pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
+pub use game::support::{SupportReport, support_report};
 pub use model::catalog::{
     Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, VirtualPrice,
 };

@@ -5,12 +5,15 @@ pub(crate) mod conditions;
 mod deliver;
 pub(crate) mod diagnostics;
 mod fence;
+mod history;
 pub(crate) mod orders;
 pub(crate) mod plugin;
 mod presence;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
+mod secrets;
 mod settings;
+pub(crate) mod support;
 #[cfg(feature = "test_util")]
 pub mod test_util;
 mod tracking;
