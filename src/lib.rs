@@ -57,6 +57,8 @@ pub use game::test_util;
 
 pub use game::commands::{OrderCommands, StoreCommands};
 pub use game::conditions::{order_is, tracker_is_live};
+#[cfg(feature = "debug_panel")]
+pub use game::debug_panel::XsollaDebugPanel;
 pub use game::diagnostics::XsollaDiagnosticsPlugin;
 pub use game::orders::{Order, Orders, OrdersIter};
 pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};

@@ -2,6 +2,8 @@
 
 pub(crate) mod commands;
 pub(crate) mod conditions;
+#[cfg(feature = "debug_panel")]
+pub(crate) mod debug_panel;
 mod deliver;
 pub(crate) mod diagnostics;
 mod fence;
