@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use bevy::ecs::schedule::SingleThreadedExecutor;
 use bevy::input::keyboard::{Key, KeyboardInput, NativeKey};
+use bevy::input::mouse::{MouseScrollUnit, MouseWheel};
+use bevy::input::touch::TouchPhase;
 use bevy::input::{ButtonState, InputPlugin};
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
@@ -97,27 +99,16 @@ fn it_follows_an_order_in_the_same_frame() {
 }
 
 #[test]
-fn the_times_in_it_go_on_while_nothing_happens_and_not_in_each_frame() {
+fn the_times_in_it_go_on_while_nothing_happens() {
     let mut app = game();
     app.world_mut().resource_mut::<XsollaDebugPanel>().is_shown = true;
     app.update();
-    let began = Instant::now();
-    let (first, mut made) = (shown(&mut app), 0);
-    let deadline = began + Duration::from_secs(30);
+    let (first, deadline) = (shown(&mut app), Instant::now() + Duration::from_secs(30));
     while shown(&mut app) == first {
         assert!(Instant::now() < deadline, "it stays as it was");
         app.update();
-        let mut changed = app.world_mut().query_filtered::<(), Changed<Text>>();
-        made += changed.iter(app.world()).count();
         thread::sleep(Duration::from_millis(1));
     }
-    // Each half second, and one for the frame in which it began.
-    let most = began.elapsed().as_millis() / 500 + 2;
-    assert!(
-        made as u128 <= most,
-        "{made} reports in {:?}",
-        began.elapsed()
-    );
 }
 
 #[test]
@@ -134,7 +125,7 @@ fn nothing_is_there_while_it_is_hidden() {
 }
 
 #[test]
-fn no_report_is_made_while_it_is_hidden() {
+fn no_report_is_made_while_it_is_hidden_or_nothing_happens() {
     let mut app = App::new();
     app.add_plugins((XsollaTestPlugin, XsollaDebugPanel::on_key(KeyCode::F12)))
         .init_resource::<ButtonInput<KeyCode>>()
@@ -142,24 +133,65 @@ fn no_report_is_made_while_it_is_hidden() {
             // The executor for many threads allocates by itself.
             schedule.set_executor(SingleThreadedExecutor::new());
         });
-    let frames = |app: &mut App| {
+    let frames = |app: &mut App, changes: bool| {
         let region = Region::new(ALLOCATOR);
         for _ in 0..100 {
-            app.world_mut().resource_mut::<Orders>().set_changed();
+            if changes {
+                app.world_mut().resource_mut::<Orders>().set_changed();
+            }
             app.world_mut().run_schedule(PreUpdate);
         }
         region.change().allocations
     };
-    // What the other tests allocate meanwhile is counted too, so the least counts.
-    let least = |app: &mut App| (0..50).map(|_| frames(app)).min();
+    // What the other tests allocate meanwhile is counted too.
+    let come_to_rest = |app: &mut App, changes| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while frames(app, changes) > 0 {
+            assert!(Instant::now() < deadline, "each frame allocates");
+        }
+    };
     app.update();
-    assert_eq!(least(&mut app), Some(0));
+    come_to_rest(&mut app, true);
     app.world_mut().resource_mut::<XsollaDebugPanel>().is_shown = true;
     app.update();
-    assert!(least(&mut app) >= Some(100));
+    assert!((0..20).all(|_| frames(&mut app, true) >= 100));
+    come_to_rest(&mut app, false);
     app.world_mut().resource_mut::<XsollaDebugPanel>().is_shown = false;
     app.update();
-    assert_eq!(least(&mut app), Some(0));
+    come_to_rest(&mut app, true);
+}
+
+#[test]
+fn the_mouse_wheel_scrolls_what_is_higher_than_the_window_and_no_further() {
+    let mut app = game();
+    press(&mut app, KeyCode::F12);
+    let mut panels = app
+        .world_mut()
+        .query::<(&mut ComputedNode, &ScrollPosition)>();
+    for (mut node, _) in panels.iter_mut(app.world_mut()) {
+        // As the layout sets them.
+        node.size = Vec2::new(1280.0, 720.0);
+        node.content_size = Vec2::new(1280.0, 1000.0);
+    }
+    let mut scroll = |lines| {
+        app.world_mut().write_message(MouseWheel {
+            unit: MouseScrollUnit::Line,
+            x: 0.0,
+            y: lines,
+            window: Entity::PLACEHOLDER,
+            phase: TouchPhase::Moved,
+        });
+        app.update();
+        let positions = panels.iter(app.world());
+        positions
+            .map(|(_, position)| position.y)
+            .fold(0.0, f32::max)
+    };
+    let first = scroll(-1.0);
+    assert!(first > 0.0 && first < 280.0, "{first}");
+    assert_eq!(scroll(-1_000.0), 280.0);
+    assert_eq!(scroll(1.0), 280.0 - first);
+    assert_eq!(scroll(1_000.0), 0.0);
 }
 
 #[test]

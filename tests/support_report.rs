@@ -407,6 +407,10 @@ fn it_stays_short_with_ten_thousand_orders_and_errors_and_says_what_it_leaves_ou
         let reason = SocketError::Lost("x".repeat(5_000));
         test_util::deliver(world, TrackerState::Reconnecting { reason });
     }
+    for _ in 0..100 {
+        let reason = SocketError::PingMissing;
+        test_util::deliver(world, TrackerState::Reconnecting { reason });
+    }
     let text = support_report(world);
     assert!(text.contains("orders: 5000 open, 5000 others"), "{text}");
     assert!(
@@ -415,7 +419,7 @@ fn it_stays_short_with_ten_thousand_orders_and_errors_and_says_what_it_leaves_ou
     );
     assert!(text.lines().count() < 120, "{text}");
     assert!(text.len() < 20_000, "{} bytes", text.len());
-    // The newest of everything is there, though the state changed as often as purchases failed.
+    // The newest of everything is there, though the state has changed often since.
     for part in ["\n  10000 ", "\n  9999 ", "order 10000, which is over"] {
         assert!(text.contains(part), "`{part}` is not in {text}");
     }

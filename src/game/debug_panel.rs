@@ -143,7 +143,7 @@ fn panel_with(text: String) -> impl Bundle {
             overflow: Overflow::scroll_y(),
             ..default()
         },
-        BackgroundColor(Color::srgba(0.02, 0.02, 0.05, 0.96)),
+        BackgroundColor(Color::srgba(0.02, 0.02, 0.05, 0.98)),
         // Under Bevy's overlay of the frame rate, and over the game's own.
         GlobalZIndex(i32::MAX - 64),
         children![(
