@@ -43,6 +43,8 @@ pub mod guide {
     pub mod phones {}
     #[doc = include_str!("game/guide/server.md")]
     pub mod server {}
+    #[doc = include_str!("game/guide/support.md")]
+    pub mod support {}
     #[doc = include_str!("game/guide/systems.md")]
     pub mod systems {}
     #[doc = include_str!("game/guide/testing.md")]
@@ -57,9 +59,12 @@ pub use game::test_util;
 
 pub use game::commands::{OrderCommands, StoreCommands};
 pub use game::conditions::{order_is, tracker_is_live};
+#[cfg(feature = "debug_panel")]
+pub use game::debug_panel::XsollaDebugPanel;
 pub use game::diagnostics::XsollaDiagnosticsPlugin;
 pub use game::orders::{Order, Orders, OrdersIter};
 pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
+pub use game::support::{SupportReport, support_report};
 pub use model::catalog::{
     Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, VirtualPrice,
 };

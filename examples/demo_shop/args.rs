@@ -29,6 +29,8 @@ usage: demo_shop [--headless] [--autoplay] [--screenshot DIR] [--size WxH] [--sa
   --order ID        with Xsolla: follow this order of yours (repeat it for more)
   --help            print this text
 
+In the window, F12 shows what the plugin is doing: the report that a player can send to support.
+
 Without any set-up a local emulator stands in for Xsolla and pays by itself. It needs no account and
 moves no money.
 

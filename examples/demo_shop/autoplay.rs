@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
+use bevy_xsolla::XsollaDebugPanel;
 use bevy_xsolla::prelude::*;
 
 use crate::bag::Bag;
@@ -57,6 +58,8 @@ enum Step {
     /// Waits until the item is in this state or a later one.
     Until(String, ItemState),
     Picture(&'static str),
+    /// Shows or hides the report for support.
+    Report(bool),
     /// Makes payments slow from now on.
     PaySlowly,
     /// Makes payments fast again, and pays what is open.
@@ -125,17 +128,26 @@ fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
 
 /// By now the game knows from its save what the hero has, and from the ledger which order is open.
 fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
-    let mut steps = vec![Step::Wait(1.0), Step::Picture("5_restarted"), Step::Hurry];
+    let mut steps = vec![Step::Wait(1.0), Step::Picture("5_restarted")];
+    steps.extend([
+        // The store refuses it, which the report tells.
+        Step::Buy("unicorn".to_owned()),
+        Step::Report(true),
+        Step::Wait(1.5),
+        Step::Picture("6_report"),
+        Step::Report(false),
+        Step::Hurry,
+    ]);
     let skus = game::for_sale(catalog).map(|item| item.sku.clone());
     steps.extend(skus.map(|sku| Step::Until(sku, ItemState::Unlocked)));
-    steps.extend([Step::Wait(2.0), Step::Picture("6_everything")]);
+    steps.extend([Step::Wait(2.0), Step::Picture("7_everything")]);
     steps
 }
 
 fn play(
     mut script: ResMut<Script>,
     mut requests: MessageWriter<Buy>,
-    (catalog, mut payer): (Res<Catalog>, ResMut<Payer>),
+    (catalog, mut payer, mut report): (Res<Catalog>, ResMut<Payer>, ResMut<XsollaDebugPanel>),
     (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
     captures: Query<(), With<Screenshot>>,
     time: Res<Time<Real>>,
@@ -161,6 +173,10 @@ fn play(
         }
         Some(Step::PaySlowly) => {
             payer.is_slow = true;
+            true
+        }
+        Some(Step::Report(is_shown)) => {
+            report.is_shown = *is_shown;
             true
         }
         Some(Step::Hurry) => {

@@ -40,6 +40,7 @@ use std::path::{Path, PathBuf};
 use bevy::input_focus::tab_navigation::TabNavigationPlugin;
 use bevy::prelude::*;
 use bevy::window::WindowResizeConstraints;
+use bevy_xsolla::XsollaDebugPanel;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 
@@ -137,7 +138,7 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
             let mut config = emulator.config();
             // The emulator's config has no ledger, because its orders end with it. `Payer` keeps them.
             config.ledger = Ledger::at(folder.join(save::LEDGER));
-            let note = "An emulator pays, no money moves. Keys: Tab, Enter.";
+            let note = "An emulator pays, no money moves. Keys: Tab, Enter, F12.";
             app.insert_resource(ShopNote(note.to_owned()))
                 .insert_resource(Payer::open(folder, &emulator, &user)?)
                 .insert_resource(config)
@@ -189,6 +190,7 @@ fn add_window(app: &mut App, args: &Args) {
                 ..default()
             }),
         TabNavigationPlugin,
+        XsollaDebugPanel::on_key(KeyCode::F12),
         scene::ScenePlugin,
         buttons::ButtonsPlugin,
         cards::CardsPlugin,

@@ -66,6 +66,7 @@ pub(super) fn take_tracking(world: &mut World, work: impl FnOnce(&mut World, &mu
 pub(super) fn deliver(world: &mut World, notice: Notice) {
     // The game may have removed the resource.
     world.get_resource_or_init::<Orders>().apply(&notice);
+    world.resource_mut::<Tracking>().history.note(&notice);
     match notice {
         Notice::State(state) => world.resource_mut::<Tracking>().state = state,
         Notice::Ledger(state) => world.insert_resource(state),

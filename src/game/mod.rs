@@ -2,15 +2,20 @@
 
 pub(crate) mod commands;
 pub(crate) mod conditions;
+#[cfg(feature = "debug_panel")]
+pub(crate) mod debug_panel;
 mod deliver;
 pub(crate) mod diagnostics;
 mod fence;
+mod history;
 pub(crate) mod orders;
 pub(crate) mod plugin;
 mod presence;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
+mod secrets;
 mod settings;
+pub(crate) mod support;
 #[cfg(feature = "test_util")]
 pub mod test_util;
 mod tracking;

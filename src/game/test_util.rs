@@ -147,7 +147,10 @@ pub fn deliver(world: &mut World, news: impl Into<News>) {
     let News(notice) = news.into();
     match &notice {
         Notice::State(state) => {
-            return with_tracking(world, |_, tracking| tracking.state = state.clone());
+            return with_tracking(world, |_, tracking| {
+                tracking.history.note(&notice);
+                tracking.state = state.clone();
+            });
         }
         Notice::Done(done) => {
             let details = Notice::Details {

@@ -6,6 +6,7 @@ use bevy::prelude::{DetectChangesMut, Resource, World};
 use litemap::LiteMap;
 
 use crate::game::fence::Fence;
+use crate::game::history::History;
 use crate::game::orders::{Order, Orders};
 use crate::game::settings::Settings;
 use crate::machine::input::Input;
@@ -34,6 +35,8 @@ pub(crate) struct Tracking {
     pub(super) purchases: LiteMap<PurchaseId, (UserId, Purchase)>,
     /// Whether the catalogue is being fetched.
     pub(super) is_fetching: bool,
+    /// What a support report says of the past.
+    pub(super) history: History,
 }
 
 impl Tracking {
@@ -48,6 +51,7 @@ impl Tracking {
             delivered: Vec::new(),
             purchases: LiteMap::new(),
             is_fetching: false,
+            history: History::default(),
         }
     }
 
