@@ -228,7 +228,7 @@ fn read_decimal(text: &str) -> Option<Decimal> {
     }
     let mut scale = 0;
     for digit in fraction.bytes() {
-        match append(mantissa, digit) {
+        match append(mantissa, digit).filter(|_| scale < SCALE) {
             Some(longer) => mantissa = longer,
             None if fraction.bytes().all(|digit| digit.is_ascii_digit()) => break,
             None => return None,
