@@ -28,12 +28,15 @@ fn main() {
     let duration = Duration::from_secs(seconds);
     eprintln!("a purchase of {seconds} s, twice at once …");
     let poller = std::thread::spawn(move || poll(duration));
+    let listener = std::thread::spawn(move || listen(duration));
     let ours = follow(duration);
     println!("| a purchase of {seconds} s | connections | requests | bytes up | bytes down |");
     println!("|---|---|---|---|---|");
     println!("| bevy_xsolla: the socket | {} |", ours.0);
     println!("| bevy_xsolla: Get Order | {} |", ours.1);
     println!("| a poller, every 3 s | {} |", poller.join().unwrap());
+    let idle = listener.join().unwrap();
+    println!("| bevy_xsolla: the socket of `WhileLoggedIn`, with nothing open | {idle} |");
 }
 
 /// Moves the order on as if the purchase took this long. It returns whether the time is over.
@@ -79,6 +82,24 @@ fn follow(duration: Duration) -> (String, String) {
     let requests = emulator.order_requests();
     drop(app);
     (socket.report("-"), store.report(&requests.to_string()))
+}
+
+/// A game that listens, while nothing is bought.
+fn listen(duration: Duration) -> String {
+    let emulator = XsollaEmulator::start();
+    let mut config = emulator.config();
+    let socket = Relay::before(&config.socket_url);
+    config.socket_url = socket.in_place(&config.socket_url);
+    config.listen = Listen::WhileLoggedIn;
+    let mut app = support::game(config);
+    app.insert_resource(emulator.user("alice"));
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        app.update();
+        std::thread::sleep(Duration::from_millis(16));
+    }
+    assert_eq!((emulator.open_sockets(), emulator.order_requests()), (1, 0));
+    socket.report("-")
 }
 
 fn poll(duration: Duration) -> String {
