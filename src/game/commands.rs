@@ -48,7 +48,8 @@ pub trait OrderCommands {
     fn deliver_again(&mut self);
 
     /// Forgets an order: it is no longer followed or known, and it is removed from the ledger. If its player is not
-    /// logged in, it is removed when they log in, provided that this is before the game ends.
+    /// logged in, it is removed when they log in, provided that this is before the game ends. A game that
+    /// [listens for orders made elsewhere](crate::guide::elsewhere) keeps in the ledger that it is not to be discovered.
     fn untrack_order(&mut self, order_id: OrderId);
 }
 

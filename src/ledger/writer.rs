@@ -236,12 +236,14 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         // Pending changes are written first, so that an erased order does not come back.
         self.commit().await;
         let loaded = self.current.load(self.project_id, &user).await;
+        let is_pending = loaded.is_err();
         let (orders, outcome) = match loaded {
+            // What stands in for a ledger that has no place knows nothing.
+            Ok(orders) if !self.current.is_kept() => (orders, LoadOutcome::Failed),
             Ok(orders) => (orders, LoadOutcome::Read),
             Err(LedgerError::Locked { .. }) => (Vec::new(), LoadOutcome::Locked),
             Err(_) => (Vec::new(), LoadOutcome::Failed),
         };
-        let is_pending = outcome != LoadOutcome::Read;
         let is_late = !pending.is_given_up && pending.since.elapsed() >= PATIENCE;
         if is_pending && is_late {
             pending.is_given_up = true;

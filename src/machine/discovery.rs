@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::machine::Machine;
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
+use crate::machine::progress::Progress;
+use crate::machine::{Machine, sorted};
 use crate::model::config::{GrantAt, Listen, XsollaConfig};
 use crate::model::maps::HashSet;
 use crate::model::message::OrderDiscovered;
@@ -35,8 +36,19 @@ struct EarlyOrder {
     seen: usize,
     /// How many of them are older than the first socket.
     past: usize,
-    /// Whether the game was told of it.
-    is_told: bool,
+    /// The status that the game was told last.
+    told: Option<OrderStatus>,
+}
+
+impl EarlyOrder {
+    /// How far it has come. Live news may overtake the history.
+    fn status(&self) -> Option<OrderStatus> {
+        let mut progress = Progress::default();
+        for status in &self.statuses {
+            progress.advance(status);
+        }
+        progress.status().cloned()
+    }
 }
 
 impl EarlyNews {
@@ -50,7 +62,7 @@ impl EarlyNews {
                     statuses: Vec::new(),
                     seen: 0,
                     past: 0,
-                    is_told: false,
+                    told: None,
                 };
                 self.orders.insert(place, order);
                 place
@@ -83,6 +95,8 @@ impl EarlyNews {
 pub(super) struct Past {
     /// Whether `orders` has all that were over before this ledger was first used.
     is_known: bool,
+    /// Whether the ledger is told so.
+    is_recorded: bool,
     /// Whether a socket has told all that the server keeps of earlier publications.
     is_heard: bool,
     /// The orders that are not discovered.
@@ -98,6 +112,7 @@ impl Past {
     /// Adds an entry of the ledger.
     fn load(&mut self, user: &UserId, order_id: OrderId) {
         self.is_known |= order_id == past_mark(user);
+        self.is_recorded |= self.is_known;
         self.orders.insert(order_id);
     }
 }
@@ -106,11 +121,6 @@ impl Past {
 fn is_over<'a>(mut statuses: impl Iterator<Item = &'a OrderStatus>, grant_at: GrantAt) -> bool {
     let is_paid = |status| grant_at == GrantAt::Paid && status == &OrderStatus::Paid;
     statuses.any(|status| status.is_final() || is_paid(status))
-}
-
-/// Whether the ledger keeps the orders of the past. A game that neither adopts nor listens hears of them by chance.
-fn keeps_past(config: &XsollaConfig) -> bool {
-    config.adopt_orders || config.listen == Listen::WhileLoggedIn
 }
 
 impl Machine {
@@ -174,36 +184,44 @@ impl Machine {
             return self.look_for_discoveries(user);
         }
         let (past, news) = (&mut player.past, &mut player.early_news);
-        let mut is_past_new = false;
         if !past.is_known && past.is_heard && !config.discover_past_orders {
             past.is_known = true;
-            is_past_new = true;
             for order in &news.orders {
                 let told = order.statuses.iter().take(order.past);
-                if is_over(told, config.grant_at) {
+                if order.told.is_none() && is_over(told, config.grant_at) {
                     past.orders.insert(order.order_id);
                 }
             }
         }
+        let is_unrecorded = past.is_known && !past.is_recorded;
+        let untracked = self.untracked.get(&self.project);
         let mut discovered = Vec::new();
         for order in &mut news.orders {
             let is_news = order.seen < order.statuses.len();
             order.seen = order.statuses.len();
-            let is_past = past.orders.contains(&order.order_id)
-                || !past.is_known && is_over(order.statuses.iter(), config.grant_at);
-            let Some(status) = order.statuses.last() else {
+            let is_doubtful = !past.is_known
+                && !config.discover_past_orders
+                && order.told.is_none()
+                && is_over(order.statuses.iter(), config.grant_at);
+            let order_id = order.order_id;
+            let is_left_out = past.orders.contains(&order_id)
+                || is_doubtful
+                // An order that is being recorded is tracked.
+                || self.orders.contains_key(&order_id)
+                || untracked.is_some_and(|untracked| untracked.contains(&order_id));
+            let status = order.status();
+            if !is_news || is_left_out || order.told == status {
                 continue;
-            };
-            let has_ended = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
-            let is_wanted = !is_past || config.discover_past_orders;
-            // An order that is being recorded is tracked.
-            let is_tracked = self.orders.contains_key(&order.order_id);
-            if is_news && is_wanted && !is_tracked && (!has_ended || order.is_told) {
-                order.is_told = true;
-                discovered.push((order.order_id, status.clone()));
+            }
+            let has_ended = matches!(status, Some(OrderStatus::Canceled | OrderStatus::Expired));
+            if let Some(status) = &status
+                && (!has_ended || order.told.is_some())
+            {
+                discovered.push((order_id, status.clone()));
+                order.told = Some(status.clone());
             }
         }
-        if is_past_new {
+        if is_unrecorded {
             self.record_past(user);
         }
         for (order_id, status) in discovered {
@@ -225,38 +243,58 @@ impl Machine {
         }
     }
 
+    /// Whether the ledger keeps the orders of the past. A game that neither adopts nor listens hears of them by chance, and
+    /// servers that share a ledger have webhooks: what one of them calls past may just have been bought on another.
+    fn keeps_past(&self) -> bool {
+        let config = self.config.as_ref();
+        let is_used =
+            |config: &XsollaConfig| config.adopt_orders || config.listen == Listen::WhileLoggedIn;
+        config.is_some_and(|config| is_used(config)) && !self.is_shared()
+    }
+
     /// Has the ledger record which of a player's orders were over before it was first used.
     pub(super) fn record_past(&mut self, user: &UserId) {
-        let (Some(config), Some(player)) = (&self.config, self.players.get(user)) else {
+        let keeps_past = self.keeps_past();
+        let Some(player) = self.players.get_mut(user) else {
             return;
         };
-        if !player.past.is_known || !keeps_past(config) {
+        if !player.past.is_known || !keeps_past {
             return;
         }
-        let mut orders = crate::machine::sorted(&player.past.orders);
+        player.past.is_recorded = true;
+        let mut orders = sorted(&player.past.orders);
         orders.push(past_mark(user));
         for order_id in orders {
-            self.outputs.push_back(Output::Record {
-                user: user.clone(),
-                order_id,
-                entry: LedgerEntry::Past,
-                claims: true,
-            });
+            self.record_as_past(user, order_id);
         }
     }
 
-    /// Keeps an order that the game has forgotten from being discovered again.
+    fn record_as_past(&mut self, user: &UserId, order_id: OrderId) {
+        self.outputs.push_back(Output::Record {
+            user: user.clone(),
+            order_id,
+            entry: LedgerEntry::Past,
+            claims: false,
+        });
+    }
+
+    /// Keeps an order that the game has forgotten, or that has ended, from being discovered again.
     pub(super) fn forget_for_good(&mut self, user: &UserId, order_id: OrderId) {
         if let Some(player) = self.players.get_mut(user) {
             player.past.orders.insert(order_id);
-            let config = self.config.as_ref();
-            if config.is_some_and(|config| keeps_past(config)) && !self.is_shared() {
-                self.outputs.push_back(Output::Record {
-                    user: user.clone(),
-                    order_id,
-                    entry: LedgerEntry::Past,
-                    claims: true,
-                });
+        }
+        if self.keeps_past() {
+            self.record_as_past(user, order_id);
+        }
+    }
+
+    /// Does that for whoever has heard of an order that this run does not know.
+    pub(super) fn forget_early_news(&mut self, order_id: OrderId) {
+        let users: Vec<UserId> = self.players.keys().cloned().collect();
+        for user in users {
+            let player = self.players.get(&user);
+            if player.is_some_and(|player| player.early_news.place(order_id).is_ok()) {
+                self.forget_for_good(&user, order_id);
             }
         }
     }

@@ -71,6 +71,10 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        if *status == OrderStatus::Expired && order.was_granted {
+            // It was paid, so its time to pay is over without a meaning.
+            return;
+        }
         let is_end = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
         if is_doubtful && is_end {
             // Only the ledger knows whether this is a refund. The order is asked for again once the ledger

@@ -224,13 +224,13 @@ impl Player {
             }
             Authorization::Valid(_) => {}
         }
-        if self.is_live() {
-            return TrackerState::Live;
-        }
         // Done orders whose items are still unknown need no socket.
         let is_refused = self.socket == Socket::Refused;
         let needs_requests = self.awaiting.is_empty() && !is_on_its_way;
         let is_in_trouble = self.request_trouble.is_some();
+        if self.is_live() && (is_unneeded || !needs_requests || !is_in_trouble) {
+            return TrackerState::Live;
+        }
         if !is_unneeded && (self.is_polling || is_refused || needs_requests || is_in_trouble) {
             return TrackerState::Polling {
                 reason: self.trouble.clone(),

@@ -173,7 +173,7 @@ impl Machine {
     /// Answers the purchases of an order, unless the order still waits for the ledger. It is called whenever
     /// an order's phase changes, so no purchase can miss its answer.
     pub(super) fn settle_purchases(&mut self, order_id: OrderId, now: Duration) {
-        if !self.pending.has_recording(order_id) {
+        if !self.pending.has_recording(order_id) || self.is_queued(order_id) {
             return;
         }
         let error = match self.orders.get(&order_id).map(|order| order.phase) {
@@ -183,7 +183,6 @@ impl Machine {
                 Phase::Granted | Phase::Acknowledged { .. } | Phase::Ended | Phase::Failed { .. },
             ) => Some(PurchaseError::OrderIsOver(order_id)),
             Some(Phase::Abandoned) => Some(PurchaseError::Untracked(order_id)),
-            None if self.is_queued(order_id) => return,
             None => Some(PurchaseError::Untracked(order_id)),
         };
         for pending in self.pending.take_recording(order_id) {

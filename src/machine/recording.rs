@@ -129,11 +129,14 @@ impl Machine {
         for restored in orders {
             let order_id = restored.order_id;
             let untracked = self.untracked.get(&self.project);
-            if untracked.is_some_and(|untracked| untracked.contains(&order_id)) {
-                let user = user.clone();
-                self.outputs.push_back(Output::Erase { user, order_id });
-            } else if restored.entry == LedgerEntry::Past {
+            if restored.entry == LedgerEntry::Past {
                 self.load_past(user, order_id);
+            } else if untracked.is_some_and(|untracked| untracked.contains(&order_id)) {
+                self.outputs.push_back(Output::Erase {
+                    user: user.clone(),
+                    order_id,
+                });
+                self.forget_for_good(user, order_id);
             } else {
                 self.restore(user, &restored, now);
             }

@@ -7,7 +7,7 @@ use crate::machine::backoff::backoff;
 use crate::machine::input::{Answer, RequestId};
 use crate::machine::order::{Inquiry, Order, Phase};
 use crate::machine::output::{Call, Notice, Output};
-use crate::machine::player::Authorization;
+use crate::machine::player::{Authorization, Socket};
 use crate::machine::queue::Purpose;
 use crate::machine::{Machine, Timer};
 use crate::model::config::XsollaConfig;
@@ -271,6 +271,10 @@ impl Machine {
         if player.token != token {
             // The player has a newer token by now.
             return self.request_soon(order_id, now);
+        }
+        if player.socket == Socket::Waiting {
+            // The next token opens it.
+            player.socket = Socket::Closed;
         }
         let error = AuthorizationError::from(error);
         if let Authorization::Valid(credentials) = &player.authorization {

@@ -60,6 +60,10 @@ impl Machine {
                 | Phase::Abandoned
                 | Phase::Failed { .. } => {}
             }
+            if self.waits_for_ledger(user) {
+                // Nothing of it is forgotten meanwhile.
+                return self.track_later(user, order_id);
+            }
             let owner = order.user.clone();
             bought = self.remove_bought(order_id);
             self.forget(order_id);
@@ -84,15 +88,26 @@ impl Machine {
                 error,
             }));
         }
-        if matches!(player.reading, Reading::NotBegun | Reading::UnderWay) {
-            // The ledger may have the order as acknowledged, so it is read first.
-            player.queued.insert(order_id);
-            return;
+        if self.waits_for_ledger(user) {
+            return self.track_later(user, order_id);
         }
         let mut order = Order::new(user.clone(), was_granted, now);
         order.is_vouched = was_vouched || self.pending.has_recording(order_id);
         order.bought = bought;
         self.record(order_id, order, now);
+    }
+
+    /// Whether a player's ledger is read before anything of theirs is tracked: it may have the order as acknowledged.
+    fn waits_for_ledger(&self, user: &UserId) -> bool {
+        let player = self.players.get(user);
+        player.is_some_and(|player| matches!(player.reading, Reading::NotBegun | Reading::UnderWay))
+    }
+
+    fn track_later(&mut self, user: &UserId, order_id: OrderId) {
+        self.track_anew(order_id);
+        if let Some(player) = self.players.get_mut(user) {
+            player.queued.insert(order_id);
+        }
     }
 
     /// Has the ledger record an order, which is followed once that is done.
@@ -223,8 +238,15 @@ impl Machine {
         {
             order.end = End::Told;
             if !order.keeps_end() {
-                let user = order.user.clone();
-                self.outputs.push_back(Output::Erase { user, order_id });
+                let (user, has_ended) = (order.user.clone(), order.phase == Phase::Ended);
+                self.outputs.push_back(Output::Erase {
+                    user: user.clone(),
+                    order_id,
+                });
+                if has_ended {
+                    // The history may name it as it was before its end.
+                    self.forget_for_good(&user, order_id);
+                }
             }
             self.record_end(order_id);
         }
@@ -277,11 +299,7 @@ impl Machine {
                         order_id,
                     });
                 }
-                // An order has one entry, which is that of the player who is here.
-                let here: Vec<UserId> = self.players.keys().cloned().collect();
-                if let [user] = here.as_slice() {
-                    self.forget_for_good(user, order_id);
-                }
+                self.forget_early_news(order_id);
                 self.settle_purchases(order_id, now);
             }
         }

@@ -65,9 +65,9 @@ pub struct OrderCanceled {
 /// or by a purchase whose answer was lost. [Track](crate::OrderCommands::track_order) it to have it granted, or set
 /// [`adopt_orders`](crate::XsollaConfig::adopt_orders).
 ///
-/// It is sent once for each status while the game runs. It is not sent for an order that the ledger knows, nor for one
-/// that the game has [untracked](crate::OrderCommands::untrack_order) in this run, nor for one that was over before the
-/// ledger was first used (unless [`discover_past_orders`](crate::XsollaConfig::discover_past_orders) is set). An order
+/// It is sent once for each status while its player is logged in. It is not sent for an order that is tracked or was
+/// acknowledged, nor for one that the game has [untracked](crate::OrderCommands::untrack_order), nor for one that was over
+/// before the ledger was first used (unless [`discover_past_orders`](crate::XsollaConfig::discover_past_orders) is set). An order
 /// that is `canceled` or `expired` when it is first heard of has nothing to grant, and is not told.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]

@@ -146,6 +146,8 @@ pub enum Difference {
 impl Difference {
     /// Compares what Xsolla says of an order with what the ledger has.
     pub(crate) fn between(status: &OrderStatus, entry: Option<LedgerEntry>) -> Option<Self> {
+        // The ledger knows no more of it than that it is not to be discovered.
+        let entry = entry.filter(|entry| *entry != LedgerEntry::Past);
         let was_granted = matches!(
             entry,
             Some(LedgerEntry::Granted | LedgerEntry::Acknowledged)
@@ -204,8 +206,8 @@ mod tests {
         let (unknown, missing) = (Some(Difference::Unknown), Some(Difference::Missing));
         let (refunded, unpaid) = (Some(Difference::Refunded), Some(Difference::Unpaid));
         for (status, expected) in [
-            ("paid", [unknown, missing, missing, None, None, None]),
-            ("done", [unknown, missing, missing, None, None, None]),
+            ("paid", [unknown, missing, missing, None, None, unknown]),
+            ("done", [unknown, missing, missing, None, None, unknown]),
             ("canceled", [None, None, refunded, refunded, None, None]),
             ("new", [None, None, unpaid, unpaid, None, None]),
             ("expired", [None, None, unpaid, unpaid, None, None]),

@@ -561,3 +561,156 @@ fn on_each_device_what_is_bought_elsewhere_is_granted_once_and_nothing_of_its_pa
     }
     assert!(granted > 2_000, "only {granted} orders were granted");
 }
+
+/// Ends the process, and starts one in which the socket tells this of an order. Returns how often it was granted.
+fn grants_at_next_start(sim: &mut Sim, order_id: u64, statuses: &[&str]) -> usize {
+    sim.restart();
+    tell(sim, order_id, statuses);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    sim.grants(OrderId(order_id))
+}
+
+/// Makes a machine whose ledger knows the past and has an order that was granted and acknowledged.
+fn with_granted_order() -> Sim {
+    let mut sim = listening(true);
+    sim.socket_is_live(true);
+    tell(&mut sim, 5, &["new"]);
+    sim.answer_all(&Ok(report("new")));
+    sim.pass(seconds(5));
+    sim.publish_purchase(OrderId(5));
+    sim.acknowledge(OrderId(5));
+    sim
+}
+
+#[test]
+fn an_order_that_is_forgotten_while_its_player_is_away_is_not_adopted_again() {
+    let mut sim = with_granted_order();
+    sim.log_out();
+    sim.untrack(OrderId(5));
+    assert_eq!(grants_at_next_start(&mut sim, 5, &["done"]), 0);
+
+    // It is forgotten before anybody logs in, or while the ledger is being read.
+    for is_logged_in in [false, true] {
+        let mut sim = with_granted_order();
+        sim.restart_logged_out();
+        if is_logged_in {
+            let user = token("alice", 7);
+            let expires_in = None;
+            sim.machine
+                .handle(Input::LogIn { user, expires_in }, sim.now);
+        }
+        sim.machine.handle(Input::Untrack(OrderId(5)), sim.now);
+        sim.collect();
+        sim.log_in();
+        tell(&mut sim, 5, &["done"]);
+        sim.socket_is_live(true);
+        sim.answer_all(&Ok(report("done")));
+        assert_eq!(sim.grants(OrderId(5)), 0);
+        assert_eq!(grants_at_next_start(&mut sim, 5, &["done"]), 0);
+    }
+}
+
+#[test]
+fn an_order_that_is_forgotten_is_not_adopted_again_where_the_past_is_discovered() {
+    let mut sim = with_granted_order();
+    sim.config.discover_past_orders = true;
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    sim.untrack(OrderId(5));
+    tell(&mut sim, 5, &["done"]);
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(5)), 1);
+    assert_eq!(grants_at_next_start(&mut sim, 5, &["done"]), 0);
+}
+
+#[test]
+fn an_order_that_ended_is_not_told_again_at_each_start() {
+    let mut sim = listening(true);
+    sim.socket_is_live(true);
+    tell(&mut sim, 5, &["new"]);
+    // The channel never tells of its end.
+    sim.answer_all(&Ok(report("expired")));
+    sim.delivered(OrderId(5));
+    assert_eq!(grants_at_next_start(&mut sim, 5, &["new"]), 0);
+    assert!(discovered(&sim).is_empty());
+}
+
+#[test]
+fn the_past_is_recorded_though_the_game_begins_to_listen_later() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    tell(&mut sim, 1, &["done"]);
+    sim.socket_is_live(true);
+    assert!(!sim.ledger.contains_key(&OrderId(1)));
+    sim.config.listen = Listen::WhileLoggedIn;
+    sim.config.adopt_orders = true;
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    sim.socket_is_live(true);
+    assert_eq!(grants_at_next_start(&mut sim, 1, &["done"]), 0);
+    assert_eq!(grants_at_next_start(&mut sim, 2, &["done"]), 1);
+}
+
+#[test]
+fn without_a_history_each_status_of_an_order_is_told_that_was_heard_of_in_time() {
+    for grant_at in [GrantAt::Done, GrantAt::Paid] {
+        let mut sim = listening(false);
+        sim.config.grant_at = grant_at;
+        let config = sim.config.clone();
+        sim.configure(Some(config));
+        sim.socket_is_subscribed(false, false);
+        tell(&mut sim, 1, &["new", "paid", "done"]);
+        tell(&mut sim, 2, &["done"]);
+        let expected = found(&[(1, "new"), (1, "paid"), (1, "done")]);
+        assert_eq!(discovered(&sim), expected, "{grant_at:?}");
+    }
+}
+
+#[test]
+fn an_order_is_told_as_far_as_it_has_come_though_news_overtakes_the_history() {
+    let mut sim = listening(false);
+    sim.socket_is_live(true);
+    sim.restart();
+    tell(&mut sim, 1, &["done", "new", "paid"]);
+    tell(&mut sim, 2, &["canceled", "new", "paid"]);
+    sim.socket_is_live(true);
+    assert_eq!(discovered(&sim), found(&[(1, "done")]));
+}
+
+#[test]
+fn a_lost_socket_is_opened_again_with_the_next_token() {
+    let mut sim = listening(false);
+    sim.socket_is_live(true);
+    sim.track(ORDER);
+    sim.tick();
+    sim.socket_ends(lost());
+    sim.answer(Err(http(401)));
+    assert_eq!(sim.authorizations_required(), 1);
+    sim.pass(seconds(60));
+    let opened = sim.sockets_opened;
+    sim.log_in();
+    assert_eq!(sim.sockets_opened, opened + 1);
+}
+
+#[test]
+fn a_live_socket_does_not_hide_that_requests_fail() {
+    let mut sim = listening(false);
+    sim.socket_is_live(true);
+    sim.track(ORDER);
+    sim.tick();
+    sim.answer(Err(foreign(403)));
+    sim.publish(ORDER, "done");
+    let state = sim.state();
+    assert!(
+        matches!(
+            state,
+            TrackerState::Polling {
+                requests: Some(_),
+                ..
+            }
+        ),
+        "{state:?}"
+    );
+}

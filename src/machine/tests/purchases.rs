@@ -471,3 +471,30 @@ fn a_purchase_unless_open_waits_for_the_ledger() {
     sim.answer_creation(Ok(OrderId(2)));
     assert_eq!(sim.result(shield), Some(Ok(OrderId(2))));
 }
+
+#[test]
+fn the_page_of_an_order_that_is_tracked_again_before_the_ledger_was_read_is_kept() {
+    let mut sim = Sim::new();
+    let id = sim.buy("sword");
+    sim.answer_creation(Ok(ORDER));
+    assert_eq!(sim.result(id), Some(Ok(ORDER)));
+    sim.handle(Input::Abandon(ORDER));
+    sim.log_out();
+    let user = token("alice", 9);
+    let expires_in = None;
+    sim.machine
+        .handle(Input::LogIn { user, expires_in }, sim.now);
+    let user = alice();
+    sim.machine.handle(
+        Input::Track {
+            user,
+            order_id: ORDER,
+        },
+        sim.now,
+    );
+    sim.collect();
+    assert!(sim.machine.orders[&ORDER].phase.is_open());
+    let pages = sim.pages_opened();
+    sim.handle(Input::ResumePayment(ORDER));
+    assert_eq!(sim.pages_opened(), pages + 1);
+}

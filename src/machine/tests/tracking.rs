@@ -513,3 +513,15 @@ fn an_order_that_was_granted_at_paid_is_granted_again_after_a_restart_until_it_i
     sim.pass_answering(seconds(30), &Ok(report("paid")));
     assert_eq!(sim.grants(ORDER), 0);
 }
+
+#[test]
+fn an_order_that_was_granted_at_paid_does_not_expire() {
+    let mut sim = granting_at(GrantAt::Paid);
+    sim.publish(ORDER, "paid");
+    sim.answer_all(&Ok(report("paid")));
+    sim.publish(ORDER, "expired");
+    sim.acknowledge(ORDER);
+    assert_eq!((sim.grants(ORDER), sim.statuses().len()), (1, 2));
+    sim.restart();
+    assert!(sim.machine.orders[&ORDER].phase.is_acknowledged());
+}
