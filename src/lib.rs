@@ -59,7 +59,8 @@ pub use game::diagnostics::XsollaDiagnosticsPlugin;
 pub use game::orders::{Order, Orders, OrdersIter};
 pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 pub use model::catalog::{
-    Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, VirtualPrice,
+    Catalog, CatalogItem, CatalogRequest, CatalogState, Discount, ExpirationPeriod, IncludedItem,
+    ItemAttribute, ItemGroup, ItemKind, ItemLimit, Promotion, VirtualPrice,
 };
 pub use model::config::{ConfigError, XsollaConfig};
 pub use model::error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
@@ -113,9 +114,9 @@ pub mod webhook {
 /// The names that most games need: `use bevy_xsolla::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        AuthorizationRequired, Catalog, CatalogState, Decimal, Ledger, LedgerState, Order,
-        OrderCanceled, OrderCommands, OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase,
-        OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPage,
+        AuthorizationRequired, Catalog, CatalogRequest, CatalogState, Decimal, Ledger, LedgerState,
+        Order, OrderCanceled, OrderCommands, OrderDone, OrderExpired, OrderId, OrderItem,
+        OrderPhase, OrderStatus, OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPage,
         PaymentPageChanged, PaymentPageError, PaymentPageFailed, PaymentPageStatus, PaymentReturn,
         Price, Purchase, PurchaseError, PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands,
         TrackerState, UserId, XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser,
