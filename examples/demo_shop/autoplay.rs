@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
+use bevy_xsolla::ItemKind;
 use bevy_xsolla::prelude::*;
 
 use crate::bag::Bag;
@@ -13,6 +14,7 @@ use crate::checkout::{Buy, Purchases};
 use crate::game::{self, ItemState};
 use crate::payer::Payer;
 use crate::restart::Restart;
+use crate::shop_ui::Page;
 
 /// How long all of it may take. It takes 10 s, and longer on a machine without a graphics card.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -57,6 +59,8 @@ enum Step {
     /// Waits until the item is in this state or a later one.
     Until(String, ItemState),
     Picture(&'static str),
+    /// Shows this page of the catalogue.
+    Page(usize),
     /// Makes payments slow from now on.
     PaySlowly,
     /// Makes payments fast again, and pays what is open.
@@ -87,17 +91,24 @@ fn create_folder(script: Res<Script>, mut exit: MessageWriter<AppExit>) {
     }
 }
 
+/// The items that a player buys one by one: not those that are sold out, and no bundle of what is bought anyway.
+fn single_items(catalog: &Catalog) -> impl Iterator<Item = String> {
+    let items = game::for_sale(catalog);
+    let items = items.filter(|item| item.kind == ItemKind::VirtualItem && !item.is_sold_out());
+    items.map(|item| item.sku.clone())
+}
+
 /// Buys the first item alone, step by step, and then the others. The last one is still unpaid when the
 /// game restarts.
 fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
-    let mut skus: Vec<_> = game::for_sale(catalog)
-        .map(|item| item.sku.clone())
-        .collect();
+    let mut skus: Vec<_> = single_items(catalog).collect();
     let last = skus.pop();
     let mut skus = skus.into_iter();
     let unlocked = |sku: &String| Step::Until(sku.clone(), ItemState::Unlocked);
     // The cards are drawn a frame after the catalogue is there.
     let mut steps = vec![Step::Wait(0.5), Step::Picture("1_shop")];
+    steps.extend([Step::Page(1), Step::Wait(0.5), Step::Picture("1_shop_more")]);
+    steps.push(Step::Page(0));
     if let Some(sku) = skus.next() {
         steps.extend([
             Step::Buy(sku.clone()),
@@ -126,8 +137,7 @@ fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
 /// By now the game knows from its save what the hero has, and from the ledger which order is open.
 fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
     let mut steps = vec![Step::Wait(1.0), Step::Picture("5_restarted"), Step::Hurry];
-    let skus = game::for_sale(catalog).map(|item| item.sku.clone());
-    steps.extend(skus.map(|sku| Step::Until(sku, ItemState::Unlocked)));
+    steps.extend(single_items(catalog).map(|sku| Step::Until(sku, ItemState::Unlocked)));
     steps.extend([Step::Wait(2.0), Step::Picture("6_everything")]);
     steps
 }
@@ -135,7 +145,7 @@ fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
 fn play(
     mut script: ResMut<Script>,
     mut requests: MessageWriter<Buy>,
-    (catalog, mut payer): (Res<Catalog>, ResMut<Payer>),
+    (catalog, mut payer, mut page): (Res<Catalog>, ResMut<Payer>, ResMut<Page>),
     (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
     captures: Query<(), With<Screenshot>>,
     time: Res<Time<Real>>,
@@ -180,6 +190,10 @@ fn play(
         }
         Some(Step::Wait(seconds)) => {
             time.elapsed().saturating_sub(script.since) >= Duration::from_secs_f32(*seconds)
+        }
+        Some(Step::Page(number)) => {
+            page.0 = *number;
+            true
         }
         Some(Step::Buy(sku)) => {
             requests.write(Buy { sku: sku.clone() });
