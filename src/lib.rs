@@ -66,7 +66,8 @@ pub use game::orders::{Order, Orders, OrdersIter};
 pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 pub use game::support::{SupportReport, support_report};
 pub use model::catalog::{
-    Catalog, CatalogItem, CatalogRequest, CatalogState, ItemAttribute, VirtualPrice,
+    Catalog, CatalogItem, CatalogRequest, CatalogState, Discount, ExpirationPeriod, IncludedItem,
+    ItemAttribute, ItemGroup, ItemKind, ItemLimit, Promotion, VirtualPrice,
 };
 pub use model::config::{ConfigError, GrantAt, Listen, XsollaConfig};
 pub use model::error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
@@ -120,13 +121,13 @@ pub mod webhook {
 /// The names that most games need: `use bevy_xsolla::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        AuthorizationRequired, Catalog, CatalogState, Decimal, GrantAt, Ledger, LedgerState,
-        Listen, Order, OrderCanceled, OrderCommands, OrderDiscovered, OrderDone, OrderExpired,
-        OrderId, OrderItem, OrderPhase, OrderStatus, OrderStatusChanged, OrderTrackingFailed,
-        Orders, PaymentPage, PaymentPageChanged, PaymentPageError, PaymentPageFailed,
-        PaymentPageStatus, PaymentReturn, Price, Purchase, PurchaseError, PurchaseFailed,
-        PurchaseId, PurchaseStarted, StoreCommands, TrackerState, UserId, XsollaConfig,
-        XsollaOrderPlugin, XsollaOrderSystems, XsollaUser, order_is, payment_return,
+        AuthorizationRequired, Catalog, CatalogRequest, CatalogState, Decimal, GrantAt, Ledger,
+        LedgerState, Listen, Order, OrderCanceled, OrderCommands, OrderDiscovered, OrderDone,
+        OrderExpired, OrderId, OrderItem, OrderPhase, OrderStatus, OrderStatusChanged,
+        OrderTrackingFailed, Orders, PaymentPage, PaymentPageChanged, PaymentPageError,
+        PaymentPageFailed, PaymentPageStatus, PaymentReturn, Price, Purchase, PurchaseError,
+        PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands, TrackerState, UserId,
+        XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser, order_is, payment_return,
         tracker_is_live,
     };
 }

@@ -223,7 +223,7 @@ fn a_click_on_pay_grants_in_the_game_and_a_refund_reaches_it() {
     assert_eq!(browser.open(&url), 200);
     browser.see("Sword of Dawn");
     assert_eq!(game.grants(order), 0);
-    browser.click("Pay 30 USD");
+    browser.click("Pay $30.00");
     game.wait_for_status(order, "paid");
     game.wait_until_granted(order);
     assert_eq!(game.statuses(order), ["new", "paid", "done"]);
@@ -312,7 +312,7 @@ fn a_sandbox_order_is_paid_on_the_sandbox_page() {
     assert_eq!(browser.open(&url), 200);
     browser.see("Sandbox");
     browser.assert_looks_well("sandbox");
-    browser.click("Pay 0.99 USD");
+    browser.click("Pay $0.99");
     game.wait_until_granted(order);
     let wrong = format!("{}?token={token}", emulator.payment_page_url());
     assert_eq!(browser.open(&wrong), 404);
@@ -332,7 +332,7 @@ fn a_page_in_a_frame_posts_what_pay_station_posts() {
     browser.posted("widget-detection");
     browser.click_in_frame("Decline the card");
     browser.posted("troubled");
-    browser.click_in_frame("Pay 30 USD");
+    browser.click_in_frame("Pay $30.00");
     game.wait_until_granted(order);
     let posted = browser.posted(r#""done""#);
     browser.click_in_frame("Back to the game");

@@ -230,7 +230,7 @@ fn the_catalogue_of_many_pages_is_fetched_whole() {
     let catalog = catalog(game.app.world());
     assert_eq!(catalog.items().len(), 120);
     let price = catalog.get("item7").unwrap().price.as_ref().unwrap();
-    assert_eq!(price.to_string(), "7.99 USD");
+    assert_eq!(price.to_string(), "$7.99");
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn a_paid_order_is_granted_to_a_player_who_never_logs_in_here() {
     let done = &told.done[0];
     assert_eq!(done.user, UserId::from_subject("alice"));
     assert_eq!(done.items, [OrderItem::new("sword", 2)]);
-    assert_eq!(done.price.as_ref().unwrap().to_string(), "3.98 USD");
+    assert_eq!(done.price.as_ref().unwrap().to_string(), "$3.98");
     assert_eq!(told.disagreements, [""; 0]);
     assert_eq!(server.game.statuses(ORDER), ["done"]);
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
-use bevy_xsolla::XsollaDebugPanel;
 use bevy_xsolla::prelude::*;
+use bevy_xsolla::{ItemKind, XsollaDebugPanel};
 
 use crate::bag::Bag;
 use crate::checkout::{Buy, Purchases};
 use crate::game::{self, ItemState};
 use crate::payer::Payer;
 use crate::restart::Restart;
+use crate::shop_ui::Page;
 
 /// How long all of it may take. It takes 10 s, and longer on a machine without a graphics card.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -60,6 +61,8 @@ enum Step {
     Picture(&'static str),
     /// Shows or hides the report for support.
     Report(bool),
+    /// Shows this page of the catalogue.
+    Page(usize),
     /// Makes payments slow from now on.
     PaySlowly,
     /// Makes payments fast again, and pays what is open.
@@ -90,17 +93,24 @@ fn create_folder(script: Res<Script>, mut exit: MessageWriter<AppExit>) {
     }
 }
 
+/// The items that a player buys one by one: not those that are sold out, and no bundle of what is bought anyway.
+fn single_items(catalog: &Catalog) -> impl Iterator<Item = String> {
+    let items = game::for_sale(catalog);
+    let items = items.filter(|item| item.kind == ItemKind::VirtualItem && !item.is_sold_out());
+    items.map(|item| item.sku.clone())
+}
+
 /// Buys the first item alone, step by step, and then the others. The last one is still unpaid when the
 /// game restarts.
 fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
-    let mut skus: Vec<_> = game::for_sale(catalog)
-        .map(|item| item.sku.clone())
-        .collect();
+    let mut skus: Vec<_> = single_items(catalog).collect();
     let last = skus.pop();
     let mut skus = skus.into_iter();
     let unlocked = |sku: &String| Step::Until(sku.clone(), ItemState::Unlocked);
     // The cards are drawn a frame after the catalogue is there.
     let mut steps = vec![Step::Wait(0.5), Step::Picture("1_shop")];
+    steps.extend([Step::Page(1), Step::Wait(0.5), Step::Picture("1_shop_more")]);
+    steps.push(Step::Page(0));
     if let Some(sku) = skus.next() {
         steps.extend([
             Step::Buy(sku.clone()),
@@ -138,8 +148,7 @@ fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
         Step::Report(false),
         Step::Hurry,
     ]);
-    let skus = game::for_sale(catalog).map(|item| item.sku.clone());
-    steps.extend(skus.map(|sku| Step::Until(sku, ItemState::Unlocked)));
+    steps.extend(single_items(catalog).map(|sku| Step::Until(sku, ItemState::Unlocked)));
     steps.extend([Step::Wait(2.0), Step::Picture("7_everything")]);
     steps
 }
@@ -147,7 +156,8 @@ fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
 fn play(
     mut script: ResMut<Script>,
     mut requests: MessageWriter<Buy>,
-    (catalog, mut payer, mut report): (Res<Catalog>, ResMut<Payer>, ResMut<XsollaDebugPanel>),
+    (catalog, mut payer): (Res<Catalog>, ResMut<Payer>),
+    (mut page, mut report): (ResMut<Page>, ResMut<XsollaDebugPanel>),
     (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
     captures: Query<(), With<Screenshot>>,
     time: Res<Time<Real>>,
@@ -196,6 +206,10 @@ fn play(
         }
         Some(Step::Wait(seconds)) => {
             time.elapsed().saturating_sub(script.since) >= Duration::from_secs_f32(*seconds)
+        }
+        Some(Step::Page(number)) => {
+            page.0 = *number;
+            true
         }
         Some(Step::Buy(sku)) => {
             requests.write(Buy { sku: sku.clone() });

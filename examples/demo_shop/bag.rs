@@ -19,6 +19,9 @@ pub struct Bag {
     file: PathBuf,
 }
 
+/// What is in the bundles. An order names the bundle and not its contents, and a grant should not wait for the catalogue.
+const BUNDLES: [(&str, &[&str]); 1] = [("traveller_set", &["helmet", "lantern"])];
+
 /// The SKUs of each order, and how many of each.
 type Granted = BTreeMap<u64, Vec<(String, u64)>>;
 
@@ -59,7 +62,12 @@ impl Bag {
     }
 
     pub fn has(&self, sku: &str) -> bool {
-        let items = self.orders.values().flatten();
-        items.into_iter().any(|(other, _)| other == sku)
+        let mut items = self.orders.values().flatten();
+        items.any(|(other, _)| other == sku || contents_of(other).contains(&sku))
     }
+}
+
+fn contents_of(sku: &str) -> &'static [&'static str] {
+    let bundle = BUNDLES.iter().find(|(bundle, _)| *bundle == sku);
+    bundle.map_or(&[], |(_, contents)| contents)
 }

@@ -2,8 +2,8 @@
 
 use bevy::prelude::*;
 use bevy::ui_widgets::Activate;
-use bevy_xsolla::CatalogItem;
 use bevy_xsolla::prelude::*;
+use bevy_xsolla::{CatalogItem, IncludedItem};
 
 use crate::bag::Bag;
 use crate::buttons::{self, Label, Look};
@@ -35,6 +35,7 @@ struct Shows {
 struct Card {
     sku: String,
     description: String,
+    is_sold_out: bool,
     line: Entity,
     price: Entity,
     resume: Entity,
@@ -68,10 +69,10 @@ pub fn spawn(
 ) -> Entity {
     let description = plain_text(item.description.as_deref().unwrap_or_default());
     let line = commands.spawn(fonts.text(&description, 13.0, MUTED)).id();
-    let price = item.price.as_ref().map(ToString::to_string);
-    let price = commands
-        .spawn(fonts.bold(&price.unwrap_or_default(), 15.0, GOLD))
-        .id();
+    let price = spawn_price(commands, fonts, item);
+    let extras: Vec<Entity> = extras(item)
+        .map(|(text, color)| commands.spawn(fonts.bold(&text, 12.0, color)).id())
+        .collect();
     let [resume, button] =
         [("Pay page", Action::Resume), ("Buy", Action::Buy)].map(|(text, does)| {
             let size = (px(92), px(29));
@@ -91,6 +92,7 @@ pub fn spawn(
         })
         .with_child(fonts.bold(&item.name, 17.0, TEXT))
         .add_child(line)
+        .add_children(&extras)
         .id();
     let right = commands
         .spawn(Node {
@@ -106,6 +108,7 @@ pub fn spawn(
             Card {
                 sku: item.sku.clone(),
                 description,
+                is_sold_out: item.is_sold_out() || !item.can_be_bought,
                 line,
                 price,
                 resume,
@@ -131,6 +134,48 @@ pub fn spawn(
         ))
         .add_children(&[picture, middle, right])
         .id()
+}
+
+/// The price, and before it the old one if there is a discount.
+fn spawn_price(commands: &mut Commands, fonts: &Fonts, item: &CatalogItem) -> Entity {
+    let mut row = commands.spawn(Node {
+        column_gap: px(6),
+        align_items: AlignItems::Center,
+        ..default()
+    });
+    let Some(price) = &item.price else {
+        return row.id();
+    };
+    // A bundle's old price is that of its contents.
+    let mut old = price.clone();
+    old.amount = price.amount_without_discount;
+    if let Some(contents) = &item.contents_price {
+        old.amount = old.amount.max(contents.amount);
+    }
+    if old.amount > price.amount {
+        let old = fonts.text(&old.to_string(), 13.0, MUTED);
+        row.with_child((old, Strikethrough));
+    }
+    row.with_child(fonts.bold(&price.to_string(), 15.0, GOLD))
+        .id()
+}
+
+/// What is in a bundle or a package, and what a promotion adds.
+fn extras(item: &CatalogItem) -> impl Iterator<Item = (String, Color)> {
+    let bonus: Vec<&IncludedItem> = item.promotions.iter().flat_map(|p| &p.bonus).collect();
+    let lines = [
+        ("Has", item.contents.iter().collect(), BLUE),
+        ("Bonus:", bonus, GREEN),
+    ];
+    let lines = lines.into_iter().filter(|(_, items, _)| !items.is_empty());
+    lines.map(|(word, items, color)| {
+        let names = items.iter().map(|item| match item.quantity {
+            1 => item.name.clone(),
+            quantity => format!("{quantity} {}", item.name),
+        });
+        let names: Vec<String> = names.collect();
+        (format!("{word} {}", names.join(", ")), color)
+    })
 }
 
 fn spawn_picture(
@@ -244,7 +289,10 @@ fn show_states(
             ItemState::Abandoned => ("Not paid. You get it if you pay later.", MUTED, "Buy"),
             ItemState::Lost => ("The order is not followed any more.", RED, "Buy"),
         };
+        let is_sold_out = card.is_sold_out && state.is_for_sale();
+        let label = if is_sold_out { "Sold out" } else { label };
         let (does, look) = match state {
+            _ if is_sold_out => (Action::Nothing, Look::Flat(MUTED)),
             ItemState::Waiting => (Action::Cancel, Look::Plain),
             _ if state.is_for_sale() => (Action::Buy, Look::Gold),
             ItemState::Unlocked => (Action::Nothing, Look::Flat(GREEN)),

@@ -16,7 +16,8 @@ impl Plugin for GamePlugin {
         app.add_message::<ItemUnlocked>().add_systems(
             Update,
             (
-                fetch_catalog.run_if(resource_exists_and_changed::<XsollaUser>),
+                fetch_catalog
+                    .run_if(resource_exists_and_changed::<XsollaUser>.or_else(limits_have_changed)),
                 (unlock_items, take_back).chain(),
                 words::log_causes,
             ),
@@ -24,9 +25,25 @@ impl Plugin for GamePlugin {
     }
 }
 
-/// Fetches the catalogue for each player who logs in, because items and prices may depend on the player.
-fn fetch_catalog(mut commands: Commands) {
-    commands.fetch_catalog();
+/// Fetches the catalogue for each player who logs in, because items, prices and limits may depend on the player.
+pub fn fetch_catalog(mut commands: Commands) {
+    commands.fetch_catalog_for(CatalogRequest::everything());
+}
+
+/// Whether less of an item is left than the catalogue says: some of it was bought, or the store said that it is sold out.
+fn limits_have_changed(
+    mut done: MessageReader<OrderDone>,
+    mut failed: MessageReader<PurchaseFailed>,
+    catalog: Res<Catalog>,
+) -> bool {
+    let is_limited = |item: &OrderItem| {
+        let item = catalog.get(&item.sku);
+        item.is_some_and(|item| item.limit_per_user.or(item.limit_per_item).is_some())
+    };
+    let is_bought = done.read().any(|order| order.items.iter().any(is_limited));
+    let is_refused =
+        |failure: &PurchaseFailed| matches!(failure.error, PurchaseError::LimitReached(_));
+    failed.read().any(is_refused) || is_bought
 }
 
 /// The items that cost real money. This shop sells no others.
@@ -34,9 +51,16 @@ pub fn for_sale(catalog: &Catalog) -> impl Iterator<Item = &CatalogItem> {
     catalog.items().iter().filter(|item| item.price.is_some())
 }
 
-/// The item's name, or its SKU where the catalogue does not have it.
+/// The item's name, or its SKU where the catalogue does not have it. Some items come only with others.
 pub fn name_of<'a>(sku: &'a str, catalog: &'a Catalog) -> &'a str {
-    catalog.get(sku).map_or(sku, |item| &item.name)
+    if let Some(item) = catalog.get(sku) {
+        return &item.name;
+    }
+    let promotions = catalog.items().iter().flat_map(|item| &item.promotions);
+    let mut bonus = promotions.flat_map(|promotion| &promotion.bonus);
+    bonus
+        .find(|item| item.sku == sku)
+        .map_or(sku, |item| &item.name)
 }
 
 /// An item was put into the bag.

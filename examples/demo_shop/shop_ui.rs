@@ -38,7 +38,7 @@ struct Shelf;
 
 /// Which page of the catalogue the shelf shows.
 #[derive(Default, Resource)]
-struct Page(usize);
+pub struct Page(pub usize);
 
 /// What the button below the cards does.
 #[derive(Component)]
@@ -176,14 +176,14 @@ fn click(
     buttons: Query<&ShelfButton>,
     catalog: Res<Catalog>,
     mut page: ResMut<Page>,
-    mut commands: Commands,
+    commands: Commands,
 ) {
     match buttons.get(activate.entity) {
         Ok(ShelfButton::NextPage) => {
             let pages = game::for_sale(&catalog).count().div_ceil(PER_PAGE);
             page.0 = (page.0 + 1) % pages.max(1);
         }
-        Ok(ShelfButton::FetchAgain) => commands.fetch_catalog(),
+        Ok(ShelfButton::FetchAgain) => game::fetch_catalog(commands),
         Err(_) => {}
     }
 }

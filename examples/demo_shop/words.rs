@@ -20,6 +20,7 @@ pub fn purchase(error: &PurchaseError) -> String {
     match error {
         PurchaseError::NotLoggedIn => "Please log in first.".to_owned(),
         PurchaseError::NotEnoughCurrency(_) => "You do not have enough for it.".to_owned(),
+        PurchaseError::LimitReached(_) => "It is sold out.".to_owned(),
         PurchaseError::NoSuchItem(_) => "It is not for sale any more.".to_owned(),
         // The demo does not try again by itself: nobody wants to find out later that they bought something.
         PurchaseError::Request(error) => format!("{} Please try again.", request(error)),

@@ -69,12 +69,16 @@
 //! | `POST …/payment/item/{sku}`, `…/payment/cart` | creates an order: its id and a payment token |
 //! | `POST …/payment/item/{sku}/virtual/{currency_sku}` | buys for virtual currency: the order is done at once |
 //! | `POST …/free/item/{sku}`, `…/free/cart` | takes free items: the order is done at once |
-//! | `GET …/items/virtual_items?limit=50&offset=0` | the [items for sale](XsollaEmulator::set_items) |
+//! | `GET …/items/virtual_items?limit=50&offset=0` | the virtual items [for sale](XsollaEmulator::set_items); also `/group/{external_id}`, `/all`, and `sku[]=…` for some of them |
+//! | `GET …/items/bundle`, `…/items/virtual_currency`, `…/items/virtual_currency/package` | the other kinds in the same form; `…/items` has all of them, and `/sku/{sku}` after any of these has one item |
+//! | `GET …/items/groups` | the groups that the items name |
 //! | `GET /paystation4/?token=…` | the [payment page](#the-payment-page), and `/sandbox/paystation4/` for orders with `"sandbox": true` |
 //! | `GET /connection/websocket` | the order-status socket: Centrifuge protocol v2, JSON |
 //! | `POST /emulator/webhooks` | sends a [webhook](#webhooks) by hand; Xsolla has no such address |
 //!
 //! Requests carry a token as `Authorization: Bearer …`: a user's, or the payment token of an order.
+//! Limits of items are kept: a purchase beyond them is refused with 422 and 0401-1460, and a payment that uses a limit up
+//! cancels the unpaid orders that cannot be filled any more. Bonus items of promotions are in the order.
 //! A cart is the request's own `{"items":[{"sku":"sword","quantity":1}]}`. Order ids exceed 32 bits,
 //! as Xsolla's do, and begin at a number made from the time of the start, so that they are not those of
 //! an earlier run; [`set_next_order_id`](XsollaEmulator::set_next_order_id) sets them.

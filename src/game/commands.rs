@@ -55,10 +55,12 @@ pub trait OrderCommands {
 
 /// Commands to buy items, which extend [`Commands`].
 pub trait StoreCommands {
-    /// Fills the [`Catalog`] with all virtual items of the project.
+    /// Fills the [`Catalog`] with all virtual items of the project. Bundles and virtual currencies come with
+    /// [`CatalogRequest::everything`].
     fn fetch_catalog(&mut self);
 
-    /// Fills the [`Catalog`] in another language, or with another country's prices.
+    /// Fills the [`Catalog`] with what the request asks for: everything, bundles, virtual currencies or their packages,
+    /// a group, or items by SKU; in another language, or with another country's prices.
     fn fetch_catalog_for(&mut self, request: CatalogRequest);
 
     /// Creates an order for the logged-in [`XsollaUser`], tracks it, and then opens the payment page in the

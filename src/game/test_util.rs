@@ -56,7 +56,7 @@ use crate::game::plugin::{XsollaOrderSystems, add_game_side, add_tracking};
 use crate::game::tracking::Tracking;
 use crate::machine::input::Input;
 use crate::machine::output::Notice;
-use crate::model::catalog::CatalogItem;
+use crate::model::catalog::{CatalogItem, ItemKind};
 use crate::model::config::XsollaConfig;
 use crate::model::error::{AuthorizationError, TrackingError};
 use crate::model::ledger::LedgerState;
@@ -341,11 +341,20 @@ pub fn catalog_item(sku: &str, name: &str) -> CatalogItem {
         name: name.to_owned(),
         description: None,
         image_url: None,
+        kind: ItemKind::VirtualItem,
         item_type: None,
         virtual_item_type: None,
+        usages_count: None,
+        expiration: None,
         is_free: false,
+        can_be_bought: true,
         price: None,
         virtual_prices: Vec::new(),
+        contents: Vec::new(),
+        contents_price: None,
+        limit_per_user: None,
+        limit_per_item: None,
+        promotions: Vec::new(),
         groups: Vec::new(),
         attributes: Vec::new(),
     }

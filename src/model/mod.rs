@@ -10,6 +10,7 @@ pub(crate) mod json;
 pub(crate) mod ledger;
 pub(crate) mod maps;
 pub(crate) mod message;
+pub(crate) mod money;
 pub(crate) mod order;
 pub(crate) mod page;
 pub(crate) mod purchase;

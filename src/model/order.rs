@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::model::error::{TrackingError, cut};
+use crate::model::money;
 
 /// The id of an order, which Xsolla assigns when the order is created.
 ///
@@ -120,6 +121,10 @@ impl fmt::Display for OrderStatus {
 }
 
 /// An exact amount of real money.
+///
+/// [`Display`](fmt::Display) writes it as people do in English: `$30.00`, `¥3000`, `12.49 CHF`. It has the decimals that
+/// the currency has in ISO 4217, and more where the amount has more. Common currencies have the symbols that Unicode's
+/// CLDR has for English, and the others their code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Reflect)]
 // The type is opaque, because Bevy does not reflect a `Decimal`.
 #[reflect(
@@ -154,7 +159,7 @@ impl Price {
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.amount, self.currency)
+        money::write(f, self.amount, &self.currency)
     }
 }
 

@@ -360,6 +360,14 @@ pub enum PurchaseError {
     /// The item does not exist (Xsolla's 0401-4001).
     #[error("there is no such item")]
     NoSuchItem(RequestError),
+    /// The player, or all players together, may buy no more pieces of the item, or not as many (Xsolla's 0401-1460 and
+    /// 0401-1459). [`CatalogItem::is_sold_out`](crate::CatalogItem::is_sold_out) says so before, if the catalogue is
+    /// fetched again after a purchase.
+    ///
+    /// Xsolla's list of errors has 0401-1000 for it as well, which stands for other errors, too, and so is a
+    /// [`Request`](Self::Request) here. The HTTP status is not documented, and makes no difference.
+    #[error("the limit of the item is reached")]
+    LimitReached(RequestError),
     /// The store refused the request or was not reached. An order may have been created nevertheless, which costs
     /// the player nothing.
     #[error(transparent)]
@@ -384,6 +392,7 @@ impl From<RequestError> for PurchaseError {
         match error.code() {
             Some("0401-5006") => Self::NotEnoughCurrency(error),
             Some("0401-4001") => Self::NoSuchItem(error),
+            Some("0401-1459" | "0401-1460") => Self::LimitReached(error),
             _ => Self::Request(error),
         }
     }

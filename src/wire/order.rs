@@ -106,7 +106,12 @@ fn read_item(item: Option<Object<'_>>) -> Result<OrderItem, &'static str> {
 
 /// Reads the `price` of an order or of an item.
 pub(super) fn read_price(of: &Object<'_>) -> Option<Price> {
-    let price = of.object("price")?;
+    read_price_named(of, "price")
+}
+
+/// Reads the price with this name.
+pub(super) fn read_price_named(of: &Object<'_>, name: &str) -> Option<Price> {
+    let price = of.object(name)?;
     let amount = price.decimal("amount")?;
     Some(Price {
         amount,
@@ -139,7 +144,7 @@ mod tests {
         .unwrap();
         assert_eq!(report.status, Some(OrderStatus::Paid));
         let price = report.price.unwrap();
-        assert_eq!(price.to_string(), "30.10 USD");
+        assert_eq!(price.to_string(), "$30.10");
         assert_eq!(price.amount_without_discount, Decimal::from(35));
         let items = report.items.unwrap();
         assert_eq!((items[0].sku.as_str(), items[0].quantity), ("sword", 2));

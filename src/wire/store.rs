@@ -1,79 +1,9 @@
-//! The catalogue and the creation of orders.
+//! The creation of orders.
 
-use crate::model::catalog::{CatalogItem, ItemAttribute, VirtualPrice};
 use crate::model::json::{Object, ObjectText};
 use crate::model::order::OrderId;
 use crate::model::page::PaymentPage;
 use crate::model::purchase::{CreatedOrder, PageUrl, Payment, Purchase};
-use crate::wire::order::read_price;
-
-pub(crate) struct CatalogPage {
-    pub(crate) items: Vec<CatalogItem>,
-    /// The number of the page's entries, including those that cannot be read.
-    pub(crate) length: usize,
-    pub(crate) has_more: bool,
-}
-
-impl CatalogPage {
-    pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
-        let page = Object::read(json)?;
-        let items = match page.list("items") {
-            Some(items) => items,
-            None if page.is_missing("items") => Vec::new(),
-            None => return Err("its items are no list".to_owned()),
-        };
-        Ok(Self {
-            length: items.len(),
-            has_more: page.boolean("has_more").unwrap_or(false),
-            // An item without an SKU cannot be bought.
-            items: items.into_iter().flatten().filter_map(read_item).collect(),
-        })
-    }
-}
-
-fn read_item(item: Object<'_>) -> Option<CatalogItem> {
-    let sku = item.text("sku").filter(|sku| !sku.is_empty())?;
-    Some(CatalogItem {
-        name: item.text("name").unwrap_or_else(|| sku.clone()),
-        sku,
-        description: item.text("description"),
-        image_url: item.text("image_url"),
-        item_type: item.text("type"),
-        virtual_item_type: item.text("virtual_item_type"),
-        is_free: item.boolean("is_free").unwrap_or(false),
-        price: read_price(&item),
-        virtual_prices: read_list(&item, "virtual_prices", read_virtual_price),
-        groups: read_list(&item, "groups", |group| group.text("name")),
-        attributes: read_list(&item, "attributes", read_attribute),
-    })
-}
-
-/// Reads those entries of a list that can be read.
-fn read_list<T>(of: &Object<'_>, name: &str, read: fn(&Object<'_>) -> Option<T>) -> Vec<T> {
-    let entries = of.list(name).unwrap_or_default();
-    entries.iter().flatten().filter_map(read).collect()
-}
-
-fn read_virtual_price(price: &Object<'_>) -> Option<VirtualPrice> {
-    let amount = price.decimal("amount")?;
-    Some(VirtualPrice {
-        sku: price.text("sku")?,
-        name: price.text("name"),
-        amount,
-        amount_without_discount: price.decimal("amount_without_discount").unwrap_or(amount),
-        is_default: price.boolean("is_default").unwrap_or(false),
-    })
-}
-
-fn read_attribute(attribute: &Object<'_>) -> Option<ItemAttribute> {
-    Some(ItemAttribute {
-        external_id: attribute.text("external_id")?,
-        name: attribute.text("name"),
-        values: read_list(attribute, "values", |value| {
-            value.text("value").or_else(|| value.text("name"))
-        }),
-    })
-}
 
 /// Reads the answer to the creation of an order.
 pub(crate) fn read_created(json: &[u8]) -> Result<CreatedOrder, String> {
@@ -142,7 +72,6 @@ pub(crate) fn creation_body(purchase: &Purchase, page: PaymentPage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rust_decimal::Decimal;
     use serde_json::{Value, json};
 
     use super::*;
@@ -181,24 +110,5 @@ mod tests {
         let gems = Purchase::item("torch").with_virtual_currency("gem");
         let path = ["payment", "item", "torch", "virtual", "gem"];
         assert_eq!(creation_path(&gems), path);
-    }
-
-    #[test]
-    fn a_page_is_read_though_an_entry_of_it_is_not() {
-        let page = CatalogPage::read(
-            br#"{"has_more":"true","items":[{"sku":"a","price":null,"virtual_prices":[
-                {"sku":"gem","amount":"5","is_default":true},{"amount":1}]},
-                {"name":"no sku"},{"sku":"b","price":{"amount":"1.50","currency":"USD"},
-                "groups":[{"name":"Weapons"}],
-                "attributes":[{"external_id":"kind","values":[{"value":"rare"}]}]}]}"#,
-        )
-        .unwrap();
-        assert!(page.has_more);
-        assert!(CatalogPage::read(br#"{"items":{"sku":"a"}}"#).is_err());
-        assert_eq!(CatalogPage::read(br#"{"items":null}"#).unwrap().length, 0);
-        assert_eq!((page.length, page.items.len()), (3, 2));
-        assert_eq!(page.items[0].virtual_prices[0].amount, Decimal::from(5));
-        assert_eq!(page.items[1].groups, ["Weapons"]);
-        assert_eq!(page.items[1].attributes[0].values, ["rare"]);
     }
 }

@@ -83,7 +83,7 @@ fn run(engine: Engine, behaviour: fn(Web)) {
 fn an_item_that_is_paid_for_in_another_tab_is_unlocked_when_the_player_returns(mut web: Web) {
     web.open(json!({}));
     web.click("#buy");
-    web.press_in_tab("Pay 30 USD");
+    web.press_in_tab("Pay $30.00");
     let order = web.order();
     let emulator = web.emulator.clone();
     wait_until("it is paid", || emulator.status(order) == OrderStatus::Done);

@@ -13,7 +13,7 @@ fn in_a_frame_the_player_pays_over_the_game_which_has_the_keyboard_again_afterwa
     web.open(json!({"page": "frame"}));
     web.click("canvas");
     web.click("#buy");
-    web.press_in_frame("Pay 30 USD");
+    web.press_in_frame("Pay $30.00");
     web.wait_until_granted();
     web.wait("the page says so", |web| {
         web.told("page").contains(&json!("Done"))
@@ -44,7 +44,7 @@ fn the_player_closes_the_frame_and_opens_it_again() {
         .command(json!({"command": "key", "name": GAME, "key": "w"}));
     assert_eq!(web.evaluate("window.keys"), json!(["w"]));
     web.call(json!({"resume": null}));
-    web.press_in_frame("Pay 30 USD");
+    web.press_in_frame("Pay $30.00");
     web.wait_until_granted();
     // Whoever plays next does not see it.
     web.call(json!({"log_out": null}));

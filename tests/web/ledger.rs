@@ -44,7 +44,7 @@ fn purchase_without_storage(code: &str) -> Option<String> {
     let mut web = Web::start()?;
     web.open_as(GAME, &json!({"page": "frame"}), code);
     web.click("#buy");
-    web.press_in_frame("Pay 30 USD");
+    web.press_in_frame("Pay $30.00");
     web.wait_for("granted", 1);
     web.wait("the trouble is told", |web| {
         let ledger = web.told("ledger");

@@ -19,7 +19,7 @@ fn a_tab_that_the_browser_blocks_is_told_and_the_next_click_opens_the_page() {
     web.wait_for("started_purchase", 1);
     assert_eq!(web.tabs().len(), 1);
     web.click("#resume");
-    web.press_in_tab("Pay 30 USD");
+    web.press_in_tab("Pay $30.00");
     web.show();
     web.wait_until_granted();
     assert_eq!(web.told("page_failed").len(), 1);
@@ -34,7 +34,7 @@ fn the_tab_of_a_slow_store_opens_in_the_click_and_closes_if_the_purchase_fails()
     web.open(json!({}));
     web.click("#buy");
     web.wait("there is an empty tab", |web| web.tabs().len() == 2);
-    web.press_in_tab("Pay 30 USD");
+    web.press_in_tab("Pay $30.00");
     web.emulator.heal();
     web.show();
     web.wait_until_granted();
@@ -93,7 +93,7 @@ fn a_purchase_leaves_the_game_for_the_page_in_its_tab_which_leads_back() {
     let Some(mut web) = Web::start() else { return };
     web.open(json!({"page": "same_tab"}));
     web.click("#buy");
-    web.press_in_tab("Pay 30 USD");
+    web.press_in_tab("Pay $30.00");
     assert_eq!(web.tabs().len(), 1);
     // The game was told before it was left.
     assert_eq!(web.told("started_purchase"), [json!(web.order().0)]);

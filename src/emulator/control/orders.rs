@@ -28,7 +28,7 @@ impl XsollaEmulator {
     /// [`payment_url`](Self::payment_url).
     ///
     /// The game can create orders too, at Xsolla's usual address, for items that are for sale. Here an item that
-    /// is not for sale costs 1 USD.
+    /// is not for sale costs 1 USD, and limits are not looked at.
     ///
     /// # Panics
     ///
@@ -210,8 +210,12 @@ impl XsollaEmulator {
     }
 
     /// Sets the items that are for sale from now on. They are a list in the shape of Xsolla's catalogue, or a
-    /// whole answer of `…/items/virtual_items`, such as one that was saved from the real project. Orders that
-    /// exist stay as they are.
+    /// whole answer of `…/items/virtual_items`, such as one that was saved from the real project. Bundles, virtual
+    /// currencies and packages of them may be among them: each is answered at the address of its kind, which is read
+    /// from `type` and `bundle_type`. Orders that exist stay as they are.
+    ///
+    /// `limits.per_user` and `limits.per_item` are what is available at first; what was paid is taken off, and a
+    /// refund gives nothing back.
     pub fn set_items(&self, items: Value) {
         self.shared.lock().catalog = Catalog::from_value(items);
     }

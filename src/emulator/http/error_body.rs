@@ -40,6 +40,14 @@ impl Refusal {
         5006,
         "Not enough virtual currency",
     );
+    /// The documentation has the code, and not the status.
+    pub(crate) const LIMIT_REACHED: Self = Self(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        1460,
+        "Purchase limit of the item is exceeded",
+    );
+    pub(crate) const NO_GROUP: Self = Self(StatusCode::NOT_FOUND, 4403, "Item group not found");
+    pub(crate) const NO_SUCH_ITEM: Self = Self(StatusCode::NOT_FOUND, 4001, "Item not found");
     pub(crate) const INTERNAL: Self =
         Self(StatusCode::INTERNAL_SERVER_ERROR, 1000, "Internal error");
 
@@ -70,6 +78,7 @@ impl From<Refused> for Refusal {
             Refused::BadInput => Self::BAD_INPUT,
             Refused::ItemNotFound => Self::NO_ITEM,
             Refused::BalanceTooLow => Self::BALANCE_TOO_LOW,
+            Refused::LimitReached => Self::LIMIT_REACHED,
         }
     }
 }

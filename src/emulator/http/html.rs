@@ -10,7 +10,7 @@ use super::{handover, paths};
 use crate::emulator::world::accounts::Account;
 use crate::emulator::world::order::{Line, Order};
 use crate::emulator::world::payment::{Action, Attempt};
-use crate::model::order::OrderId;
+use crate::model::order::{OrderId, Price};
 
 /// The interval in seconds at which the page refreshes itself while the status may change.
 const REFRESH: u32 = 2;
@@ -132,7 +132,7 @@ fn document(title: &str, head: &str, is_sandbox: bool, main: &str) -> String {
 }
 
 fn money(amount: Decimal, currency: &str) -> String {
-    format!("{amount} {currency}")
+    Price::new(amount, currency).to_string()
 }
 
 /// Whether the status may change without another press of a button.

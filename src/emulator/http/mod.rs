@@ -1,6 +1,7 @@
 //! The HTTP server: the REST API, the payment page, and the handshake of the socket.
 
 mod answer;
+mod catalog;
 mod cors;
 mod error_body;
 mod faults;

@@ -29,11 +29,20 @@ impl<'a> OrderBody<'a> {
                 items: order
                     .lines
                     .iter()
-                    .map(|line| ItemBody {
-                        sku: &line.sku,
-                        quantity: line.quantity,
-                        is_free: line.offer.is_free,
-                        price: line.offer.price.as_ref().filter(|_| !is_virtual),
+                    .flat_map(|line| {
+                        let bought = ItemBody {
+                            sku: &line.sku,
+                            quantity: line.quantity,
+                            is_free: line.offer.is_free,
+                            price: line.offer.price.as_ref().filter(|_| !is_virtual),
+                        };
+                        let bonus = line.offer.bonus.iter().map(|bonus| ItemBody {
+                            sku: &bonus.sku,
+                            quantity: bonus.quantity.saturating_mul(line.quantity),
+                            is_free: true,
+                            price: None,
+                        });
+                        std::iter::once(bought).chain(bonus)
                     })
                     .collect(),
             },

@@ -7,10 +7,10 @@ use serde_json::json;
 use url::Url;
 
 use super::answer::{Answer, json};
+use super::catalog;
 use super::error_body::Refusal;
 use super::order_body::OrderBody;
 use crate::emulator::world::accounts::AccountId;
-use crate::emulator::world::catalog::MAX_PAGE;
 use crate::emulator::world::ids::PROJECT_ID;
 use crate::emulator::world::order::Line;
 use crate::emulator::world::shared::Shared;
@@ -91,7 +91,11 @@ fn route(state: &mut State, call: &Call<'_>, body: &[u8]) -> Result<Answer, Refu
     }
     match (call.method.as_str(), call.route) {
         ("GET", ["order", id]) => order(state, call, id),
-        ("GET", ["items", "virtual_items"]) => items(state, call),
+        ("GET", ["items", rest @ ..]) => {
+            // A request needs no token, but one that it has must be accepted.
+            let account = call.token.map(|_| call.authorize(state)).transpose()?;
+            catalog::answer(state, account, rest, call.query)
+        }
         ("POST", ["payment", "cart"]) => {
             let (account, purchase) = call.purchase(state, body)?;
             pay(state, account, purchase.cart(state)?, &purchase)
@@ -118,7 +122,7 @@ fn route(state: &mut State, call: &Call<'_>, body: &[u8]) -> Result<Answer, Refu
         (
             _,
             ["order", _]
-            | ["items", "virtual_items"]
+            | ["items", ..]
             | ["payment" | "free", "cart"]
             | ["payment" | "free", "item", _]
             | ["payment", "item", _, "virtual", _],
@@ -136,27 +140,6 @@ fn order(state: &State, call: &Call<'_>, id: &str) -> Result<Answer, Refusal> {
         Some(body) => ok(body),
         None => ok(&OrderBody::new(id, order, state.status_seen(order))),
     }
-}
-
-fn items(state: &State, call: &Call<'_>) -> Result<Answer, Refusal> {
-    // A request needs no token, but one that it has must be accepted.
-    if call.token.is_some() {
-        call.authorize(state)?;
-    }
-    let mut limit = MAX_PAGE;
-    let mut offset = 0;
-    for (name, value) in form_urlencoded::parse(call.query.as_bytes()) {
-        let number = || value.parse().map_err(|_| Refusal::BAD_INPUT);
-        match name.as_ref() {
-            "limit" => limit = number()?,
-            "offset" => offset = number()?,
-            _ => {}
-        }
-    }
-    if limit == 0 {
-        return Err(Refusal::BAD_INPUT);
-    }
-    ok(&state.catalog.page(offset, limit))
 }
 
 fn pay(
@@ -213,7 +196,7 @@ fn created(order_id: OrderId) -> Result<Answer, Refusal> {
     ok(&json!({"order_id": order_id}))
 }
 
-fn ok(body: &impl Serialize) -> Result<Answer, Refusal> {
+pub(super) fn ok(body: &impl Serialize) -> Result<Answer, Refusal> {
     let body = serde_json::to_vec(body).map_err(|_| Refusal::INTERNAL)?;
     Ok(json(StatusCode::OK, body))
 }

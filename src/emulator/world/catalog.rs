@@ -4,11 +4,10 @@ use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// The items that are for sale unless told otherwise, in the shape of Xsolla's answer.
-const ITEMS: &str = include_str!("../../../assets/virtual_items.json");
+use crate::model::catalog::ItemKind;
 
-/// The most items on a page.
-pub(crate) const MAX_PAGE: usize = 50;
+/// The items that are for sale unless told otherwise, in the shape of Xsolla's answer.
+const ITEMS: &str = include_str!("../../../assets/catalog.json");
 
 /// The type of an item that names none.
 const VIRTUAL_GOOD: &str = "virtual_good";
@@ -21,10 +20,67 @@ pub(crate) struct Catalog {
     items: Vec<Value>,
 }
 
-#[derive(Serialize)]
-pub(crate) struct Page<'a> {
-    has_more: bool,
-    items: &'a [Value],
+/// A part of the catalogue that has an address of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section<'a> {
+    Everything,
+    VirtualItems,
+    Bundles,
+    CurrencyPackages,
+    VirtualCurrencies,
+    /// The virtual items of a group.
+    Group(&'a str),
+}
+
+impl Section<'_> {
+    fn has(self, item: &Value) -> bool {
+        let text = |name: &str| item.get(name).and_then(Value::as_str);
+        let kind = ItemKind::of(text("type"), text("bundle_type"));
+        match self {
+            Self::Everything => true,
+            Self::Bundles => kind == ItemKind::Bundle,
+            Self::CurrencyPackages => kind == ItemKind::CurrencyPackage,
+            Self::VirtualCurrencies => kind == ItemKind::VirtualCurrency,
+            Self::VirtualItems => kind == ItemKind::VirtualItem,
+            Self::Group(id) => {
+                kind == ItemKind::VirtualItem
+                    && groups_of(item).any(|group| external_id(group) == Some(id))
+            }
+        }
+    }
+}
+
+/// The pieces that may still be bought; `None` where there is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) per_user: Option<u64>,
+    pub(crate) per_item: Option<u64>,
+}
+
+impl Limits {
+    fn read(item: &Value) -> Self {
+        let limit = |name: &str| {
+            let limit = item.get("limits")?.get(name)?;
+            let available = limit.get("available").or_else(|| limit.get("total"));
+            available?.as_u64()
+        };
+        Self {
+            per_user: limit("per_user"),
+            per_item: limit("per_item"),
+        }
+    }
+
+    /// Writes what is available into an item of the catalogue.
+    pub(crate) fn write(self, item: &mut Value) {
+        for (name, available) in [("per_user", self.per_user), ("per_item", self.per_item)] {
+            let limit = item
+                .get_mut("limits")
+                .and_then(|limits| limits.get_mut(name));
+            if let (Some(Value::Object(limit)), Some(available)) = (limit, available) {
+                limit.insert("available".to_owned(), available.into());
+            }
+        }
+    }
 }
 
 /// The part of an item that an order needs.
@@ -37,9 +93,11 @@ pub(crate) struct Offer {
     pub(crate) is_free: bool,
     pub(crate) price: Option<Price>,
     pub(crate) virtual_prices: Vec<VirtualPrice>,
+    /// What a promotion adds.
+    pub(crate) bonus: Vec<Content>,
 }
 
-/// A part of a bundle.
+/// A part of a bundle, or a bonus.
 pub(crate) struct Content {
     pub(crate) sku: String,
     pub(crate) kind: String,
@@ -134,22 +192,34 @@ impl Catalog {
         }
     }
 
-    pub(crate) fn page(&self, offset: usize, limit: usize) -> Page<'_> {
-        let start = offset.min(self.items.len());
-        let end = start
-            .saturating_add(limit.min(MAX_PAGE))
-            .min(self.items.len());
-        Page {
-            has_more: end < self.items.len(),
-            items: self.items.get(start..end).unwrap_or_default(),
+    /// The items of a section in their order.
+    pub(crate) fn section(&self, section: Section<'_>) -> impl Iterator<Item = &Value> {
+        self.items.iter().filter(move |item| section.has(item))
+    }
+
+    /// Every group that an item names, once.
+    pub(crate) fn groups(&self) -> Vec<&Value> {
+        let mut groups: Vec<&Value> = Vec::new();
+        for group in self.items.iter().flat_map(groups_of) {
+            let is_new = |known: &&Value| external_id(known) != external_id(group);
+            if groups.iter().all(is_new) {
+                groups.push(group);
+            }
         }
+        groups
+    }
+
+    fn find(&self, sku: &str) -> Option<&Value> {
+        self.items.iter().find(|item| sku_of(item) == Some(sku))
+    }
+
+    /// The limits before anything was bought.
+    pub(crate) fn limits(&self, sku: &str) -> Limits {
+        self.find(sku).map(Limits::read).unwrap_or_default()
     }
 
     pub(crate) fn offer(&self, sku: &str) -> Option<Offer> {
-        let item = self
-            .items
-            .iter()
-            .find(|item| item.get("sku").and_then(Value::as_str) == Some(sku))?;
+        let item = self.find(sku)?;
         let list = |name| {
             item.get(name)
                 .and_then(Value::as_array)
@@ -165,8 +235,26 @@ impl Catalog {
             virtual_prices: list("virtual_prices")
                 .filter_map(VirtualPrice::read)
                 .collect(),
+            bonus: list("promotions")
+                .filter_map(|promotion| promotion.get("bonus")?.as_array())
+                .flatten()
+                .filter_map(Content::read)
+                .collect(),
         })
     }
+}
+
+pub(crate) fn sku_of(item: &Value) -> Option<&str> {
+    item.get("sku")?.as_str()
+}
+
+pub(crate) fn external_id(group: &Value) -> Option<&str> {
+    group.get("external_id")?.as_str()
+}
+
+fn groups_of(item: &Value) -> impl Iterator<Item = &Value> {
+    let groups = item.get("groups").and_then(Value::as_array);
+    groups.into_iter().flatten()
 }
 
 impl Offer {
@@ -183,6 +271,7 @@ impl Offer {
                 currency: "USD".to_owned(),
             }),
             virtual_prices: Vec::new(),
+            bonus: Vec::new(),
         }
     }
 }
@@ -201,21 +290,5 @@ mod tests {
             .into();
         assert_eq!(free, [true, false]);
         assert!(catalog.offer("nothing").is_none());
-    }
-
-    #[test]
-    fn pages_cover_every_item_once() {
-        let items: Vec<Value> = (0..120).map(|n| serde_json::json!({"sku": n})).collect();
-        let catalog = Catalog::from_value(items.into());
-        let sizes: Vec<_> = [0, 50, 100, 150, usize::MAX]
-            .map(|offset| {
-                let page = catalog.page(offset, usize::MAX);
-                (page.items.len(), page.has_more)
-            })
-            .into();
-        assert_eq!(
-            sizes,
-            [(50, true), (50, true), (20, false), (0, false), (0, false)]
-        );
     }
 }

@@ -63,6 +63,16 @@ impl Order {
         self.statuses.iter().any(|(_, past)| past == status)
     }
 
+    /// Whether the player has paid at some time, whether or not the money was given back since.
+    pub(crate) fn was_paid(&self) -> bool {
+        self.has_been("paid") || self.has_been("done")
+    }
+
+    pub(crate) fn quantity_of(&self, sku: &str) -> u64 {
+        let lines = self.lines.iter().filter(|line| line.sku == sku);
+        lines.map(|line| line.quantity).sum()
+    }
+
     /// Whether the player has got or will get the items, and has not got the money back.
     pub(crate) fn is_bought(&self) -> bool {
         let mut statuses = self

@@ -13,6 +13,7 @@ pub(crate) enum Refused {
     BadInput,
     ItemNotFound,
     BalanceTooLow,
+    LimitReached,
 }
 
 impl State {
@@ -44,6 +45,7 @@ impl State {
         {
             return Err(Refused::BadInput);
         }
+        self.check_limits(account, &lines)?;
         let order_id = self.create_order(account, lines);
         let token = self.issue_payment_token(order_id);
         if let Some(order) = self.orders.get_mut(&order_id) {
@@ -64,12 +66,14 @@ impl State {
         let offered = prices.find(|price| price.sku == currency);
         let mut price = offered.ok_or(Refused::ItemNotFound)?.clone();
         price.amount = price.amount.saturating_mul(line.quantity.into());
+        let lines = vec![line];
+        self.check_limits(account, &lines)?;
         if let Some(account) = self.accounts.get_mut(account)
             && !account.spend(currency, price.amount)
         {
             return Err(Refused::BalanceTooLow);
         }
-        let order_id = self.create_order(account, vec![line]);
+        let order_id = self.create_order(account, lines);
         if let Some(order) = self.orders.get_mut(&order_id) {
             order.virtual_price = Some(price);
         }
@@ -86,6 +90,7 @@ impl State {
         if lines.iter().any(|line| !line.offer.is_free) {
             return Err(Refused::BadInput);
         }
+        self.check_limits(account, &lines)?;
         let order_id = self.create_order(account, lines);
         self.set_status(order_id, "done");
         Ok(order_id)

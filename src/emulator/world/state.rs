@@ -168,18 +168,30 @@ impl State {
 
     /// Moves an order to another status, and tells the socket and the webhook. `None` where there is no such order.
     pub(crate) fn set_status(&mut self, order_id: OrderId, status: &str) -> Option<()> {
-        self.set_status_silently(order_id, status)?;
-        self.announce(order_id, status)
+        let is_new_payment = self.change_status(order_id, status)?;
+        self.announce(order_id, status);
+        if is_new_payment {
+            self.cancel_unfillable(order_id);
+        }
+        Some(())
     }
 
     /// Moves an order to another status without telling the socket. `None` where there is no such order.
     pub(crate) fn set_status_silently(&mut self, order_id: OrderId, status: &str) -> Option<()> {
+        if self.change_status(order_id, status)? {
+            self.cancel_unfillable(order_id);
+        }
+        Some(())
+    }
+
+    /// Returns whether the order was paid for by this.
+    fn change_status(&mut self, order_id: OrderId, status: &str) -> Option<bool> {
         let order = self.orders.get_mut(&order_id)?;
         let was_bought = order.is_bought();
         order.set_status(status);
         let is_bought = order.is_bought();
         self.send_webhooks_of_change(order_id, was_bought, is_bought);
-        Some(())
+        Some(is_bought && !was_bought)
     }
 
     /// Tells the socket of a status, whether or not the order has it. `None` where there is no such order.

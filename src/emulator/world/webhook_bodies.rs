@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::{Number, Value, json};
 
 use super::accounts::Account;
+use super::catalog::Content;
 use super::ids;
 use super::order::{Line, Order};
 use crate::model::order::OrderId;
@@ -173,25 +174,33 @@ impl Subject<'_> {
             "promotions": promotions,
             "custom_attributes": {},
         })];
+        let included = |content: &Content, amount: &str| {
+            json!({
+                "sku": content.sku,
+                "type": content.kind,
+                "is_pre_order": false,
+                "quantity": content.quantity.saturating_mul(line.quantity),
+                "amount": amount,
+                "promotions": [],
+                "custom_attributes": {},
+            })
+        };
         if version == WebhookVersion::Two {
-            items.extend(offer.content.iter().map(|content| {
-                json!({
-                    "sku": content.sku,
-                    "type": content.kind,
-                    "is_pre_order": false,
-                    "quantity": content.quantity.saturating_mul(line.quantity),
-                    "amount": NO_AMOUNT,
-                    "promotions": [],
-                    "custom_attributes": {},
-                })
-            }));
+            let contents = offer.content.iter();
+            items.extend(contents.map(|content| included(content, NO_AMOUNT)));
+        }
+        let first_bonus = items.len();
+        items.extend(offer.bonus.iter().map(|bonus| included(bonus, "0")));
+        if version == WebhookVersion::Two {
             for (index, item) in items.iter_mut().enumerate() {
                 let Some(item) = item.as_object_mut() else {
                     continue;
                 };
-                item.insert("is_free".to_owned(), offer.is_free.into());
-                item.insert("is_bonus".to_owned(), false.into());
-                item.insert("is_bundle_content".to_owned(), (index > 0).into());
+                let is_bonus = index >= first_bonus;
+                item.insert("is_free".to_owned(), (offer.is_free || is_bonus).into());
+                item.insert("is_bonus".to_owned(), is_bonus.into());
+                let is_content = index > 0 && !is_bonus;
+                item.insert("is_bundle_content".to_owned(), is_content.into());
             }
         }
         items

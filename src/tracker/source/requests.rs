@@ -14,8 +14,9 @@ use crate::model::user::XsollaUser;
 use crate::platform::http::Network;
 use crate::platform::time::calendar;
 use crate::tracker::source::inbox::put;
+use crate::wire::catalog::CatalogPages;
 use crate::wire::order::read_order;
-use crate::wire::rest::{self, CatalogPages};
+use crate::wire::rest;
 use crate::wire::store::read_created;
 
 /// Puts the answer into the inbox, unless the request is canceled first.
@@ -68,8 +69,8 @@ async fn catalog(
     user: Option<&XsollaUser>,
     filter: &CatalogRequest,
 ) -> Result<Vec<CatalogItem>, RequestError> {
-    let mut pages = CatalogPages::default();
-    while let Some(request) = pages.next(config, user, filter) {
+    let mut pages = CatalogPages::new(filter);
+    while let Some(request) = rest::next_page(config, user, &pages) {
         pages.take(&ask(network, request).await?)?;
     }
     Ok(pages.into_items())
