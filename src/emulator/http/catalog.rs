@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::error_body::Refusal;
-use super::rest::ok;
+use super::error_body::{Refusal, ok};
 use crate::emulator::world::accounts::AccountId;
 use crate::emulator::world::catalog::{Section, external_id, sku_of};
 use crate::emulator::world::state::State;

@@ -1,6 +1,7 @@
-//! Refusals of the REST API: the HTTP status, Xsolla's code, and the body that says both.
+//! Answers of the REST API: JSON, or a refusal with its HTTP status, Xsolla's code, and the body that says both.
 
 use hyper::StatusCode;
+use serde::Serialize;
 use serde_json::json;
 
 use super::answer::{Answer, json};
@@ -15,6 +16,11 @@ pub(crate) struct Refusal(
     pub(crate) u32,
     pub(crate) &'static str,
 );
+
+pub(crate) fn ok(body: &impl Serialize) -> Result<Answer, Refusal> {
+    let body = serde_json::to_vec(body).map_err(|_| Refusal::INTERNAL)?;
+    Ok(json(StatusCode::OK, body))
+}
 
 impl Refusal {
     pub(crate) const UNAUTHORIZED: Self =

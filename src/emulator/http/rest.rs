@@ -1,14 +1,14 @@
 //! The REST API of Xsolla's store.
 
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use hyper::{Method, header};
+use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::answer::{Answer, json};
+use super::answer::Answer;
 use super::catalog;
-use super::error_body::Refusal;
+use super::error_body::{Refusal, ok};
 use super::order_body::OrderBody;
 use crate::emulator::world::accounts::AccountId;
 use crate::emulator::world::ids::PROJECT_ID;
@@ -194,9 +194,4 @@ fn bearer(parts: &Parts) -> Option<&str> {
 
 fn created(order_id: OrderId) -> Result<Answer, Refusal> {
     ok(&json!({"order_id": order_id}))
-}
-
-pub(super) fn ok(body: &impl Serialize) -> Result<Answer, Refusal> {
-    let body = serde_json::to_vec(body).map_err(|_| Refusal::INTERNAL)?;
-    Ok(json(StatusCode::OK, body))
 }
