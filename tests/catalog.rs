@@ -1,8 +1,11 @@
 //! What a game reads of the catalogue, and what becomes of bundles and of items that are sold out.
 
 #![allow(
+    clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on is to stop"
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
 )]
 
 mod emulator_client;

@@ -156,11 +156,10 @@ fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
 fn play(
     mut script: ResMut<Script>,
     mut requests: MessageWriter<Buy>,
-    (catalog, mut payer): (Res<Catalog>, ResMut<Payer>),
-    (mut page, mut report): (ResMut<Page>, ResMut<XsollaDebugPanel>),
+    (catalog, mut payer, mut page): (Res<Catalog>, ResMut<Payer>, ResMut<Page>),
+    mut report: ResMut<XsollaDebugPanel>,
     (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
-    captures: Query<(), With<Screenshot>>,
-    time: Res<Time<Real>>,
+    (captures, time): (Query<(), With<Screenshot>>, Res<Time<Real>>),
     (mut commands, mut exit): (Commands, MessageWriter<AppExit>),
 ) {
     if time.elapsed() > DEADLINE {

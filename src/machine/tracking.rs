@@ -279,7 +279,7 @@ impl Machine {
         }
         if may_be_read {
             let untracked = self.untracked.entry(self.project);
-            untracked.or_insert_with(HashSet::default).insert(order_id);
+            untracked.or_default().insert(order_id);
         }
         match self.orders.get(&order_id).map(|order| order.user.clone()) {
             Some(user) => {

@@ -51,6 +51,7 @@ impl LedgerEntry {
     }
 
     /// Whether the order is tracked and its end is not recorded.
+    #[cfg(any(feature = "postgres", feature = "webhook"))]
     pub(crate) fn is_open(self) -> bool {
         matches!(self, Self::Open | Self::Granted)
     }

@@ -66,7 +66,7 @@ impl<'a> CatalogPages<'a> {
     }
 
     /// The path and the query of the next page; `None` if all pages have been read.
-    pub(crate) fn next(&self) -> Option<(&[&'a str], Vec<(&'static str, String)>)> {
+    pub(crate) fn next(&self) -> Option<(&[&'a str], Query)> {
         let (path, skus) = self.parts.last()?;
         let mut query = vec![
             ("limit", PAGE.to_string()),
@@ -116,6 +116,9 @@ impl<'a> CatalogPages<'a> {
         self.items
     }
 }
+
+/// The fields of an address.
+pub(crate) type Query = Vec<(&'static str, String)>;
 
 struct CatalogPage {
     items: Vec<CatalogItem>,
