@@ -714,3 +714,16 @@ fn a_live_socket_does_not_hide_that_requests_fail() {
         "{state:?}"
     );
 }
+
+#[test]
+fn an_order_that_is_forgotten_before_there_is_news_of_it_is_not_told() {
+    let mut sim = listening(true);
+    sim.socket_is_live(true);
+    sim.untrack(OrderId(5));
+    tell(&mut sim, 5, &["new", "paid", "done"]);
+    assert!(discovered(&sim).is_empty());
+    // The game wants it after all.
+    sim.track(OrderId(5));
+    sim.answer_all(&Ok(report("done")));
+    assert_eq!(sim.grants(OrderId(5)), 1);
+}
