@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::machine::discovery::EarlyNews;
+use crate::machine::early_news::EarlyNews;
 use crate::machine::input::RequestId;
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::{Authorization, Player, Socket};

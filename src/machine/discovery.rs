@@ -5,117 +5,12 @@ use std::time::Duration;
 
 use crate::machine::output::{Notice, Output};
 use crate::machine::player::Reading;
-use crate::machine::progress::Progress;
 use crate::machine::{Machine, sorted};
 use crate::model::config::{GrantAt, Listen, XsollaConfig};
-use crate::model::maps::HashSet;
 use crate::model::message::OrderDiscovered;
 use crate::model::order::{OrderId, OrderStatus};
 use crate::model::record::{LedgerEntry, past_mark};
 use crate::model::user::UserId;
-
-/// The number of a player's untracked orders of which news is kept. It is more than what the history of a channel may
-/// name, so that none of the past is missed.
-const MAX_ORDERS: usize = 8_192;
-/// The number of statuses of one order that are kept.
-const MAX_STATUSES: usize = 40;
-
-/// News of a player's orders that are not tracked, because the game may be about to track them.
-#[derive(Debug, Default)]
-pub(super) struct EarlyNews {
-    /// By their ids.
-    orders: Vec<EarlyOrder>,
-}
-
-#[derive(Debug)]
-struct EarlyOrder {
-    order_id: OrderId,
-    /// The statuses, oldest first. A history repeats them, and each is kept once.
-    statuses: Vec<OrderStatus>,
-    /// How many of them were looked at.
-    seen: usize,
-    /// How many of them are older than the first socket.
-    past: usize,
-    /// The status that the game was told last.
-    told: Option<OrderStatus>,
-}
-
-impl EarlyOrder {
-    /// How far it has come. Live news may overtake the history.
-    fn status(&self) -> Option<OrderStatus> {
-        let mut progress = Progress::default();
-        for status in &self.statuses {
-            progress.advance(status);
-        }
-        progress.status().cloned()
-    }
-}
-
-impl EarlyNews {
-    pub(super) fn keep(&mut self, order_id: OrderId, status: OrderStatus) {
-        let place = match self.place(order_id) {
-            Ok(place) => place,
-            Err(_) if self.orders.len() >= MAX_ORDERS => return,
-            Err(place) => {
-                let order = EarlyOrder {
-                    order_id,
-                    statuses: Vec::new(),
-                    seen: 0,
-                    past: 0,
-                    told: None,
-                };
-                self.orders.insert(place, order);
-                place
-            }
-        };
-        if let Some(order) = self.orders.get_mut(place)
-            && order.statuses.len() < MAX_STATUSES
-            && !order.statuses.contains(&status)
-        {
-            order.statuses.push(status);
-        }
-    }
-
-    /// Takes out the news that was kept for an order, oldest first.
-    pub(super) fn take(&mut self, order_id: OrderId) -> Vec<OrderStatus> {
-        match self.place(order_id) {
-            Ok(place) => self.orders.remove(place).statuses,
-            Err(_) => Vec::new(),
-        }
-    }
-
-    fn place(&self, order_id: OrderId) -> Result<usize, usize> {
-        self.orders
-            .binary_search_by_key(&order_id, |order| order.order_id)
-    }
-}
-
-/// What is known of a player's orders that were made elsewhere.
-#[derive(Debug, Default)]
-pub(super) struct Past {
-    /// Whether `orders` has all that were over before this ledger was first used.
-    is_known: bool,
-    /// Whether the ledger is told so.
-    is_recorded: bool,
-    /// Whether a socket has told all that the server keeps of earlier publications.
-    is_heard: bool,
-    /// The orders that are not discovered.
-    orders: HashSet<OrderId>,
-}
-
-impl Past {
-    /// Notes that the early news is dropped. The next socket tells everything anew.
-    pub(super) fn forget_history(&mut self) {
-        self.is_heard = false;
-    }
-
-    /// Adds an entry of the ledger.
-    fn load(&mut self, user: &UserId, order_id: OrderId) {
-        self.is_known |= order_id == past_mark(user);
-        self.is_recorded |= self.is_known;
-        self.orders.insert(order_id);
-    }
-}
 
 /// Whether an order is over, as far as its statuses tell, so that it may have been granted elsewhere.
 fn is_over<'a>(mut statuses: impl Iterator<Item = &'a OrderStatus>, grant_at: GrantAt) -> bool {
@@ -293,7 +188,7 @@ impl Machine {
         let users: Vec<UserId> = self.players.keys().cloned().collect();
         for user in users {
             let player = self.players.get(&user);
-            if player.is_some_and(|player| player.early_news.place(order_id).is_ok()) {
+            if player.is_some_and(|player| player.early_news.has(order_id)) {
                 self.forget_for_good(&user, order_id);
             }
         }

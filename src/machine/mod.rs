@@ -8,6 +8,7 @@ mod authorization;
 mod backoff;
 mod connections;
 mod discovery;
+mod early_news;
 pub(crate) mod input;
 mod news;
 mod order;

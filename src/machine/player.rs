@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::maps::HashSet;
 
-use crate::machine::discovery::{EarlyNews, Past};
+use crate::machine::early_news::{EarlyNews, Past};
 use crate::machine::input::ConnectionId;
 use crate::model::error::{AuthorizationError, RequestError, SocketError};
 use crate::model::order::OrderId;
