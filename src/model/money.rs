@@ -26,7 +26,7 @@ pub(crate) fn write(f: &mut fmt::Formatter<'_>, amount: Decimal, currency: &str)
     }
 }
 
-/// The number of decimals, from ISO 4217's list one of 2026.
+/// The number of decimals, from ISO 4217.
 fn minor_units(currency: &str) -> usize {
     match currency {
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX"
