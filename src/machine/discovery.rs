@@ -91,9 +91,7 @@ impl Machine {
         let is_unrecorded = past.is_known && !past.is_recorded;
         let untracked = self.untracked.get(&self.project);
         let mut discovered = Vec::new();
-        for order in &mut news.orders {
-            let is_news = order.seen < order.statuses.len();
-            order.seen = order.statuses.len();
+        while let Some(order) = news.next_unseen() {
             let is_doubtful = !past.is_known
                 && !config.discover_past_orders
                 && order.told.is_none()
@@ -105,7 +103,7 @@ impl Machine {
                 || self.orders.contains_key(&order_id)
                 || untracked.is_some_and(|untracked| untracked.contains(&order_id));
             let status = order.status();
-            if !is_news || is_left_out || order.told == status {
+            if is_left_out || order.told == status {
                 continue;
             }
             let has_ended = matches!(status, Some(OrderStatus::Canceled | OrderStatus::Expired));
@@ -116,6 +114,8 @@ impl Machine {
                 order.told = Some(status.clone());
             }
         }
+        // In the sequence in which they were heard of.
+        discovered.reverse();
         if is_unrecorded {
             self.record_past(user);
         }

@@ -17,6 +17,8 @@ const MAX_STATUSES: usize = 40;
 pub(super) struct EarlyNews {
     /// By their ids.
     pub(super) orders: Vec<EarlyOrder>,
+    /// The orders of which there is news that was not looked at, each once.
+    unseen: Vec<OrderId>,
 }
 
 #[derive(Debug)]
@@ -24,8 +26,8 @@ pub(super) struct EarlyOrder {
     pub(super) order_id: OrderId,
     /// The statuses, oldest first. A history repeats them, and each is kept once.
     pub(super) statuses: Vec<OrderStatus>,
-    /// How many of them were looked at.
-    pub(super) seen: usize,
+    /// Whether all of them were looked at.
+    is_seen: bool,
     /// How many of them are older than the first socket.
     pub(super) past: usize,
     /// The status that the game was told last.
@@ -52,7 +54,7 @@ impl EarlyNews {
                 let order = EarlyOrder {
                     order_id,
                     statuses: Vec::new(),
-                    seen: 0,
+                    is_seen: true,
                     past: 0,
                     told: None,
                 };
@@ -65,6 +67,22 @@ impl EarlyNews {
             && !order.statuses.contains(&status)
         {
             order.statuses.push(status);
+            if std::mem::replace(&mut order.is_seen, false) {
+                self.unseen.push(order_id);
+            }
+        }
+    }
+
+    /// Takes the next order of which there is news.
+    pub(super) fn next_unseen(&mut self) -> Option<&mut EarlyOrder> {
+        loop {
+            let order_id = self.unseen.pop()?;
+            // An order that is tracked by now is not here any more.
+            if let Ok(place) = self.place(order_id) {
+                let order = self.orders.get_mut(place)?;
+                order.is_seen = true;
+                return Some(order);
+            }
         }
     }
 

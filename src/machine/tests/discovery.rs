@@ -594,3 +594,15 @@ fn an_order_that_is_forgotten_before_there_is_news_of_it_is_not_told() {
     sim.answer_all(&Ok(report("done")));
     assert_eq!(sim.grants(OrderId(5)), 1);
 }
+
+#[test]
+fn of_a_flood_of_unknown_orders_each_publication_is_looked_at_once() {
+    let mut sim = listening(false);
+    sim.socket_is_live(true);
+    // To look at all of them each time would take minutes.
+    for order_id in 1..=200_000 {
+        sim.publish(OrderId(order_id), "new");
+    }
+    let told = discovered(&sim);
+    assert!(told.len() > 8_000 && told.is_sorted(), "{}", told.len());
+}
