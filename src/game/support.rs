@@ -16,7 +16,6 @@ use crate::model::catalog::{Catalog, CatalogState};
 use crate::model::config::XsollaConfig;
 use crate::model::ledger::LedgerState;
 use crate::model::order::OrderPhase;
-use crate::model::purchase::PurchaseError;
 use crate::model::state::TrackerState;
 use crate::model::user::XsollaUser;
 use crate::platform::time::calendar;
@@ -378,12 +377,9 @@ impl fmt::Display for Trouble<'_> {
             }
             Notice::PurchaseFailed(failed) => {
                 write!(f, "purchase of {}: {}", failed.sku, failed.error)?;
-                match &failed.error {
-                    // Their text does not repeat the store's answer.
-                    PurchaseError::NotEnoughCurrency(error) | PurchaseError::NoSuchItem(error) => {
-                        write!(f, "; {error}")
-                    }
-                    _ => Ok(()),
+                match failed.error.answer() {
+                    Some(error) => write!(f, "; {error}"),
+                    None => Ok(()),
                 }
             }
             Notice::PageFailed(failed) => write!(

@@ -125,8 +125,10 @@ impl Past {
 
     /// Adds an entry of the ledger.
     pub(super) fn load(&mut self, user: &UserId, order_id: OrderId) {
-        self.is_known |= order_id == past_mark(user);
-        self.is_recorded |= self.is_known;
+        if order_id == past_mark(user) {
+            self.is_known = true;
+            self.is_recorded = true;
+        }
         self.orders.insert(order_id);
     }
 }

@@ -26,6 +26,7 @@ mod shared;
 mod tests;
 mod timers;
 mod tracking;
+mod untracking;
 #[cfg(feature = "webhook")]
 mod webhooks;
 

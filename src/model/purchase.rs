@@ -387,6 +387,18 @@ pub enum PurchaseError {
     Untracked(OrderId),
 }
 
+impl PurchaseError {
+    /// What the store has answered, where the error's own text does not repeat it.
+    pub(crate) fn answer(&self) -> Option<&RequestError> {
+        match self {
+            Self::NotEnoughCurrency(error)
+            | Self::NoSuchItem(error)
+            | Self::LimitReached(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl From<RequestError> for PurchaseError {
     fn from(error: RequestError) -> Self {
         match error.code() {

@@ -1,6 +1,8 @@
 //! Tests of orders that were made elsewhere: in the Web Shop, or on another device.
 
 mod devices;
+mod forgotten;
+mod listening;
 
 use super::*;
 use crate::model::config::{GrantAt, Listen};
@@ -32,71 +34,22 @@ fn tell(sim: &mut Sim, order_id: u64, statuses: &[&str]) {
     }
 }
 
+/// Has the socket tell the history, and the store say that each order is done.
+fn hear(sim: &mut Sim, history: &[(u64, &str)]) {
+    for (order_id, statuses) in history {
+        for status in statuses.split_whitespace() {
+            sim.publish(OrderId(*order_id), status);
+        }
+    }
+    sim.socket_is_live(true);
+    sim.answer_all(&Ok(report("done")));
+}
+
 fn found(orders: &[(u64, &str)]) -> Vec<(u64, String)> {
     let found = orders.iter();
     found
         .map(|(id, status)| (*id, (*status).to_owned()))
         .collect()
-}
-
-#[test]
-fn a_logged_in_player_has_one_socket_and_no_request_while_nothing_is_open() {
-    let mut sim = listening(false);
-    assert_eq!(*sim.state(), TrackerState::Connecting);
-    sim.socket_is_live(true);
-    assert_eq!(*sim.state(), TrackerState::Live);
-    let lifetime = sim.config.socket_lifetime;
-    sim.pass(lifetime - seconds(1));
-    assert_eq!((sim.sockets_opened, sim.requests_sent()), (1, 0));
-    sim.pass(seconds(2));
-    assert_eq!(sim.sockets_opened, 2, "it is renewed as any");
-    sim.socket_ends(lost());
-    let reason = lost();
-    assert_eq!(*sim.state(), TrackerState::Reconnecting { reason });
-    sim.pass(seconds(1));
-    assert_eq!((sim.sockets_opened, sim.requests_sent()), (3, 0));
-    sim.log_out();
-    assert_eq!((sim.socket, sim.state()), (None, &TrackerState::Idle));
-}
-
-#[test]
-fn the_socket_stays_when_the_last_order_ends_and_goes_when_the_game_listens_no_more() {
-    let mut sim = listening(false);
-    sim.socket_is_live(true);
-    sim.track(ORDER);
-    sim.publish_purchase(ORDER);
-    assert_eq!(sim.grants(ORDER), 1);
-    sim.acknowledge(ORDER);
-    assert!(sim.socket.is_some());
-    sim.config.listen = Listen::WhileOrdersAreOpen;
-    let config = sim.config.clone();
-    sim.configure(Some(config));
-    assert_eq!(sim.socket, None);
-}
-
-#[test]
-fn a_player_of_a_server_has_no_socket_while_nothing_is_open() {
-    let mut sim = listening(false);
-    sim.log_out();
-    sim.handle(Input::TrackAs {
-        user: token("alice", 9),
-        expires_in: None,
-        order_id: ORDER,
-    });
-    sim.socket_is_live(true);
-    sim.publish_purchase(ORDER);
-    assert_eq!(sim.socket, None);
-}
-
-#[test]
-fn a_refused_token_is_reported_though_nothing_is_open() {
-    let mut sim = listening(false);
-    sim.socket_ends(closed(3500));
-    assert_eq!(sim.authorizations_required(), 1);
-    sim.pass(seconds(60));
-    assert_eq!(sim.sockets_opened, 1);
-    sim.log_in();
-    assert_eq!(sim.sockets_opened, 2);
 }
 
 #[test]
@@ -126,9 +79,7 @@ fn an_order_that_was_made_elsewhere_is_adopted_and_granted_if_the_game_wants_tha
     sim.acknowledge(OrderId(5));
 
     sim.restart();
-    tell(&mut sim, 5, &["new", "paid", "done"]);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
+    hear(&mut sim, &[(5, "new paid done")]);
     assert_eq!((sim.grants(OrderId(5)), discovered(&sim)), (0, vec![]));
 }
 
@@ -143,11 +94,14 @@ fn what_was_over_before_the_first_start_is_not_granted_and_what_came_later_is() 
     // A later start hears the same again, and what was bought meanwhile.
     for _ in 0..2 {
         sim.restart();
-        tell(&mut sim, 1, &["new", "paid", "done"]);
-        tell(&mut sim, 2, &["new", "paid", "done", "canceled"]);
-        tell(&mut sim, 4, &["new", "paid", "done"]);
-        sim.socket_is_live(true);
-        sim.answer_all(&Ok(report("done")));
+        hear(
+            &mut sim,
+            &[
+                (1, "new paid done"),
+                (2, "new paid done canceled"),
+                (4, "new paid done"),
+            ],
+        );
         assert_eq!((sim.grants(OrderId(1)), sim.grants(OrderId(2))), (0, 0));
     }
     assert_eq!(sim.grants(OrderId(4)), 1);
@@ -158,9 +112,7 @@ fn a_first_order_is_discovered_though_the_ledger_has_no_order_yet() {
     let mut sim = listening(true);
     sim.socket_is_live(true);
     sim.restart();
-    tell(&mut sim, 4, &["new", "paid", "done"]);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
+    hear(&mut sim, &[(4, "new paid done")]);
     assert_eq!(sim.grants(OrderId(4)), 1);
 }
 
@@ -170,9 +122,7 @@ fn the_past_is_discovered_if_the_game_asks_for_it() {
     sim.config.discover_past_orders = true;
     let config = sim.config.clone();
     sim.configure(Some(config));
-    tell(&mut sim, 1, &["new", "paid", "done"]);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
+    hear(&mut sim, &[(1, "new paid done")]);
     assert_eq!(sim.grants(OrderId(1)), 1);
 }
 
@@ -183,9 +133,7 @@ fn an_order_that_is_paid_counts_as_past_where_paid_orders_are_granted() {
         sim.config.grant_at = grant_at;
         let config = sim.config.clone();
         sim.configure(Some(config));
-        tell(&mut sim, 1, &["new", "paid"]);
-        sim.socket_is_live(true);
-        sim.answer_all(&Ok(report("done")));
+        hear(&mut sim, &[(1, "new paid")]);
         assert_eq!(sim.grants(OrderId(1)), expected, "{grant_at:?}");
     }
 }
@@ -283,9 +231,7 @@ fn who_comes_back_is_not_granted_their_past() {
     sim.socket_is_live(true);
     sim.log_out();
     sim.log_in();
-    tell(&mut sim, 1, &["new", "paid", "done"]);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
+    hear(&mut sim, &[(1, "new paid done")]);
     assert_eq!(sim.grants(OrderId(1)), 0);
 }
 
@@ -298,9 +244,7 @@ fn a_history_that_is_not_complete_makes_nothing_past() {
     sim.pass(seconds(2));
     sim.socket_is_subscribed(true, false);
     sim.restart();
-    tell(&mut sim, 1, &["new", "paid", "done"]);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
+    hear(&mut sim, &[(1, "new paid done")]);
     assert_eq!(
         sim.grants(OrderId(1)),
         0,
@@ -391,30 +335,6 @@ fn the_order_of_a_purchase_is_not_discovered_before_the_store_has_answered() {
 }
 
 #[test]
-fn an_order_that_the_game_has_forgotten_is_not_adopted_again() {
-    let mut sim = listening(true);
-    sim.socket_is_live(true);
-    tell(&mut sim, 5, &["new"]);
-    sim.answer_all(&Ok(report("new")));
-    sim.pass(seconds(5));
-    sim.publish_purchase(OrderId(5));
-    sim.acknowledge(OrderId(5));
-    sim.untrack(OrderId(5));
-    tell(&mut sim, 5, &["new", "paid", "done"]);
-    sim.answer_all(&Ok(report("done")));
-    assert_eq!(sim.grants(OrderId(5)), 1);
-    sim.restart();
-    tell(&mut sim, 5, &["new", "paid", "done"]);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
-    assert_eq!(sim.grants(OrderId(5)), 0);
-    // The game can still track it.
-    sim.track(OrderId(5));
-    sim.answer_all(&Ok(report("done")));
-    assert_eq!(sim.grants(OrderId(5)), 1);
-}
-
-#[test]
 fn a_ledger_that_is_lost_is_told_the_past_again() {
     let mut sim = listening(true);
     tell(&mut sim, 1, &["done"]);
@@ -422,86 +342,15 @@ fn a_ledger_that_is_lost_is_told_the_past_again() {
     sim.ledger.clear();
     sim.handle(Input::Ledger(LedgerReport::Lost));
     sim.restart();
-    tell(&mut sim, 1, &["done"]);
-    tell(&mut sim, 2, &["done"]);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
+    hear(&mut sim, &[(1, "done"), (2, "done")]);
     assert_eq!((sim.grants(OrderId(1)), sim.grants(OrderId(2))), (0, 1));
 }
 
 /// Ends the process, and starts one in which the socket tells this of an order. Returns how often it was granted.
-fn grants_at_next_start(sim: &mut Sim, order_id: u64, statuses: &[&str]) -> usize {
+fn grants_at_next_start(sim: &mut Sim, order_id: u64, statuses: &str) -> usize {
     sim.restart();
-    tell(sim, order_id, statuses);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
+    hear(sim, &[(order_id, statuses)]);
     sim.grants(OrderId(order_id))
-}
-
-/// Makes a machine whose ledger knows the past and has an order that was granted and acknowledged.
-fn with_granted_order() -> Sim {
-    let mut sim = listening(true);
-    sim.socket_is_live(true);
-    tell(&mut sim, 5, &["new"]);
-    sim.answer_all(&Ok(report("new")));
-    sim.pass(seconds(5));
-    sim.publish_purchase(OrderId(5));
-    sim.acknowledge(OrderId(5));
-    sim
-}
-
-#[test]
-fn an_order_that_is_forgotten_while_its_player_is_away_is_not_adopted_again() {
-    let mut sim = with_granted_order();
-    sim.log_out();
-    sim.untrack(OrderId(5));
-    assert_eq!(grants_at_next_start(&mut sim, 5, &["done"]), 0);
-
-    // It is forgotten before anybody logs in, or while the ledger is being read.
-    for is_logged_in in [false, true] {
-        let mut sim = with_granted_order();
-        sim.restart_logged_out();
-        if is_logged_in {
-            let user = token("alice", 7);
-            let expires_in = None;
-            sim.machine
-                .handle(Input::LogIn { user, expires_in }, sim.now);
-        }
-        sim.machine.handle(Input::Untrack(OrderId(5)), sim.now);
-        sim.collect();
-        sim.log_in();
-        tell(&mut sim, 5, &["done"]);
-        sim.socket_is_live(true);
-        sim.answer_all(&Ok(report("done")));
-        assert_eq!(sim.grants(OrderId(5)), 0);
-        assert_eq!(grants_at_next_start(&mut sim, 5, &["done"]), 0);
-    }
-}
-
-#[test]
-fn an_order_that_is_forgotten_is_not_adopted_again_where_the_past_is_discovered() {
-    let mut sim = with_granted_order();
-    sim.config.discover_past_orders = true;
-    let config = sim.config.clone();
-    sim.configure(Some(config));
-    sim.untrack(OrderId(5));
-    tell(&mut sim, 5, &["done"]);
-    sim.socket_is_live(true);
-    sim.answer_all(&Ok(report("done")));
-    assert_eq!(sim.grants(OrderId(5)), 1);
-    assert_eq!(grants_at_next_start(&mut sim, 5, &["done"]), 0);
-}
-
-#[test]
-fn an_order_that_ended_is_not_told_again_at_each_start() {
-    let mut sim = listening(true);
-    sim.socket_is_live(true);
-    tell(&mut sim, 5, &["new"]);
-    // The channel never tells of its end.
-    sim.answer_all(&Ok(report("expired")));
-    sim.delivered(OrderId(5));
-    assert_eq!(grants_at_next_start(&mut sim, 5, &["new"]), 0);
-    assert!(discovered(&sim).is_empty());
 }
 
 #[test]
@@ -516,8 +365,8 @@ fn the_past_is_recorded_though_the_game_begins_to_listen_later() {
     let config = sim.config.clone();
     sim.configure(Some(config));
     sim.socket_is_live(true);
-    assert_eq!(grants_at_next_start(&mut sim, 1, &["done"]), 0);
-    assert_eq!(grants_at_next_start(&mut sim, 2, &["done"]), 1);
+    assert_eq!(grants_at_next_start(&mut sim, 1, "done"), 0);
+    assert_eq!(grants_at_next_start(&mut sim, 2, "done"), 1);
 }
 
 #[test]
@@ -547,55 +396,6 @@ fn an_order_is_told_as_far_as_it_has_come_though_news_overtakes_the_history() {
 }
 
 #[test]
-fn a_lost_socket_is_opened_again_with_the_next_token() {
-    let mut sim = listening(false);
-    sim.socket_is_live(true);
-    sim.track(ORDER);
-    sim.tick();
-    sim.socket_ends(lost());
-    sim.answer(Err(http(401)));
-    assert_eq!(sim.authorizations_required(), 1);
-    sim.pass(seconds(60));
-    let opened = sim.sockets_opened;
-    sim.log_in();
-    assert_eq!(sim.sockets_opened, opened + 1);
-}
-
-#[test]
-fn a_live_socket_does_not_hide_that_requests_fail() {
-    let mut sim = listening(false);
-    sim.socket_is_live(true);
-    sim.track(ORDER);
-    sim.tick();
-    sim.answer(Err(foreign(403)));
-    sim.publish(ORDER, "done");
-    let state = sim.state();
-    assert!(
-        matches!(
-            state,
-            TrackerState::Polling {
-                requests: Some(_),
-                ..
-            }
-        ),
-        "{state:?}"
-    );
-}
-
-#[test]
-fn an_order_that_is_forgotten_before_there_is_news_of_it_is_not_told() {
-    let mut sim = listening(true);
-    sim.socket_is_live(true);
-    sim.untrack(OrderId(5));
-    tell(&mut sim, 5, &["new", "paid", "done"]);
-    assert!(discovered(&sim).is_empty());
-    // The game wants it after all.
-    sim.track(OrderId(5));
-    sim.answer_all(&Ok(report("done")));
-    assert_eq!(sim.grants(OrderId(5)), 1);
-}
-
-#[test]
 fn of_a_flood_of_unknown_orders_each_publication_is_looked_at_once() {
     let mut sim = listening(false);
     sim.socket_is_live(true);
@@ -605,4 +405,22 @@ fn of_a_flood_of_unknown_orders_each_publication_is_looked_at_once() {
     }
     let told = discovered(&sim);
     assert!(told.len() > 8_000 && told.is_sorted(), "{}", told.len());
+}
+
+#[test]
+fn what_the_game_has_forgotten_does_not_pass_for_all_of_the_past() {
+    let mut sim = Sim::new();
+    sim.track(ORDER);
+    tell(&mut sim, 1, &["done"]);
+    sim.socket_is_live(true);
+    sim.config.adopt_orders = true;
+    sim.config.listen = Listen::WhileLoggedIn;
+    let config = sim.config.clone();
+    sim.configure(Some(config));
+    // The ledger has it before the rest of the past is recorded.
+    sim.untrack(ORDER);
+    sim.log_out();
+    sim.log_in();
+    sim.socket_is_live(true);
+    assert_eq!(grants_at_next_start(&mut sim, 2, "done"), 1);
 }

@@ -4,6 +4,7 @@
 mod authorization;
 mod discovery;
 mod fleet;
+mod granting;
 mod ledger;
 mod owners;
 mod players;
