@@ -410,7 +410,9 @@ fn of_a_flood_of_unknown_orders_each_publication_is_looked_at_once() {
 #[test]
 fn what_the_game_has_forgotten_does_not_pass_for_all_of_the_past() {
     let mut sim = Sim::new();
+    // An open order keeps the player known when they log out.
     sim.track(ORDER);
+    sim.track(OrderId(9));
     tell(&mut sim, 1, &["done"]);
     sim.socket_is_live(true);
     sim.config.adopt_orders = true;
@@ -418,7 +420,7 @@ fn what_the_game_has_forgotten_does_not_pass_for_all_of_the_past() {
     let config = sim.config.clone();
     sim.configure(Some(config));
     // The ledger has it before the rest of the past is recorded.
-    sim.untrack(ORDER);
+    sim.untrack(OrderId(9));
     sim.log_out();
     sim.log_in();
     sim.socket_is_live(true);
