@@ -336,6 +336,11 @@ fn trouble_of_every_kind_is_told_with_its_time_and_without_a_secret() {
         world,
         test_util::purchase_failed("sword", PurchaseError::NotEnoughCurrency(refused.clone())),
     );
+    // Whatever the store has refused, support finds its answer by the transaction.
+    test_util::deliver(
+        world,
+        test_util::purchase_failed("sword", PurchaseError::LimitReached(refused.clone())),
+    );
     test_util::deliver(
         world,
         test_util::payment_page_failed(order, PaymentPageError::NoBrowser(text.clone())),
@@ -356,11 +361,12 @@ fn trouble_of_every_kind_is_told_with_its_time_and_without_a_secret() {
     let (_, errors) = report.split_once("\nerrors, the newest first:\n").unwrap();
     // A line of the time, and a line of the text.
     let lines: Vec<&str> = errors.lines().collect();
-    assert_eq!(lines.len(), 2 * 6, "{report}");
+    assert_eq!(lines.len(), 2 * 7, "{report}");
     assert!(lines.iter().step_by(2).all(|line| line.contains(" GMT (")));
     for kind in [
         "order 7 is given up: ",
         "purchase of sword: there is not enough",
+        "purchase of sword: the limit of the item is reached",
         "payment page of order 7: ",
         "a new token is needed: ",
         "tracking: Polling; ",
