@@ -9,6 +9,8 @@ use crate::machine::input::Input;
 use crate::model::config::XsollaConfig;
 use crate::model::error::RequestError;
 use crate::model::reconciliation::{Reconciled, Reconciliation, ReconciliationError};
+use crate::platform::runtime;
+use crate::tracker::source::reconciliation;
 
 /// The command that compares orders, which extends [`Commands`].
 pub trait ReconciliationCommands {
@@ -27,7 +29,10 @@ impl ReconciliationCommands for Commands<'_, '_> {
         self.queue(move |world: &mut World| {
             let config = world.get_resource::<XsollaConfig>().cloned();
             with_tracking(world, move |_, tracking| match config {
-                Some(config) => tracking.handle.reconcile(what, Arc::new(config)),
+                Some(config) => tracking.handle.start(|services| {
+                    let config = Arc::new(config);
+                    runtime::spawn(reconciliation::run(what, config, services));
+                }),
                 None => {
                     let error = ReconciliationError::Search(RequestError::NotConfigured);
                     tracking.handle.send(Input::Reconciled(Box::new(Reconciled {

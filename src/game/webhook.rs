@@ -11,8 +11,9 @@ use crate::game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 use crate::game::tracking::Tracking;
 use crate::model::user::UserId;
 use crate::model::webhook::{Notification, WebhookSecrets, WebhookUser};
+use crate::platform::runtime;
 use crate::tracker::source::webhook::senders::WebhookSenders;
-use crate::tracker::source::webhook::{Listen, ToGame};
+use crate::tracker::source::webhook::{self, Listen, ToGame};
 
 /// Listens for the webhooks that Xsolla sends to a studio's server. Add it after [`XsollaOrderPlugin`].
 ///
@@ -156,7 +157,7 @@ impl Plugin for XsollaWebhookPlugin {
                     .in_set(XsollaOrderSystems),
             );
         let tracking = app.world().resource::<Tracking>();
-        tracking.handle.listen(Listen {
+        let listen = Listen {
             address: self.listen,
             secrets: self.secrets.clone(),
             senders: self.senders.clone(),
@@ -165,7 +166,9 @@ impl Plugin for XsollaWebhookPlugin {
             user_id: self.user_id,
             game,
             waker: tracking.handle.waker.clone(),
-        });
+        };
+        let start = |services| runtime::spawn(webhook::run(listen, services));
+        tracking.handle.start(start);
     }
 }
 

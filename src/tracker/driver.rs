@@ -13,11 +13,7 @@ use crate::ledger::writer::Job;
 use crate::machine::Machine;
 use crate::machine::input::{Input, RequestId};
 use crate::machine::output::Output;
-#[cfg(feature = "webhook")]
-use crate::model::config::XsollaConfig;
 use crate::model::ledger::{LedgerReport, LedgerState, LoadOutcome};
-#[cfg(feature = "webhook")]
-use crate::model::reconciliation::Reconciliation;
 use crate::model::user::UserId;
 use crate::platform::clock::Clock;
 use crate::platform::http::Network;
@@ -26,8 +22,7 @@ use crate::platform::{browser, runtime};
 use crate::tracker::counters::Counters;
 use crate::tracker::handle::{Command, Ports};
 use crate::tracker::outbox::Outbox;
-#[cfg(feature = "webhook")]
-use crate::tracker::source::reconciliation::{self, Comparison};
+use crate::tracker::services::Services;
 #[cfg(feature = "webhook")]
 use crate::tracker::source::webhook;
 use crate::tracker::source::{page, requests, socket};
@@ -62,10 +57,7 @@ pub(crate) async fn run(mut ports: Ports) {
             command = ports.commands.recv() => match command {
                 Some(Command::Input(input)) => driver.handle(*input),
                 Some(Command::Flush(done)) => driver.give(Job::Flush(done)),
-                #[cfg(feature = "webhook")]
-                Some(Command::Listen(listen)) => driver.listen(*listen),
-                #[cfg(feature = "webhook")]
-                Some(Command::Reconcile(what, config)) => driver.reconcile(*what, config),
+                Some(Command::Start(start)) => start(driver.services()),
                 None => return,
             },
             // The driver keeps a sender, so the inbox never ends.
@@ -220,22 +212,16 @@ impl Driver {
         Ok(is_news)
     }
 
-    /// Starts a listener for webhooks.
-    #[cfg(feature = "webhook")]
-    fn listen(&self, listen: webhook::Listen) {
-        let task = webhook::run(listen, self.inbox.clone(), self.receipts.clone());
-        runtime::spawn(task);
-    }
-
-    #[cfg(feature = "webhook")]
-    fn reconcile(&self, what: Reconciliation, config: Arc<XsollaConfig>) {
-        runtime::spawn(reconciliation::run(Comparison {
-            what,
-            config,
+    fn services(&self) -> Services {
+        Services {
             network: self.network.clone(),
-            ledger: self.ledger.clone(),
+            #[cfg(feature = "webhook")]
             inbox: self.inbox.clone(),
-        }));
+            #[cfg(feature = "webhook")]
+            ledger: self.ledger.clone(),
+            #[cfg(feature = "webhook")]
+            receipts: self.receipts.clone(),
+        }
     }
 
     /// Opens a player's socket in place of an earlier one.

@@ -7,30 +7,20 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::machine::input::Input;
 use crate::machine::output::Notice;
-#[cfg(feature = "webhook")]
-use crate::model::config::XsollaConfig;
-#[cfg(feature = "webhook")]
-use crate::model::reconciliation::Reconciliation;
 use crate::tracker::counters::Counters;
-#[cfg(feature = "webhook")]
-use crate::tracker::source::webhook::Listen;
+use crate::tracker::services::{Services, Start};
 use crate::tracker::waker::EventLoopWaker;
 
 /// The number of notices after which the task is told that there is room for more.
 const REFILL: u32 = 256;
 
 /// A command of the game's side to the task.
-#[derive(Debug)]
 pub(crate) enum Command {
     Input(Box<Input>),
     /// Answer once everything that was sent before is in the ledger.
     Flush(Sender<()>),
-    /// Listen for webhooks.
-    #[cfg(feature = "webhook")]
-    Listen(Box<Listen>),
-    /// Compare Xsolla's orders with the ledger's.
-    #[cfg(feature = "webhook")]
-    Reconcile(Box<Reconciliation>, Arc<XsollaConfig>),
+    /// Start work beside the machine.
+    Start(Start),
 }
 
 /// The game's ends of the channels.
@@ -91,16 +81,9 @@ impl Handle {
         is_done
     }
 
-    #[cfg(feature = "webhook")]
-    pub(crate) fn listen(&self, listen: Listen) {
-        let _ = self.commands.send(Command::Listen(Box::new(listen)));
-    }
-
-    #[cfg(feature = "webhook")]
-    pub(crate) fn reconcile(&self, what: Reconciliation, config: Arc<XsollaConfig>) {
-        let _ = self
-            .commands
-            .send(Command::Reconcile(Box::new(what), config));
+    /// Starts work beside the machine.
+    pub(crate) fn start(&self, start: impl FnOnce(Services) + Send + 'static) {
+        let _ = self.commands.send(Command::Start(Box::new(start)));
     }
 
     pub(crate) fn has_notices(&self) -> bool {

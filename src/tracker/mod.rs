@@ -4,6 +4,7 @@ pub(crate) mod counters;
 pub(crate) mod driver;
 pub(crate) mod handle;
 mod outbox;
+pub(crate) mod services;
 pub(crate) mod source;
 #[cfg(feature = "token_verifier")]
 pub(crate) mod token_verifier;

@@ -3,7 +3,7 @@
 mod inbox;
 pub(super) mod page;
 #[cfg(feature = "webhook")]
-pub(super) mod reconciliation;
+pub(crate) mod reconciliation;
 pub(super) mod requests;
 pub(super) mod socket;
 #[cfg(feature = "webhook")]

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use crate::ledger::Writer;
 use crate::ledger::writer::Job;
 use crate::machine::input::Input;
 use crate::model::config::XsollaConfig;
@@ -18,8 +17,8 @@ use crate::model::reconciliation::{
     Difference, Finding, Reconciled, Reconciliation, ReconciliationError,
 };
 use crate::model::record::LedgerEntry;
-use crate::platform::http::Network;
 use crate::platform::runtime::sleep;
+use crate::tracker::services::Services;
 use crate::tracker::source::inbox::put;
 use crate::tracker::source::requests::ask;
 use crate::wire::order_search::{FoundOrder, Page, read_page, search};
@@ -32,26 +31,28 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a server may ask to wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// What a comparison needs.
-pub(in crate::tracker) struct Comparison {
-    pub(in crate::tracker) what: Reconciliation,
-    pub(in crate::tracker) config: Arc<XsollaConfig>,
-    pub(in crate::tracker) network: Arc<Network>,
-    pub(in crate::tracker) ledger: Option<Writer>,
-    pub(in crate::tracker) inbox: mpsc::Sender<Input>,
+struct Comparison {
+    what: Reconciliation,
+    config: Arc<XsollaConfig>,
+    services: Services,
 }
 
 /// Compares, and tells the machine what came of it.
-pub(in crate::tracker) async fn run(comparison: Comparison) {
+pub(crate) async fn run(what: Reconciliation, config: Arc<XsollaConfig>, services: Services) {
     let mut reconciled = Reconciled {
-        created: comparison.what.created.clone(),
+        created: what.created.clone(),
         compared: 0,
         findings: Vec::new(),
         error: None,
     };
+    let inbox = services.inbox.clone();
+    let comparison = Comparison {
+        what,
+        config,
+        services,
+    };
     reconciled.error = comparison.compare(&mut reconciled).await.err();
-    let input = Input::Reconciled(Box::new(reconciled));
-    put(&comparison.inbox, input).await;
+    put(&inbox, Input::Reconciled(Box::new(reconciled))).await;
 }
 
 impl Comparison {
@@ -91,7 +92,11 @@ impl Comparison {
     async fn page(&self, offset: usize) -> Result<Page, RequestError> {
         let mut attempt = 0;
         loop {
-            let body = ask(&self.network, search(&self.config, &self.what, offset)).await;
+            let body = ask(
+                &self.services.network,
+                search(&self.config, &self.what, offset),
+            )
+            .await;
             let page = body.and_then(|body| read_page(&body).map_err(RequestError::Malformed));
             attempt += 1;
             match page {
@@ -123,7 +128,7 @@ impl Comparison {
         orders: Vec<OrderId>,
     ) -> Result<Vec<Option<LedgerEntry>>, LedgerError> {
         let (answer, answered) = oneshot::channel();
-        let ledger = self.ledger.as_ref().ok_or(LedgerError::NoAnswer)?;
+        let ledger = self.services.ledger.as_ref().ok_or(LedgerError::NoAnswer)?;
         ledger.give(Job::Find {
             project_id: self.config.project_id,
             orders,
@@ -169,7 +174,7 @@ impl Comparison {
                 source: NewsSource::Reconciliation,
                 receipt: None,
             };
-            put(&self.inbox, input).await;
+            put(&self.services.inbox, input).await;
         }
         finding
     }

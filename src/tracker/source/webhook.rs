@@ -19,6 +19,7 @@ use crate::model::webhook::{
     Notification, WebhookAnswer, WebhookOrder, WebhookRefusal, WebhookSecrets, WebhookUser,
 };
 use crate::platform::http_server::{Limits, Post, Server};
+use crate::tracker::services::Services;
 use crate::tracker::source::inbox::put;
 use crate::tracker::source::webhook::senders::WebhookSenders;
 use crate::tracker::waker::EventLoopWaker;
@@ -88,7 +89,7 @@ impl Receipts {
 }
 
 /// Listens until the game ends.
-pub(crate) async fn run(listen: Listen, inbox: mpsc::Sender<Input>, receipts: Arc<Receipts>) {
+pub(crate) async fn run(listen: Listen, services: Services) {
     let limits = Limits {
         connections: listen.max_connections.max(1),
         body: MAX_BODY,
@@ -110,8 +111,8 @@ pub(crate) async fn run(listen: Listen, inbox: mpsc::Sender<Input>, receipts: Ar
     };
     let webhooks = Arc::new(Webhooks {
         listen,
-        inbox,
-        receipts,
+        inbox: services.inbox,
+        receipts: services.receipts,
     });
     let at_the_door = webhooks.clone();
     // Behind a proxy every peer is the proxy.
