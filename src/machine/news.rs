@@ -52,7 +52,9 @@ impl Machine {
                 self.track(user, order_id, now);
             }
             Some(_) => {
-                self.apply_status(order_id, &status, NewsSource::Socket, now);
+                let source = self.news_source();
+                self.apply_status(order_id, &status, source, now);
+                self.confirm(order_id);
                 self.update_state(user);
                 self.forget_player_if_unused(user);
             }

@@ -166,8 +166,9 @@ impl Machine {
         self.change_phase(order_id, Phase::Open, now);
         self.schedule_give_up(order_id, now);
         self.schedule_request(order_id, now);
+        let source = self.news_source();
         for status in early_news {
-            self.apply_status(order_id, &status, NewsSource::Socket, now);
+            self.apply_status(order_id, &status, source, now);
         }
         self.apply_pushed(order_id, now);
         self.connect_if_wanted(&user, now);
@@ -355,6 +356,7 @@ impl Machine {
         let Some(player) = self.players.get_mut(&order.user) else {
             return;
         };
+        let was_awaiting = !player.awaiting.is_empty();
         let list = |list: &mut HashSet<OrderId>, is_on_it| match is_on_it {
             true => list.insert(order_id),
             false => list.remove(&order_id),
@@ -371,6 +373,10 @@ impl Machine {
             }
         );
         list(&mut player.given_up, is_kept);
+        if was_awaiting == player.awaiting.is_empty() {
+            let user = order.user.clone();
+            self.hurry(&user);
+        }
     }
 
     /// The time at which an order without news is given up. A paid order is never given up. The calendar does

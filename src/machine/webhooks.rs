@@ -90,7 +90,7 @@ impl Machine {
         self.apply_pushed(order_id, now);
         // The game may have been told its end before the webhook came.
         self.record_end(order_id);
-        self.confirm_webhooks(order_id);
+        self.confirm(order_id);
         self.update_state(&user);
         self.forget_player_if_unused(&user);
     }

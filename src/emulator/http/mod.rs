@@ -4,6 +4,7 @@ mod answer;
 mod catalog;
 mod cors;
 mod error_body;
+mod events;
 mod faults;
 mod handover;
 mod html;

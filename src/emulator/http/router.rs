@@ -5,6 +5,7 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, no_such_page, read_body, text};
 use super::cors;
+use super::events;
 use super::faults::{Cut, answer_with_faults};
 use super::order_search;
 use super::origin;
@@ -59,6 +60,13 @@ async fn store(request: Request<Incoming>, shared: &Shared, path: &[&str]) -> Re
                     let answer = || order_search::answer(shared, project, &parts, &body);
                     answer_with_faults(shared, answer).await
                 }
+                Err(too_large) => Ok(too_large),
+            };
+        }
+        ["v2.0", "events", route @ ..] => {
+            let (parts, body) = request.into_parts();
+            return match read_body(body).await {
+                Ok(_) => answer_with_faults(shared, || events::answer(shared, route, &parts)).await,
                 Err(too_large) => Ok(too_large),
             };
         }

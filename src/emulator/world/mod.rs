@@ -5,6 +5,7 @@ pub(crate) mod catalog;
 pub(crate) mod checkout;
 pub(crate) mod counters;
 pub(crate) mod error;
+pub(crate) mod events;
 pub(crate) mod faults;
 pub(crate) mod ids;
 pub(crate) mod limits;

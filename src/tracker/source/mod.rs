@@ -2,6 +2,8 @@
 
 mod inbox;
 pub(super) mod page;
+#[cfg(feature = "event_queue")]
+pub(super) mod queue;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
 pub(super) mod requests;
