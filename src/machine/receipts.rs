@@ -29,12 +29,18 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
+        if has_queue && order.has_expired() {
+            // Whoever pays it after all is told by an event.
+            return;
+        }
         let (is_done_with, status) = match order.phase {
             Phase::Acknowledged { is_recorded } => (is_recorded, OrderStatus::Done),
             Phase::Ended => {
-                let is_recorded = order.end == End::Recorded;
-                let is_told = is_recorded || !order.keeps_end();
-                (is_told, OrderStatus::Canceled)
+                let least = match order.keeps_end() {
+                    true => End::Recorded,
+                    false => End::Told,
+                };
+                (order.end >= least, OrderStatus::Canceled)
             }
             _ => return,
         };

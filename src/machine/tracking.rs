@@ -119,6 +119,15 @@ impl Machine {
         self.record_entry(order_id, entry, true);
     }
 
+    /// Follows an order anew that has ended, or was given up, and was paid after that.
+    pub(super) fn follow_again(&mut self, order_id: OrderId, now: Duration) {
+        if let Some(order) = self.orders.get(&order_id) {
+            let order = Order::new(order.user.clone(), order.was_granted, now);
+            self.forget(order_id);
+            self.record(order_id, order, now);
+        }
+    }
+
     /// Tells the game the status and the phase of an order that is over.
     fn tell_again(&mut self, order_id: OrderId) {
         let Some(order) = self.orders.get(&order_id) else {
@@ -237,12 +246,13 @@ impl Machine {
                     user: user.clone(),
                     order_id,
                 });
-                if has_ended {
+                if has_ended && !self.has_queue() {
                     // The history may name it as it was before its end.
                     self.forget_for_good(&user, order_id);
                 }
             }
             self.record_end(order_id);
+            self.confirm(order_id);
         }
     }
 
