@@ -22,11 +22,11 @@ use crate::platform::{browser, runtime};
 use crate::tracker::counters::Counters;
 use crate::tracker::handle::{Command, Ports};
 use crate::tracker::outbox::Outbox;
+#[cfg(feature = "webhook")]
+use crate::tracker::receipts::Receipts;
 use crate::tracker::services::Services;
 #[cfg(feature = "event_queue")]
 use crate::tracker::source::queue;
-#[cfg(feature = "webhook")]
-use crate::tracker::source::webhook;
 use crate::tracker::source::{page, requests, socket};
 
 /// The number of inputs that may wait for the machine. When the inbox is full the sockets are not read, so a
@@ -107,7 +107,7 @@ struct Driver {
     project_id: u64,
     /// The webhooks that wait for an answer.
     #[cfg(feature = "webhook")]
-    receipts: Arc<webhook::Receipts>,
+    receipts: Arc<Receipts>,
     counters: Arc<Counters>,
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod limits;
 pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod purchase;
+pub(crate) mod queued_events;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod sockets;
