@@ -72,6 +72,7 @@
 //! | `GET …/items/virtual_items?limit=50&offset=0` | the virtual items [for sale](XsollaEmulator::set_items); also `/group/{external_id}`, `/all`, and `sku[]=…` for some of them |
 //! | `GET …/items/bundle`, `…/items/virtual_currency`, `…/items/virtual_currency/package` | the other kinds in the same form; `…/items` has all of them, and `/sku/{sku}` after any of these has one item |
 //! | `GET …/items/groups` | the groups that the items name |
+//! | `GET /webshop/?user=alice` | a [Web Shop](XsollaEmulator::web_shop_url), which sells without a game |
 //! | `GET /v2.0/events?project_id={id}&after_id=…` | the player's [queue of events](XsollaEmulator::queue_events), 50 at a time |
 //! | `POST /v2.0/events/{event_id}/processed?project_id={id}` | takes an event out of the queue |
 //! | `GET /paystation4/?token=…` | the [payment page](#the-payment-page), and `/sandbox/paystation4/` for orders with `"sandbox": true` |

@@ -17,4 +17,5 @@ mod rest;
 mod router;
 pub(crate) mod server;
 mod upgrade;
+mod web_shop;
 mod webhooks;

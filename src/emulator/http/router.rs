@@ -12,6 +12,7 @@ use super::origin;
 use super::page;
 use super::rest::{self, Call};
 use super::upgrade;
+use super::web_shop;
 use super::webhooks;
 use crate::emulator::world::shared::Shared;
 
@@ -23,6 +24,13 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result
         ["paystation4", page @ ..] => Ok(payment_page(request, &shared, page, false).await),
         ["sandbox", "paystation4", page @ ..] => {
             Ok(payment_page(request, &shared, page, true).await)
+        }
+        ["webshop", ""] => {
+            let (parts, body) = request.into_parts();
+            Ok(match read_body(body).await {
+                Ok(body) => web_shop::answer(&shared, &parts, &body),
+                Err(too_large) => too_large,
+            })
         }
         // Whatever else is asked for is asked of the store, so that a game in a browser can tell a wrong address
         // from a network that is down.
