@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::model::maps::HashMap;
 use crossbeam_channel::SendError;
 use litemap::LiteMap;
 use tokio::sync::{mpsc, oneshot};
@@ -42,9 +41,9 @@ pub(crate) async fn run(mut ports: Ports) {
         clock: Clock::new(),
         inbox: sender,
         network: Arc::default(),
-        sockets: HashMap::default(),
+        sockets: LiteMap::new(),
         #[cfg(feature = "event_queue")]
-        queues: HashMap::default(),
+        queues: LiteMap::new(),
         requests: LiteMap::new(),
         ledger: None,
         project_id: 0,
@@ -95,10 +94,10 @@ struct Driver {
     inbox: mpsc::Sender<Input>,
     network: Arc<Network>,
     /// The sockets by player. Dropping one closes it.
-    sockets: HashMap<UserId, socket::Socket>,
+    sockets: LiteMap<UserId, Box<socket::Socket>>,
     /// The queues of events that are read in place of sockets. Dropping one ends that.
     #[cfg(feature = "event_queue")]
-    queues: HashMap<UserId, queue::Queue>,
+    queues: LiteMap<UserId, queue::Queue>,
     /// The requests that are under way. Dropping one cancels it.
     requests: LiteMap<RequestId, oneshot::Sender<()>>,
     /// The ledger's writer, which starts with the first settings.
@@ -270,7 +269,7 @@ impl Driver {
         let (inbox, network) = (self.inbox.clone(), self.network.clone());
         let (socket, task) = socket::open(open, inbox, network, self.clock.clone(), &self.counters);
         runtime::spawn(task);
-        self.sockets.insert(user, socket);
+        self.sockets.insert(user, Box::new(socket));
     }
 
     #[cfg(feature = "event_queue")]
