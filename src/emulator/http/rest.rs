@@ -9,6 +9,7 @@ use url::Url;
 use super::answer::Answer;
 use super::catalog;
 use super::error_body::{Refusal, ok};
+use super::inventory;
 use super::order_body::OrderBody;
 use crate::emulator::world::accounts::AccountId;
 use crate::emulator::world::ids::PROJECT_ID;
@@ -96,6 +97,16 @@ fn route(state: &mut State, call: &Call<'_>, body: &[u8]) -> Result<Answer, Refu
             let account = call.token.map(|_| call.authorize(state)).transpose()?;
             catalog::answer(state, account, rest, call.query)
         }
+        ("GET", ["user", "inventory", "items"]) => {
+            inventory::items(state, call.authorize(state)?, call.query)
+        }
+        ("GET", ["user", "time_limited_items"]) => {
+            inventory::time_limited_items(state, call.authorize(state)?)
+        }
+        ("POST", ["user", "inventory", "item", "consume"]) => {
+            let account = call.authorize(state)?;
+            inventory::consume(state, account, body)
+        }
         ("POST", ["payment", "cart"]) => {
             let (account, purchase) = call.purchase(state, body)?;
             pay(state, account, purchase.cart(state)?, &purchase)
@@ -123,6 +134,9 @@ fn route(state: &mut State, call: &Call<'_>, body: &[u8]) -> Result<Answer, Refu
             _,
             ["order", _]
             | ["items", ..]
+            | ["user", "inventory", "items"]
+            | ["user", "time_limited_items"]
+            | ["user", "inventory", "item", "consume"]
             | ["payment" | "free", "cart"]
             | ["payment" | "free", "item", _]
             | ["payment", "item", _, "virtual", _],

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rust_decimal::Decimal;
 
 use super::ids;
+use super::inventory::Belongings;
 use super::stream::Stream;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,7 @@ pub(crate) struct Account {
     pub(crate) stream: Stream,
     /// The balance of each currency. One without an entry is unlimited.
     pub(crate) balances: HashMap<String, Decimal>,
+    pub(crate) belongings: Belongings,
 }
 
 impl Account {
@@ -27,6 +29,7 @@ impl Account {
             channel: format!("{namespace}{}", ids::random_channel()),
             stream: Stream::new(),
             balances: HashMap::new(),
+            belongings: Belongings::default(),
         }
     }
 

@@ -82,6 +82,8 @@ pub(crate) struct Faults {
     pub(crate) request_hang: bool,
     pub(crate) request_garble: bool,
     pub(crate) request_drop: bool,
+    /// Whether the answers of requests that change something are lost.
+    pub(crate) answer_loss: bool,
     pub(crate) lag: Lag,
     /// The origins whose pages may reach the servers; `None` stands for any.
     pub(crate) allowed_origins: Option<Vec<String>>,

@@ -7,6 +7,7 @@ pub(crate) mod counters;
 pub(crate) mod error;
 pub(crate) mod faults;
 pub(crate) mod ids;
+pub(crate) mod inventory;
 pub(crate) mod limits;
 pub(crate) mod order;
 pub(crate) mod payment;

@@ -190,6 +190,9 @@ impl State {
         let was_bought = order.is_bought();
         order.set_status(status);
         let is_bought = order.is_bought();
+        if was_bought != is_bought {
+            self.move_goods(order_id, is_bought);
+        }
         self.send_webhooks_of_change(order_id, was_bought, is_bought);
         Some(is_bought && !was_bought)
     }
