@@ -275,22 +275,26 @@ fn take_items(
     answer: Option<Result<Vec<InventoryItem>, RequestError>>,
 ) {
     follow_player(world);
-    // A later fetch, or a change since, makes the answer an old one.
-    if world.resource::<Consumptions>().fetch != fetch {
-        return;
+    // A later fetch makes the answer an old one. It is another player's if the inventory was emptied.
+    let inventory = world.get_resource_or_init::<Inventory>();
+    let is_awaited = inventory.state == InventoryState::Loading;
+    if is_awaited && world.resource::<Consumptions>().fetch == fetch {
+        let answer = answer.map_or(Err(InventoryError::TaskEnded), |it| it.map_err(Into::into));
+        show(world, answer);
     }
+}
+
+/// Has the inventory of the player who is logged in show what came of a fetch.
+pub(super) fn show(world: &mut World, answer: Result<Vec<InventoryItem>, InventoryError>) {
+    let user = player(world);
     let mut inventory = world.get_resource_or_init::<Inventory>();
-    // It is another one if the player has changed.
-    if inventory.state != InventoryState::Loading {
-        return;
-    }
+    inventory.user = user;
     match answer {
-        Some(Ok(items)) => {
+        Ok(items) => {
             inventory.items = items;
             inventory.state = InventoryState::Ready;
         }
-        Some(Err(error)) => inventory.state = InventoryState::Failed(error.into()),
-        None => inventory.state = InventoryState::Failed(InventoryError::TaskEnded),
+        Err(error) => inventory.state = InventoryState::Failed(error),
     }
 }
 
@@ -374,13 +378,14 @@ fn take_consumed(world: &mut World, player: UserId, answer: Option<Result<u64, C
         Err(error) => Outcome::Failed(call.failed(Some(player.clone()), error)),
     };
     consumptions.held.push((player.clone(), outcome));
+    // The next one starts first, because whoever hears of this one may ask for more at once.
+    with_tracking(world, |world, tracking| {
+        start_next(world, tracking, &player)
+    });
+    follow_player(world);
     // A fetch that began before may not know of it.
     let is_loading = |inventory: &Inventory| inventory.state == InventoryState::Loading;
     if world.get_resource::<Inventory>().is_some_and(is_loading) {
         fetch(world);
     }
-    follow_player(world);
-    with_tracking(world, |world, tracking| {
-        start_next(world, tracking, &player)
-    });
 }

@@ -31,7 +31,10 @@ pub(crate) async fn answer_with_faults(
         if state.faults().request_drop {
             return Err(Cut);
         }
-        (state.take_request_fault(), state.faults().request_garble)
+        (
+            state.take_request_fault(changes),
+            state.faults().request_garble,
+        )
     };
     let answer = match fault {
         Some(fault) => fail(&fault),

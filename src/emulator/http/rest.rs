@@ -61,13 +61,19 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Counts a Get Order request. It is called as the request comes in, so that a request which hangs
-    /// counts too.
+    /// Counts a Get Order request, or one that uses an item up. It is called as the request comes in, so that a request
+    /// which hangs counts too.
     pub(crate) fn count(&self, state: &mut State) {
-        if let (&Method::GET, ["order", id]) = (self.method, self.route)
-            && let Ok(id) = id.parse().map(OrderId)
-        {
-            *state.counters.order_requests.entry(id).or_default() += 1;
+        match (self.method, self.route) {
+            (&Method::GET, ["order", id]) => {
+                if let Ok(id) = id.parse().map(OrderId) {
+                    *state.counters.order_requests.entry(id).or_default() += 1;
+                }
+            }
+            (&Method::POST, ["user", "inventory", "item", "consume"]) => {
+                state.counters.consume_requests += 1;
+            }
+            _ => {}
         }
     }
 

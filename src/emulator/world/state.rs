@@ -227,8 +227,8 @@ impl State {
         }
     }
 
-    pub(crate) fn take_request_fault(&mut self) -> Option<Fault> {
-        self.faults.take_request_fault()
+    pub(crate) fn take_request_fault(&mut self, changes: bool) -> Option<Fault> {
+        self.faults.take_request_fault(changes)
     }
 
     pub(crate) fn wake_when_faults_change(&mut self, waker: &Waker) {
