@@ -41,13 +41,13 @@ impl Inventory {
         self.items.iter().find(|item| item.sku == sku)
     }
 
-    /// Whether the player owns the item. A subscription that has ended is not owned.
+    /// Whether the player owns the item. A subscription that is not active is not owned.
     pub fn has(&self, sku: &str) -> bool {
         self.quantity(sku) > 0
     }
 
     /// How many pieces of the item the player owns. An item that the store does not count, such as a sword, counts as one
-    /// piece, and a subscription that has ended as none.
+    /// piece, and a subscription that is not active as none.
     pub fn quantity(&self, sku: &str) -> u64 {
         let entries = self.items.iter().filter(|item| item.sku == sku);
         entries.fold(0, |sum, item| sum.saturating_add(item.pieces()))
@@ -165,7 +165,9 @@ pub enum InventoryItemKind {
     Other,
 }
 
-/// How long a subscription lasts (`user/time_limited_items`). If it is bought again before it ends, it lasts longer.
+/// How long a subscription lasts. If it is bought again before it ends, it lasts longer.
+///
+/// The fields are those of Xsolla's `user/time_limited_items`, as its SDKs for Unity, Cocos and iOS read them.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect)]
 #[reflect(no_auto_register, Clone, Debug, PartialEq)]
 #[non_exhaustive]
