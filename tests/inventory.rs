@@ -118,7 +118,7 @@ fn wait_for_answers(game: &mut Game, count: usize) -> &Answers {
 }
 
 #[track_caller]
-fn consume(game: &mut Game, sku: &str, quantity: u64) -> Result<ItemConsumed, ConsumeFailed> {
+fn consume(game: &mut Game, sku: &str, quantity: u64) -> Result<ItemConsumed, Box<ConsumeFailed>> {
     let before = answers(game).observed;
     let id = game.commands(|commands| commands.consume_item(sku, quantity));
     let answers = wait_for_answers(game, before + 1);
@@ -126,7 +126,7 @@ fn consume(game: &mut Game, sku: &str, quantity: u64) -> Result<ItemConsumed, Co
     let failed = answers.failed.iter().find(|it| it.consumption_id == id);
     match (consumed, failed) {
         (Some(consumed), None) => Ok(consumed.clone()),
-        (None, Some(failed)) => Err(failed.clone()),
+        (None, Some(failed)) => Err(Box::new(failed.clone())),
         _ => panic!("it has not one answer"),
     }
 }

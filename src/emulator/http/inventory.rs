@@ -10,8 +10,8 @@ use super::answer::{Answer, empty};
 use super::catalog::{MAX_PAGE, Query};
 use super::error_body::{Refusal, ok};
 use crate::emulator::world::accounts::AccountId;
+use crate::emulator::world::belongings::{Belonging, Kind};
 use crate::emulator::world::catalog::sku_of;
-use crate::emulator::world::inventory::{Belonging, Kind};
 use crate::emulator::world::state::State;
 
 /// Answers with a page of what the player owns.

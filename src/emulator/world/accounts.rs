@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use rust_decimal::Decimal;
 
+use super::belongings::Belongings;
 use super::ids;
-use super::inventory::Belongings;
 use super::stream::Stream;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

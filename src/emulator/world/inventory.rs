@@ -1,146 +1,16 @@
-//! What players own: what paid orders have brought, less what was refunded and used up.
-
-use std::time::{Duration, SystemTime};
-
-use serde_json::Value;
+//! The inventories: what paid orders have brought, less what was refunded and used up.
 
 use super::accounts::AccountId;
-use super::catalog::Catalog;
+use super::belongings::Kind;
 use super::order::Order;
 use super::state::State;
 use crate::model::order::OrderId;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The life of a subscription that names none.
-const MONTH: Duration = DAY.saturating_mul(30);
-
-/// What a player owns, in the order in which it was first got.
-#[derive(Default)]
-pub(crate) struct Belongings(Vec<Belonging>);
-
-pub(crate) struct Belonging {
-    pub(crate) sku: String,
-    pub(crate) kind: Kind,
-    /// The number of pieces that were got and not used up.
-    pub(crate) quantity: u64,
-    /// The end of a subscription.
-    pub(crate) ends_at: SystemTime,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Consumable,
-    NonConsumable,
-    /// It lasts so long for each piece.
-    Subscription(Duration),
-}
 
 /// The reason for which nothing is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotConsumed {
     NotConsumable,
     TooFew,
-}
-
-impl Kind {
-    /// Reads the kind of an item. One that is not for sale, or does not say what it is, is used up.
-    fn of(item: Option<&Value>) -> Self {
-        let kind = item.and_then(|item| item.get("virtual_item_type")?.as_str());
-        match kind {
-            Some("non_consumable") => Self::NonConsumable,
-            Some("non_renewing_subscription") => {
-                Self::Subscription(item.and_then(life).unwrap_or(MONTH))
-            }
-            _ => Self::Consumable,
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Consumable => "consumable",
-            Self::NonConsumable => "non_consumable",
-            Self::Subscription(_) => "non_renewing_subscription",
-        }
-    }
-}
-
-/// How long a piece of a subscription lasts.
-fn life(item: &Value) -> Option<Duration> {
-    let period = item.get("inventory_options")?.get("expiration_period")?;
-    let unit = match period.get("type")?.as_str()? {
-        "minute" => Duration::from_secs(60),
-        "hour" => Duration::from_secs(60 * 60),
-        "day" => DAY,
-        "week" => DAY * 7,
-        "year" => DAY * 365,
-        _ => MONTH,
-    };
-    let value = period.get("value")?.as_u64()?;
-    Some(unit.saturating_mul(u32::try_from(value).ok()?))
-}
-
-impl Belonging {
-    pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.kind, Kind::Subscription(_)) && self.ends_at <= SystemTime::now()
-    }
-}
-
-impl Belongings {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Belonging> {
-        self.0.iter()
-    }
-
-    pub(crate) fn get(&self, sku: &str) -> Option<&Belonging> {
-        self.0.iter().find(|owned| owned.sku == sku)
-    }
-
-    fn get_mut(&mut self, sku: &str) -> Option<&mut Belonging> {
-        self.0.iter_mut().find(|owned| owned.sku == sku)
-    }
-
-    fn add(&mut self, sku: &str, quantity: u64, kind: Kind) {
-        if self.get(sku).is_none() {
-            self.0.push(Belonging {
-                sku: sku.to_owned(),
-                kind,
-                quantity: 0,
-                ends_at: SystemTime::UNIX_EPOCH,
-            });
-        }
-        if let Some(owned) = self.get_mut(sku) {
-            owned.quantity = owned.quantity.saturating_add(quantity);
-            if let Kind::Subscription(life) = owned.kind {
-                let begin = owned.ends_at.max(SystemTime::now());
-                let end = begin.checked_add(times(life, quantity));
-                owned.ends_at = end.unwrap_or(begin);
-            }
-        }
-    }
-
-    fn remove(&mut self, sku: &str, quantity: u64) {
-        if let Some(owned) = self.get_mut(sku) {
-            owned.quantity = owned.quantity.saturating_sub(quantity);
-            if let Kind::Subscription(life) = owned.kind {
-                let end = owned.ends_at.checked_sub(times(life, quantity));
-                owned.ends_at = end.unwrap_or(SystemTime::UNIX_EPOCH);
-            }
-        }
-        self.0.retain(|owned| owned.quantity > 0);
-    }
-
-    pub(crate) fn end(&mut self, sku: &str) -> bool {
-        let owned = self.get_mut(sku);
-        let subscription = owned.filter(|owned| matches!(owned.kind, Kind::Subscription(_)));
-        subscription.is_some_and(|subscription| {
-            subscription.ends_at = SystemTime::now();
-            true
-        })
-    }
-}
-
-fn times(life: Duration, quantity: u64) -> Duration {
-    life.saturating_mul(u32::try_from(quantity).unwrap_or(u32::MAX))
 }
 
 /// What an order brings: what is in bundles, and bonus items, but no virtual currency.
@@ -172,7 +42,7 @@ impl State {
         };
         for (sku, quantity) in goods(order) {
             if is_bought {
-                let kind = kind_of(&self.catalog, &sku);
+                let kind = Kind::of(self.catalog.find(&sku));
                 account.belongings.add(&sku, quantity, kind);
             } else {
                 account.belongings.remove(&sku, quantity);
@@ -200,15 +70,14 @@ impl State {
     }
 }
 
-fn kind_of(catalog: &Catalog, sku: &str) -> Kind {
-    Kind::of(catalog.find(sku))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use serde_json::json;
 
     use super::*;
+    use crate::emulator::world::catalog::Catalog;
     use crate::emulator::world::order::Line;
 
     fn state() -> (State, AccountId) {
@@ -283,7 +152,7 @@ mod tests {
             let belongings = &state.accounts.get(account).unwrap().belongings;
             let end = belongings.get("pass").unwrap().ends_at;
             let left = end.duration_since(SystemTime::now()).unwrap_or_default();
-            left.as_secs().div_ceil(DAY.as_secs())
+            left.as_secs().div_ceil(24 * 60 * 60)
         };
         buy(&mut state, account, "pass", 1);
         assert_eq!(left(&state), 7);

@@ -1,6 +1,7 @@
 //! The state of Xsolla's servers and its rules. It needs no network, no thread and no runtime.
 
 pub(crate) mod accounts;
+pub(crate) mod belongings;
 pub(crate) mod catalog;
 pub(crate) mod checkout;
 pub(crate) mod counters;
