@@ -39,6 +39,8 @@ pub mod guide {
     pub mod ledger {}
     #[doc = include_str!("game/guide/messages.md")]
     pub mod messages {}
+    #[doc = include_str!("game/guide/owned.md")]
+    pub mod owned {}
     #[doc = include_str!("game/guide/phones.md")]
     pub mod phones {}
     #[doc = include_str!("game/guide/server.md")]
@@ -88,6 +90,17 @@ pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
 pub use rust_decimal::Decimal;
 pub use wire::page::payment_return;
+
+/// What a player owns: see [the chapter of the guide](guide::owned).
+///
+/// The names are not in the [`prelude`], because many games have an `Inventory` of their own.
+pub mod inventory {
+    pub use crate::game::inventory::{InventoryCommands, XsollaInventoryPlugin};
+    pub use crate::model::inventory::{
+        ConsumeError, ConsumeFailed, ConsumptionId, Inventory, InventoryError, InventoryItem,
+        InventoryItemKind, InventoryState, ItemConsumed, Subscription, SubscriptionStatus,
+    };
+}
 
 /// Tokens of Xsolla Login that players bring to a server.
 #[cfg(feature = "token_verifier")]

@@ -14,6 +14,7 @@ use bevy::prelude::*;
 use bevy::reflect::serde::{ReflectDeserializer, ReflectSerializer};
 use bevy::reflect::{PartialReflect, ReflectRef, TypeRegistry};
 use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::inventory::{Inventory, InventoryCommands, InventoryState, XsollaInventoryPlugin};
 use bevy_xsolla::prelude::*;
 use bevy_xsolla::{ConfigError, LedgerError, RequestError, SocketError, TrackingError};
 use serde::de::DeserializeSeed;
@@ -24,7 +25,8 @@ fn register(app: &mut App) {
     app.register_type::<Orders>()
         .register_type::<TrackerState>()
         .register_type::<LedgerState>()
-        .register_type::<Catalog>();
+        .register_type::<Catalog>()
+        .register_type::<Inventory>();
 }
 
 /// The crate's registered types.
@@ -73,6 +75,7 @@ struct Started(Vec<PurchaseStarted>);
 fn shop(emulator: &XsollaEmulator, token: &str) -> (Game, OrderId) {
     let mut game = Game::logged_in(emulator.config(), &XsollaUser::new(token));
     register(&mut game.app);
+    game.app.add_plugins(XsollaInventoryPlugin);
     game.app.init_resource::<Started>().add_systems(
         Update,
         |mut started: MessageReader<PurchaseStarted>, mut all: ResMut<Started>| {
@@ -90,6 +93,10 @@ fn shop(emulator: &XsollaEmulator, token: &str) -> (Game, OrderId) {
     game.wait_until_live();
     emulator.deliver(order);
     game.wait_until_granted(order);
+    game.commands(|commands| commands.fetch_inventory());
+    game.wait_until("the inventory is there", |world| {
+        *world.resource::<Inventory>().state() == InventoryState::Ready
+    });
     emulator.revoke_tokens("alice");
     game.track(OrderId(order.0 + 1));
     game.wait_until_authorization_is_required();
@@ -115,6 +122,7 @@ fn an_inspector_sees_the_orders_and_never_a_token() {
         world.resource::<TrackerState>(),
         world.resource::<LedgerState>(),
         world.resource::<Catalog>(),
+        world.resource::<Inventory>(),
     ] {
         shown_of_all.push_str(&shown(resource, &types));
     }
@@ -154,7 +162,13 @@ fn the_token_is_not_reflected_and_no_tool_can_make_a_grant() {
         .collect();
     resources.sort_unstable();
     // Each of these is looked through by `an_inspector_sees_the_orders_and_never_a_token`.
-    let inspected = ["Catalog", "LedgerState", "Orders", "TrackerState"];
+    let inspected = [
+        "Catalog",
+        "Inventory",
+        "LedgerState",
+        "Orders",
+        "TrackerState",
+    ];
     assert_eq!(resources, inspected);
     for message in [TypeId::of::<OrderDone>(), TypeId::of::<OrderCanceled>()] {
         assert!(types.get(message).is_none());

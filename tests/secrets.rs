@@ -12,6 +12,7 @@ use std::thread;
 use bevy::log::tracing;
 use bevy::log::tracing::field::{Field, Visit};
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
+use bevy_xsolla::inventory::{Inventory, InventoryCommands, InventoryState, XsollaInventoryPlugin};
 use bevy_xsolla::prelude::*;
 use support::process::{own_process, run};
 use support::{Game, hurried, sword_order};
@@ -93,6 +94,7 @@ fn the_token_is_in_no_log_and_in_no_debug() {
     let token = emulator.token("alice");
     let alice = XsollaUser::new(&token);
     let mut game = Game::logged_in(hurried(emulator.config()), &alice);
+    game.app.add_plugins(XsollaInventoryPlugin);
     let mut seen = String::new();
 
     // A purchase, with trouble of every kind on the way.
@@ -121,12 +123,20 @@ fn the_token_is_in_no_log_and_in_no_debug() {
     let order = OrderId(order.0 + 1);
     game.track(order);
     game.wait_until_authorization_is_required();
+    game.commands(|commands| {
+        commands.fetch_inventory();
+        commands.consume_item("sword", 1);
+    });
+    game.wait_until("the inventory is refused", |world| {
+        *world.resource::<Inventory>().state() != InventoryState::Loading
+    });
     let _ = write!(
         seen,
-        "{alice:?} {alice:#?} {:?} {:?} {:?}",
+        "{alice:?} {alice:#?} {:?} {:?} {:?} {:?}",
         alice.id(),
         game.state(),
-        game.told().authorization_required
+        game.told().authorization_required,
+        game.app.world().resource::<Inventory>()
     );
 
     let lines = std::mem::take(&mut *LINES.lock().unwrap());

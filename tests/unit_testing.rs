@@ -3,6 +3,10 @@
 mod support;
 
 use bevy::prelude::*;
+use bevy_xsolla::inventory::{
+    ConsumeError, ConsumeFailed, Inventory, InventoryCommands, InventoryError, InventoryState,
+    ItemConsumed, XsollaInventoryPlugin,
+};
 use bevy_xsolla::prelude::*;
 use bevy_xsolla::test_util::{self, XsollaTestPlugin};
 use bevy_xsolla::{AuthorizationError, LedgerError, PaymentPageError, SocketError, TrackingError};
@@ -108,6 +112,45 @@ fn every_message_comes_as_message_and_event_and_orders_knows() {
     let failed = test_util::payment_page_failed(OrderId(4), PaymentPageError::NoPage);
     assert_eq!(heard(app, failed), both(&["PaymentPageFailed"]));
     assert_eq!(app.world().resource::<Orders>().len(), 4);
+}
+
+#[test]
+fn what_a_player_owns_can_be_shown_and_used_up() {
+    let mut app = app();
+    app.add_plugins(XsollaInventoryPlugin);
+    note::<ItemConsumed>(&mut app);
+    note::<ConsumeFailed>(&mut app);
+    let app = &mut app;
+    let state = |app: &App| app.world().resource::<Inventory>().state().clone();
+    let items = vec![
+        test_util::inventory_item("potion", "Potion", Some(3)),
+        test_util::inventory_item("sword", "Sword", None),
+    ];
+    assert_eq!(heard(app, items), both(&[]));
+    assert_eq!(state(app), InventoryState::Ready);
+    assert!(app.world().resource::<Inventory>().has("sword"));
+
+    let mut consumed = test_util::item_consumed("potion", 1);
+    consumed.left = 2;
+    assert_eq!(heard(app, consumed), both(&["ItemConsumed"]));
+    let owned = app.world().resource::<Inventory>();
+    assert_eq!(owned.quantity("potion"), 2);
+    let failed = test_util::consume_failed("potion", 5, ConsumeError::NotEnough { owned: 2 });
+    assert_eq!(heard(app, failed), both(&["ConsumeFailed"]));
+    test_util::deliver(app.world_mut(), InventoryError::TaskEnded);
+    assert_eq!(
+        state(app),
+        InventoryState::Failed(InventoryError::TaskEnded)
+    );
+
+    // The commands have no answer but that of the test.
+    app.world_mut().commands().fetch_inventory();
+    app.world_mut().commands().consume_item("potion", 1);
+    for _ in 0..3 {
+        app.update();
+    }
+    assert_eq!(state(app), InventoryState::Loading);
+    assert!(app.world().resource::<Heard>().0.is_empty());
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::checkout::{Buy, Purchases};
 use crate::game::{self, ItemState};
 use crate::payer::Payer;
 use crate::restart::Restart;
+use crate::restore::Restore;
 use crate::shop_ui::Page;
 
 /// How long all of it may take. It takes 10 s, and longer on a machine without a graphics card.
@@ -69,6 +70,12 @@ enum Step {
     Hurry,
     /// Ends this run and starts another one.
     Restart,
+    /// Empties the bag, as if its file was deleted.
+    LoseSave,
+    /// Presses the button that restores it.
+    Restore,
+    /// Waits until the bag has the item.
+    Have(String),
 }
 
 impl Script {
@@ -150,15 +157,20 @@ fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
     ]);
     steps.extend(single_items(catalog).map(|sku| Step::Until(sku, ItemState::Unlocked)));
     steps.extend([Step::Wait(2.0), Step::Picture("7_everything")]);
+    // The toasts before are gone by then.
+    steps.extend([Step::LoseSave, Step::Wait(5.0), Step::Picture("8_lost")]);
+    steps.push(Step::Restore);
+    steps.extend(single_items(catalog).map(Step::Have));
+    steps.extend([Step::Wait(1.0), Step::Picture("9_restored")]);
     steps
 }
 
 fn play(
     mut script: ResMut<Script>,
-    mut requests: MessageWriter<Buy>,
+    (mut requests, mut restore): (MessageWriter<Buy>, MessageWriter<Restore>),
     (catalog, mut payer, mut page): (Res<Catalog>, ResMut<Payer>, ResMut<Page>),
     mut report: ResMut<XsollaDebugPanel>,
-    (bag, purchases, orders): (Res<Bag>, Res<Purchases>, Res<Orders>),
+    (mut bag, purchases, orders): (ResMut<Bag>, Res<Purchases>, Res<Orders>),
     (captures, time): (Query<(), With<Screenshot>>, Res<Time<Real>>),
     (mut commands, mut exit): (Commands, MessageWriter<AppExit>),
 ) {
@@ -214,6 +226,17 @@ fn play(
             requests.write(Buy { sku: sku.clone() });
             true
         }
+        Some(Step::LoseSave) => {
+            if let Err(error) = bag.lose() {
+                error!("the bag cannot be emptied: {error}");
+            }
+            true
+        }
+        Some(Step::Restore) => {
+            restore.write(Restore);
+            true
+        }
+        Some(Step::Have(sku)) => bag.has(sku),
         Some(Step::Until(sku, state)) => ItemState::of(sku, &bag, &purchases, &orders) >= *state,
         Some(Step::Picture(name)) => {
             if let Some(folder) = &script.folder {

@@ -25,6 +25,9 @@ const BUNDLES: [(&str, &[&str]); 1] = [("traveller_set", &["helmet", "lantern"])
 /// The SKUs of each order, and how many of each.
 type Granted = BTreeMap<u64, Vec<(String, u64)>>;
 
+/// What was restored stands with this number, which no order has.
+const RESTORED: u64 = 0;
+
 impl Bag {
     pub fn open(folder: &Path) -> io::Result<Self> {
         let file = folder.join(BAG);
@@ -48,12 +51,47 @@ impl Bag {
     }
 
     /// Takes out what a refunded order brought.
-    pub fn take_back(&mut self, order_id: OrderId) -> io::Result<()> {
-        self.refunded.insert(order_id);
-        match self.orders.remove(&order_id.0) {
-            Some(_) => write(&self.file, &self.orders),
-            None => Ok(()),
+    pub fn take_back(&mut self, order: &OrderCanceled) -> io::Result<()> {
+        self.refunded.insert(order.order_id);
+        // If it is not there, its items came by a restore.
+        if self.orders.remove(&order.order_id.0).is_none()
+            && let Some(restored) = self.orders.get_mut(&RESTORED)
+        {
+            for item in &order.items {
+                let mut quantity = item.quantity;
+                for (_, left) in restored.iter_mut().filter(|(sku, _)| *sku == item.sku) {
+                    let taken = quantity.min(*left);
+                    *left -= taken;
+                    quantity -= taken;
+                }
+            }
+            restored.retain(|(_, left)| *left > 0);
         }
+        write(&self.file, &self.orders)
+    }
+
+    /// Puts in what the player owns and the bag has not, and returns it. By then it is on the disk.
+    pub fn restore<'a>(
+        &mut self,
+        owned: impl Iterator<Item = (&'a str, u64)>,
+    ) -> io::Result<Vec<String>> {
+        let missing = owned.filter_map(|(sku, quantity)| {
+            let missing = quantity.saturating_sub(self.count(sku));
+            (missing > 0).then(|| (sku.to_owned(), missing))
+        });
+        let missing: Vec<(String, u64)> = missing.collect();
+        let skus = missing.iter().map(|(sku, _)| sku.clone()).collect();
+        if !missing.is_empty() {
+            self.orders.entry(RESTORED).or_default().extend(missing);
+            write(&self.file, &self.orders)?;
+        }
+        Ok(skus)
+    }
+
+    /// Forgets everything, as if the file was deleted.
+    pub fn lose(&mut self) -> io::Result<()> {
+        self.orders.clear();
+        write(&self.file, &self.orders)
     }
 
     /// Whether this run has heard of the order's refund.
@@ -62,8 +100,13 @@ impl Bag {
     }
 
     pub fn has(&self, sku: &str) -> bool {
-        let mut items = self.orders.values().flatten();
-        items.any(|(other, _)| other == sku || contents_of(other).contains(&sku))
+        self.count(sku) > 0
+    }
+
+    fn count(&self, sku: &str) -> u64 {
+        let items = self.orders.values().flatten();
+        let items = items.filter(|(other, _)| other == sku || contents_of(other).contains(&sku));
+        items.map(|(_, quantity)| quantity).sum()
     }
 }
 

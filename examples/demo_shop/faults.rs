@@ -1,5 +1,5 @@
 //! A panel of faults for the player to cause, where the emulator stands in for Xsolla. The shop panel shows
-//! what a fault does to an order. The keys F and 1 to 7 work too.
+//! what a fault does to an order. The keys F and 1 to 8 work too.
 
 use bevy::input_focus::tab_navigation::TabGroup;
 use bevy::prelude::*;
@@ -7,6 +7,7 @@ use bevy::ui_widgets::Activate;
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::prelude::*;
 
+use crate::bag::Bag;
 use crate::buttons::{self, Look};
 use crate::payer::Payer;
 use crate::restart::Restart;
@@ -46,10 +47,12 @@ enum Does {
     PayByHand,
     Restart,
     StartAnew,
+    /// The bag is empty, as if its file was deleted. The shop's button restores it.
+    LoseSave,
 }
 
 /// The buttons, each with its key and its text.
-const BUTTONS: [(Does, KeyCode, &str); 8] = [
+const BUTTONS: [(Does, KeyCode, &str); 9] = [
     (Does::Fold, KeyCode::KeyF, "F  Make trouble"),
     (Does::DropSocket, KeyCode::Digit1, "1  Drop the socket"),
     (Does::RefuseSockets, KeyCode::Digit2, "2  Refuse sockets"),
@@ -58,6 +61,7 @@ const BUTTONS: [(Does, KeyCode, &str); 8] = [
     (Does::PayByHand, KeyCode::Digit5, "5  Pay in browser"),
     (Does::Restart, KeyCode::Digit6, "6  Restart game"),
     (Does::StartAnew, KeyCode::Digit7, "7  Start anew"),
+    (Does::LoseSave, KeyCode::Digit8, "8  Lose the save"),
 ];
 
 /// A button or its key was pressed.
@@ -117,7 +121,7 @@ fn read_keys(keys: Res<ButtonInput<KeyCode>>, mut presses: MessageWriter<Press>)
 fn press(
     mut presses: MessageReader<Press>,
     mut trouble: ResMut<Trouble>,
-    mut payer: ResMut<Payer>,
+    (mut payer, mut bag): (ResMut<Payer>, ResMut<Bag>),
     (emulator, mut config): (Res<XsollaEmulator>, ResMut<XsollaConfig>),
     mut exit: MessageWriter<AppExit>,
     mut toasts: MessageWriter<Toast>,
@@ -161,6 +165,11 @@ fn press(
             Does::StartAnew => {
                 exit.write(Restart::Anew.exit());
             }
+            Does::LoseSave => {
+                if let Err(error) = bag.lose() {
+                    warn!("the bag cannot be emptied: {error}");
+                }
+            }
         }
     }
 }
@@ -168,7 +177,9 @@ fn press(
 fn show(trouble: Res<Trouble>, mut buttons: Query<(&Does, &mut Look, &mut Node)>) {
     for (does, mut look, mut node) in &mut buttons {
         let is_on = match does {
-            Does::Fold | Does::DropSocket | Does::Restart | Does::StartAnew => false,
+            Does::Fold | Does::DropSocket | Does::Restart | Does::StartAnew | Does::LoseSave => {
+                false
+            }
             Does::RefuseSockets => trouble.refuses_sockets,
             Does::FailRequests => trouble.fails_requests,
             Does::PaySlowly => trouble.pays_slowly,

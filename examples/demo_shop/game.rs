@@ -98,7 +98,7 @@ fn unlock_items(
 /// Takes back what a refunded order brought.
 fn take_back(mut canceled: MessageReader<OrderCanceled>, mut bag: ResMut<Bag>) {
     for order in canceled.read().filter(|order| order.was_done) {
-        if let Err(error) = bag.take_back(order.order_id) {
+        if let Err(error) = bag.take_back(order) {
             error!("order {} cannot be taken back: {error}", order.order_id);
         }
     }

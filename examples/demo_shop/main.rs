@@ -5,6 +5,7 @@
 //!
 //! - `game.rs` has what every shop needs: the system that grants. `bag.rs` keeps what was granted, in the files of
 //!   `save.rs`.
+//! - `restore.rs` gives back what the player owns and the bag has lost.
 //! - `checkout.rs` buys; `payer.rs` plays the payments where the emulator stands in.
 //! - `scene.rs`, `shop_ui.rs`, `cards.rs`, `order_panel.rs`, `last_time.rs` and `toasts.rs` show it, with
 //!   the looks of `theme.rs` and `buttons.rs`; `words.rs` says what went wrong.
@@ -27,6 +28,7 @@ mod last_time;
 mod order_panel;
 mod payer;
 mod restart;
+mod restore;
 mod save;
 mod scene;
 mod shop_ui;
@@ -42,6 +44,7 @@ use bevy::prelude::*;
 use bevy::window::WindowResizeConstraints;
 use bevy_xsolla::XsollaDebugPanel;
 use bevy_xsolla::emulator::XsollaEmulator;
+use bevy_xsolla::inventory::XsollaInventoryPlugin;
 use bevy_xsolla::prelude::*;
 
 use crate::args::{Args, Backend, Instead};
@@ -125,6 +128,7 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
     }
     app.insert_resource(Bag::open(folder)?).add_plugins((
         XsollaOrderPlugin,
+        XsollaInventoryPlugin,
         GamePlugin,
         CheckoutPlugin,
         PayerPlugin,
@@ -200,6 +204,7 @@ fn add_window(app: &mut App, args: &Args) {
         order_panel::OrderPanelPlugin,
         (
             toasts::ToastsPlugin,
+            restore::RestorePlugin,
             last_time::LastTimePlugin,
             idle::IdlePlugin,
         ),

@@ -6,6 +6,7 @@ use bevy::ui_widgets::Activate;
 use bevy_xsolla::prelude::*;
 
 use crate::buttons::{self, Look};
+use crate::restore::Restore;
 use crate::theme::{Fonts, MUTED, PANEL, TEXT};
 use crate::{cards, connection, game, order_panel, words};
 
@@ -40,11 +41,12 @@ struct Shelf;
 #[derive(Default, Resource)]
 pub struct Page(pub usize);
 
-/// What the button below the cards does.
+/// What a button below the cards does.
 #[derive(Component)]
 enum ShelfButton {
     NextPage,
     FetchAgain,
+    Restore,
 }
 
 /// The height of the panel at the bottom, which is what it has in it.
@@ -134,14 +136,13 @@ fn show_shelf(
         }
         _ => "Fetching the catalogue".to_owned(),
     };
-    let button = match catalog.state() {
-        CatalogState::Failed(_) => Some(("Try again", ShelfButton::FetchAgain)),
-        _ if items.len() > PER_PAGE => Some(("More", ShelfButton::NextPage)),
-        _ => None,
-    };
-    if !note.is_empty() {
-        children.push(spawn_footer(&mut commands, &fonts, &note, button));
+    let mut buttons = vec![("Restore", ShelfButton::Restore)];
+    match catalog.state() {
+        CatalogState::Failed(_) => buttons.push(("Try again", ShelfButton::FetchAgain)),
+        _ if items.len() > PER_PAGE => buttons.push(("More", ShelfButton::NextPage)),
+        _ => {}
     }
+    children.push(spawn_footer(&mut commands, &fonts, &note, buttons));
     commands
         .entity(*shelf)
         .despawn_related::<Children>()
@@ -152,22 +153,27 @@ fn spawn_footer(
     commands: &mut Commands,
     fonts: &Fonts,
     note: &str,
-    button: Option<(&str, ShelfButton)>,
+    buttons: Vec<(&str, ShelfButton)>,
 ) -> Entity {
-    let text = commands.spawn(fonts.text(note, 13.0, MUTED)).id();
-    let button = button.map(|(label, does)| {
+    // What is left of the width is the text's.
+    let node = Node {
+        flex_grow: 1.0,
+        flex_basis: px(0),
+        ..default()
+    };
+    let text = commands.spawn((fonts.text(note, 13.0, MUTED), node)).id();
+    let mut children = vec![text];
+    children.extend(buttons.into_iter().map(|(label, does)| {
         let size = (px(92), px(28));
         let button = buttons::spawn(commands, fonts, label, Look::Plain, size);
         commands.entity(button).insert(does);
         button
-    });
+    }));
     let footer = Node {
-        justify_content: JustifyContent::SpaceBetween,
         align_items: AlignItems::Center,
         column_gap: px(12),
         ..default()
     };
-    let children: Vec<_> = [Some(text), button].into_iter().flatten().collect();
     commands.spawn(footer).add_children(&children).id()
 }
 
@@ -176,6 +182,7 @@ fn click(
     buttons: Query<&ShelfButton>,
     catalog: Res<Catalog>,
     mut page: ResMut<Page>,
+    mut restore: MessageWriter<Restore>,
     commands: Commands,
 ) {
     match buttons.get(activate.entity) {
@@ -184,6 +191,9 @@ fn click(
             page.0 = (page.0 + 1) % pages.max(1);
         }
         Ok(ShelfButton::FetchAgain) => game::fetch_catalog(commands),
+        Ok(ShelfButton::Restore) => {
+            restore.write(Restore);
+        }
         Err(_) => {}
     }
 }

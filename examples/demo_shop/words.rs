@@ -2,6 +2,7 @@
 //! the log.
 
 use bevy::prelude::*;
+use bevy_xsolla::inventory::InventoryError;
 use bevy_xsolla::prelude::*;
 use bevy_xsolla::{PaymentPageError, RequestError, TrackingError};
 
@@ -25,6 +26,14 @@ pub fn purchase(error: &PurchaseError) -> String {
         // The demo does not try again by itself: nobody wants to find out later that they bought something.
         PurchaseError::Request(error) => format!("{} Please try again.", request(error)),
         _ => "This cannot be bought.".to_owned(),
+    }
+}
+
+pub fn inventory(error: &InventoryError) -> String {
+    match error {
+        InventoryError::NotLoggedIn => "Please log in first.".to_owned(),
+        InventoryError::Request(error) => format!("{} Please try again.", request(error)),
+        _ => "Please start the game again.".to_owned(),
     }
 }
 

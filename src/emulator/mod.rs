@@ -75,6 +75,9 @@
 //! | `GET /webshop/?user=alice` | a [Web Shop](XsollaEmulator::web_shop_url), which sells without a game |
 //! | `GET /v2.0/events?project_id={id}&after_id=…` | the player's [queue of events](XsollaEmulator::queue_events), 50 at a time |
 //! | `POST /v2.0/events/{event_id}/processed?project_id={id}` | takes an event out of the queue |
+//! | `GET …/user/inventory/items?limit=50&offset=0` | [what the player owns](#what-players-own) |
+//! | `GET …/user/time_limited_items` | the subscriptions that are for sale, and until when the player has them |
+//! | `POST …/user/inventory/item/consume` | uses an item up: `{"sku": "potion", "quantity": 1}` |
 //! | `GET /paystation4/?token=…` | the [payment page](#the-payment-page), and `/sandbox/paystation4/` for orders with `"sandbox": true` |
 //! | `GET /connection/websocket` | the order-status socket: Centrifuge protocol v2, JSON |
 //! | `POST /emulator/webhooks` | sends a [webhook](#webhooks) by hand; Xsolla has no such address |
@@ -85,6 +88,18 @@
 //! A cart is the request's own `{"items":[{"sku":"sword","quantity":1}]}`. Order ids exceed 32 bits,
 //! as Xsolla's do, and begin at a number made from the time of the start, so that they are not those of
 //! an earlier run; [`set_next_order_id`](XsollaEmulator::set_next_order_id) sets them.
+//!
+//! # What players own
+//!
+//! A paid order brings its items, the contents of bundles, and bonus items; a canceled one takes them away. Consumables
+//! add up until they are used up, and what is not consumable is there once. A subscription lasts longer with each piece,
+//! by its `inventory_options.expiration_period`, which is a month where it is missing; it is listed until its end, which
+//! [`end_subscription`](XsollaEmulator::end_subscription) brings about. An item that is not for sale is a consumable.
+//! Virtual currencies are not listed. An item is used up by a quantity: 422 answers a request with both a quantity and an
+//! `instance_id`, or with neither, and for an item that is no consumable, and 404 one for more pieces than there are.
+//! [`lose_answers`](XsollaEmulator::lose_answers) is the fault in which an item is used up and nobody hears of it.
+//!
+//! # Browsers and the socket
 //!
 //! A game in a browser may use the REST API from any origin. As with Xsolla's store it may send the headers
 //! `Authorization` and `Content-Type` and none of its own. It cannot read the headers of answers, and so not

@@ -107,7 +107,7 @@ where
     send(world, message);
 }
 
-fn send<M>(world: &mut World, message: M)
+pub(super) fn send<M>(world: &mut World, message: M)
 where
     M: Message + Clone,
     M: for<'a> Event<Trigger<'a>: Default>,

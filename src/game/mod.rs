@@ -1,6 +1,5 @@
 //! The Bevy side of the crate. No other module uses a `World`.
 
-#[expect(dead_code, reason = "the next change uses it")]
 mod answers;
 pub(crate) mod commands;
 pub(crate) mod conditions;
@@ -10,6 +9,7 @@ mod deliver;
 pub(crate) mod diagnostics;
 mod fence;
 mod history;
+pub(crate) mod inventory;
 pub(crate) mod orders;
 pub(crate) mod plugin;
 mod presence;

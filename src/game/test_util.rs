@@ -46,11 +46,14 @@
 //! test can set them. To test against the protocols themselves, with faults on the way, use the feature
 //! `emulator`.
 
+use std::sync::{Mutex, PoisonError};
+
 use bevy::prelude::*;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::game::commands::with_tracking;
 use crate::game::deliver::deliver as deliver_notice;
+use crate::game::inventory::{self, Outcome};
 use crate::game::orders::{Order, Orders};
 use crate::game::plugin::{XsollaOrderSystems, add_game_side, add_tracking};
 use crate::game::resources::resource_or_default;
@@ -60,6 +63,10 @@ use crate::machine::output::Notice;
 use crate::model::catalog::{CatalogItem, ItemKind};
 use crate::model::config::XsollaConfig;
 use crate::model::error::{AuthorizationError, TrackingError};
+use crate::model::inventory::{
+    ConsumeError, ConsumeFailed, ConsumptionId, InventoryError, InventoryItem, InventoryItemKind,
+    ItemConsumed,
+};
 use crate::model::ledger::LedgerState;
 use crate::model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
@@ -74,6 +81,7 @@ use crate::model::purchase::{
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
 use crate::tracker::handle::{Command, channels};
+use crate::tracker::services::Start;
 
 /// Replaces [`XsollaOrderPlugin`](crate::XsollaOrderPlugin) in unit tests. Nothing runs in the background,
 /// and nothing happens until the test [delivers](deliver) it.
@@ -98,20 +106,33 @@ impl Plugin for XsollaTestPlugin {
         }
         let (handle, ports) = channels();
         add_tracking(app, Tracking::new(handle, None));
-        app.insert_resource(Asked(ports.commands))
-            .add_systems(PreUpdate, answer.before(XsollaOrderSystems));
+        app.insert_resource(Asked {
+            commands: ports.commands,
+            started: Mutex::default(),
+        })
+        .add_systems(PreUpdate, answer.before(XsollaOrderSystems));
         with_tracking(app.world_mut(), |_, _| {});
     }
 }
 
 /// The commands of the game, which a background task would read.
 #[derive(Resource)]
-struct Asked(UnboundedReceiver<Command>);
+struct Asked {
+    commands: UnboundedReceiver<Command>,
+    /// The work that never begins. Dropping it would be an answer.
+    started: Mutex<Vec<Start>>,
+}
 
 fn answer(mut asked: ResMut<Asked>, mut tracking: ResMut<Tracking>, orders: Option<Res<Orders>>) {
-    while let Ok(command) = asked.0.try_recv() {
-        let Command::Input(input) = command else {
-            continue;
+    while let Ok(command) = asked.commands.try_recv() {
+        let input = match command {
+            Command::Input(input) => input,
+            Command::Start(start) => {
+                let started = asked.started.get_mut();
+                started.unwrap_or_else(PoisonError::into_inner).push(start);
+                continue;
+            }
+            Command::Flush(_) => continue,
         };
         let (order_id, phase) = match *input {
             Input::Acknowledge(order_id) => (order_id, OrderPhase::Acknowledged),
@@ -128,13 +149,20 @@ fn answer(mut asked: ResMut<Asked>, mut tracking: ResMut<Tracking>, orders: Opti
     }
 }
 
-/// News for the game: any of the plugin's messages, a [`TrackerState`], a [`LedgerState`], or a list of
-/// `CatalogItem`s.
+/// News for the game: any of the plugin's messages, a [`TrackerState`], a [`LedgerState`], a list of `CatalogItem`s, or
+/// what came of fetching the [`Inventory`](crate::inventory::Inventory).
 #[derive(Debug)]
-pub struct News(Notice);
+pub struct News(Content);
 
-/// Delivers news as the plugin does: it updates [`Orders`], [`TrackerState`], [`LedgerState`] or the
-/// `Catalog`, sends the message and triggers the event.
+#[derive(Debug)]
+enum Content {
+    Notice(Notice),
+    Consumption(Outcome),
+    Inventory(Result<Vec<InventoryItem>, InventoryError>),
+}
+
+/// Delivers news as the plugin does: it updates [`Orders`], [`TrackerState`], [`LedgerState`], the `Catalog` or the
+/// `Inventory`, sends the message and triggers the event.
 ///
 /// As with real servers, an [`OrderStatusChanged`] precedes the end of an order that had another status.
 ///
@@ -145,7 +173,11 @@ pub fn deliver(world: &mut World, news: impl Into<News>) {
         log::error!("nothing can be delivered: XsollaTestPlugin is not added");
         return;
     }
-    let News(notice) = news.into();
+    let notice = match news.into().0 {
+        Content::Notice(notice) => notice,
+        Content::Consumption(outcome) => return inventory::tell(world, outcome),
+        Content::Inventory(answer) => return inventory::show(world, answer),
+    };
     match &notice {
         Notice::State(state) => {
             return with_tracking(world, |_, tracking| {
@@ -361,86 +393,152 @@ pub fn catalog_item(sku: &str, name: &str) -> CatalogItem {
     }
 }
 
+/// Makes the message for an item that was used up, with nothing of it left.
+pub fn item_consumed(sku: &str, quantity: u64) -> ItemConsumed {
+    ItemConsumed {
+        consumption_id: ConsumptionId::next(),
+        user: anybody().id().clone(),
+        sku: sku.to_owned(),
+        quantity,
+        left: 0,
+    }
+}
+
+/// Makes the message for an item that was not used up.
+pub fn consume_failed(sku: &str, quantity: u64, error: ConsumeError) -> ConsumeFailed {
+    ConsumeFailed {
+        consumption_id: ConsumptionId::next(),
+        user: Some(anybody().id().clone()),
+        sku: sku.to_owned(),
+        quantity,
+        error,
+    }
+}
+
+/// Makes an entry of the inventory. A consumable has a quantity, and what is not counted has none.
+pub fn inventory_item(sku: &str, name: &str, quantity: Option<u64>) -> InventoryItem {
+    InventoryItem {
+        sku: sku.to_owned(),
+        name: name.to_owned(),
+        description: None,
+        image_url: None,
+        kind: match quantity {
+            Some(_) => InventoryItemKind::Consumable,
+            None => InventoryItemKind::NonConsumable,
+        },
+        quantity,
+        remaining_uses: None,
+        instance_id: None,
+        subscription: None,
+        groups: Vec::new(),
+        attributes: Vec::new(),
+    }
+}
+
+impl From<ItemConsumed> for News {
+    fn from(news: ItemConsumed) -> Self {
+        Self(Content::Consumption(Outcome::Consumed(news)))
+    }
+}
+
+impl From<ConsumeFailed> for News {
+    fn from(news: ConsumeFailed) -> Self {
+        Self(Content::Consumption(Outcome::Failed(news)))
+    }
+}
+
+impl From<Vec<InventoryItem>> for News {
+    fn from(news: Vec<InventoryItem>) -> Self {
+        Self(Content::Inventory(Ok(news)))
+    }
+}
+
+impl From<InventoryError> for News {
+    fn from(news: InventoryError) -> Self {
+        Self(Content::Inventory(Err(news)))
+    }
+}
+
 impl From<OrderStatusChanged> for News {
     fn from(news: OrderStatusChanged) -> Self {
-        Self(Notice::StatusChanged(news))
+        Self(Content::Notice(Notice::StatusChanged(news)))
     }
 }
 
 impl From<OrderDone> for News {
     fn from(news: OrderDone) -> Self {
-        Self(Notice::Done(news))
+        Self(Content::Notice(Notice::Done(news)))
     }
 }
 
 impl From<OrderCanceled> for News {
     fn from(news: OrderCanceled) -> Self {
-        Self(Notice::Canceled(news))
+        Self(Content::Notice(Notice::Canceled(news)))
     }
 }
 
 impl From<OrderExpired> for News {
     fn from(news: OrderExpired) -> Self {
-        Self(Notice::Expired(news))
+        Self(Content::Notice(Notice::Expired(news)))
     }
 }
 
 impl From<OrderTrackingFailed> for News {
     fn from(news: OrderTrackingFailed) -> Self {
-        Self(Notice::Failed(news))
+        Self(Content::Notice(Notice::Failed(news)))
     }
 }
 
 impl From<OrderDiscovered> for News {
     fn from(news: OrderDiscovered) -> Self {
-        Self(Notice::Discovered(news))
+        Self(Content::Notice(Notice::Discovered(news)))
     }
 }
 
 impl From<AuthorizationRequired> for News {
     fn from(news: AuthorizationRequired) -> Self {
-        Self(Notice::AuthorizationRequired(news))
+        Self(Content::Notice(Notice::AuthorizationRequired(news)))
     }
 }
 
 impl From<TrackerState> for News {
     fn from(news: TrackerState) -> Self {
-        Self(Notice::State(news))
+        Self(Content::Notice(Notice::State(news)))
     }
 }
 
 impl From<LedgerState> for News {
     fn from(news: LedgerState) -> Self {
-        Self(Notice::Ledger(news))
+        Self(Content::Notice(Notice::Ledger(news)))
     }
 }
 
 impl From<PurchaseStarted> for News {
     fn from(news: PurchaseStarted) -> Self {
-        Self(Notice::PurchaseStarted(Box::new(news)))
+        Self(Content::Notice(Notice::PurchaseStarted(Box::new(news))))
     }
 }
 
 impl From<PurchaseFailed> for News {
     fn from(news: PurchaseFailed) -> Self {
-        Self(Notice::PurchaseFailed(Box::new(news)))
+        Self(Content::Notice(Notice::PurchaseFailed(Box::new(news))))
     }
 }
 
 impl From<PaymentPageFailed> for News {
     fn from(news: PaymentPageFailed) -> Self {
-        Self(Notice::PageFailed(news))
+        Self(Content::Notice(Notice::PageFailed(news)))
     }
 }
 
 impl From<PaymentPageChanged> for News {
     fn from(news: PaymentPageChanged) -> Self {
-        Self(Notice::PageChanged(news))
+        Self(Content::Notice(Notice::PageChanged(news)))
     }
 }
 
 impl From<Vec<CatalogItem>> for News {
     fn from(news: Vec<CatalogItem>) -> Self {
-        Self(Notice::Catalog(Ok(news)))
+        Self(Content::Notice(Notice::Catalog(Ok(news))))
     }
 }

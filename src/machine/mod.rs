@@ -7,6 +7,7 @@
 mod authorization;
 mod backoff;
 mod connections;
+pub(crate) mod consumption;
 mod discovery;
 mod early_news;
 pub(crate) mod input;

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod fields;
 pub(crate) mod http;
+pub(crate) mod inventory;
 pub(crate) mod json;
 pub(crate) mod ledger;
 pub(crate) mod maps;

@@ -174,7 +174,11 @@ fn read_item(item: Object<'_>) -> Option<CatalogItem> {
 }
 
 /// Reads those entries of a list that can be read.
-fn read_list<T>(of: &Object<'_>, name: &str, read: fn(&Object<'_>) -> Option<T>) -> Vec<T> {
+pub(super) fn read_list<T>(
+    of: &Object<'_>,
+    name: &str,
+    read: fn(&Object<'_>) -> Option<T>,
+) -> Vec<T> {
     let entries = of.list(name).unwrap_or_default();
     entries.iter().flatten().filter_map(read).collect()
 }
@@ -230,7 +234,7 @@ fn read_expiration(inventory: &Object<'_>) -> Option<ExpirationPeriod> {
     })
 }
 
-fn read_group(group: &Object<'_>) -> Option<ItemGroup> {
+pub(super) fn read_group(group: &Object<'_>) -> Option<ItemGroup> {
     let (id, name) = (group.text("external_id"), group.text("name"));
     Some(ItemGroup {
         external_id: id.clone().or_else(|| name.clone())?,
@@ -249,7 +253,7 @@ fn read_virtual_price(price: &Object<'_>) -> Option<VirtualPrice> {
     })
 }
 
-fn read_attribute(attribute: &Object<'_>) -> Option<ItemAttribute> {
+pub(super) fn read_attribute(attribute: &Object<'_>) -> Option<ItemAttribute> {
     Some(ItemAttribute {
         external_id: attribute.text("external_id")?,
         name: attribute.text("name"),

@@ -9,7 +9,8 @@ use crate::model::json::Object;
 use crate::model::order::OrderId;
 use crate::model::purchase::Purchase;
 use crate::model::user::XsollaUser;
-use crate::wire::catalog::CatalogPages;
+use crate::wire::catalog::{CatalogPages, Query};
+use crate::wire::inventory::{self, InventoryPages, consume_body};
 use crate::wire::store::{creation_body, creation_path};
 
 /// The longest wait that a server may ask for.
@@ -40,14 +41,57 @@ pub(crate) fn next_page(
     pages: &CatalogPages<'_>,
 ) -> Option<Result<Request, RequestError>> {
     let (path, query) = pages.next()?;
-    Some(request(config, user, path).and_then(|mut request| {
-        let query = query.iter().map(|(name, value)| (*name, value));
-        request.address = request
-            .address
-            .with_query(query)
-            .map_err(RequestError::Network)?;
-        Ok(request)
-    }))
+    Some(request_with_query(config, user, path, &query))
+}
+
+/// Requests the next page of a player's inventory. Returns `None` if all pages have been read.
+pub(crate) fn next_inventory_page(
+    config: &XsollaConfig,
+    user: &XsollaUser,
+    pages: &InventoryPages,
+) -> Option<Result<Request, RequestError>> {
+    let query = pages.next()?;
+    Some(request_with_query(
+        config,
+        Some(user),
+        inventory::ITEMS,
+        &query,
+    ))
+}
+
+/// Requests the subscriptions of a player, which are on one page.
+pub(crate) fn time_limited_items(
+    config: &XsollaConfig,
+    user: &XsollaUser,
+) -> Result<Request, RequestError> {
+    request(config, Some(user), inventory::TIME_LIMITED_ITEMS)
+}
+
+/// Uses an item of a player up.
+pub(crate) fn consume(
+    config: &XsollaConfig,
+    user: &XsollaUser,
+    sku: &str,
+    quantity: u64,
+) -> Result<Request, RequestError> {
+    let mut request = request(config, Some(user), inventory::CONSUME)?;
+    request.body = Some(consume_body(sku, quantity));
+    Ok(request)
+}
+
+fn request_with_query(
+    config: &XsollaConfig,
+    user: Option<&XsollaUser>,
+    path: &[&str],
+    query: &Query,
+) -> Result<Request, RequestError> {
+    let mut request = request(config, user, path)?;
+    let query = query.iter().map(|(name, value)| (*name, value));
+    request.address = request
+        .address
+        .with_query(query)
+        .map_err(RequestError::Network)?;
+    Ok(request)
 }
 
 /// Requests the events of the player's queue whose ids are above this one.

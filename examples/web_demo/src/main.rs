@@ -2,6 +2,7 @@
 //! payer (`payer.rs`), who is the player here. `cargo run --example web_demo` builds and serves it.
 
 #[path = "../../demo_shop/bag.rs"]
+#[allow(dead_code, reason = "the panel of faults is for desktops")]
 mod bag;
 #[path = "../../demo_shop/buttons.rs"]
 #[allow(dead_code, reason = "the panel of faults is for desktops")]
@@ -21,6 +22,8 @@ mod last_time;
 #[path = "../../demo_shop/order_panel.rs"]
 mod order_panel;
 mod payer;
+#[path = "../../demo_shop/restore.rs"]
+mod restore;
 mod save;
 #[path = "../../demo_shop/scene.rs"]
 mod scene;
@@ -38,6 +41,7 @@ use std::path::Path;
 use bevy::asset::AssetMetaCheck;
 use bevy::input_focus::tab_navigation::TabNavigationPlugin;
 use bevy::prelude::*;
+use bevy_xsolla::inventory::XsollaInventoryPlugin;
 use bevy_xsolla::prelude::*;
 use serde::Deserialize;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -99,6 +103,7 @@ fn main() {
                 }),
             TabNavigationPlugin,
             XsollaOrderPlugin,
+            XsollaInventoryPlugin,
             game::GamePlugin,
             checkout::CheckoutPlugin,
             scene::ScenePlugin,
@@ -109,6 +114,7 @@ fn main() {
             order_panel::OrderPanelPlugin,
             (
                 toasts::ToastsPlugin,
+                restore::RestorePlugin,
                 last_time::LastTimePlugin,
                 idle::IdlePlugin,
             ),

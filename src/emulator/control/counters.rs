@@ -42,6 +42,11 @@ impl XsollaEmulator {
         requests.copied().unwrap_or_default()
     }
 
+    /// The number of requests to use an item up that came, with whatever outcome.
+    pub fn consume_requests(&self) -> usize {
+        self.shared.lock().counters.consume_requests
+    }
+
     /// The number of times that `history` was asked for, whether or not it was granted.
     pub fn history_requests(&self) -> usize {
         self.shared.lock().counters.history_requests

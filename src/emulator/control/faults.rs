@@ -114,6 +114,12 @@ impl XsollaEmulator {
         self.set_faults(|faults| faults.request_drop = drop);
     }
 
+    /// Carries out requests that change something, which are those by `POST`, and cuts the TCP connection in place of
+    /// their answers while it is on. Other requests are answered.
+    pub fn lose_answers(&self, lose: bool) {
+        self.set_faults(|faults| faults.answer_loss = lose);
+    }
+
     /// Lets Get Order answer with the status that the order had this long ago, while the socket is up
     /// to date; [`Duration::ZERO`] ends it, and so does [`freeze_requests`](Self::freeze_requests).
     pub fn lag_requests(&self, lag: Duration) {

@@ -75,6 +75,35 @@ impl XsollaEmulator {
         let account = state.accounts.get(account_of(&state, user))?;
         account.balances.get(currency)?.to_u64()
     }
+
+    /// How many pieces of an item a player has got by paid orders and not used up. A subscription that has ended counts,
+    /// and an order that is refunded takes its pieces away.
+    ///
+    /// # Panics
+    ///
+    /// The user is not one of this emulator's.
+    #[track_caller]
+    pub fn owned(&self, user: &XsollaUser, sku: &str) -> u64 {
+        let state = self.shared.lock();
+        let account = state.accounts.get(account_of(&state, user));
+        let owned = account.and_then(|account| account.belongings.get(sku));
+        owned.map_or(0, |owned| owned.quantity)
+    }
+
+    /// Lets a player's subscription end now.
+    ///
+    /// # Panics
+    ///
+    /// The user is not one of this emulator's, or has no such subscription.
+    #[track_caller]
+    pub fn end_subscription(&self, user: &XsollaUser, sku: &str) {
+        let mut state = self.shared.lock();
+        let account = account_of(&state, user);
+        let account = state.accounts.get_mut(account);
+        if !account.is_some_and(|account| account.belongings.end(sku)) {
+            misused(&format!("the player has no subscription `{sku}`"));
+        }
+    }
 }
 
 /// Finds the account of a user by the subject of the token. A token that has expired or was revoked names its

@@ -9,17 +9,17 @@ use crate::emulator::world::catalog::{Section, external_id, sku_of};
 use crate::emulator::world::state::State;
 
 /// The most items on a page, and the most SKUs in a request.
-const MAX_PAGE: usize = 50;
+pub(super) const MAX_PAGE: usize = 50;
 
 /// What a query asks for. Languages, countries, promo codes and additional fields make no difference here.
-struct Query {
-    limit: usize,
-    offset: usize,
+pub(super) struct Query {
+    pub(super) limit: usize,
+    pub(super) offset: usize,
     skus: Vec<String>,
 }
 
 impl Query {
-    fn read(query: &str) -> Result<Self, Refusal> {
+    pub(super) fn read(query: &str) -> Result<Self, Refusal> {
         let mut read = Self {
             limit: MAX_PAGE,
             offset: 0,

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::answer::{Answer, json};
 use crate::emulator::world::ids;
+use crate::emulator::world::inventory::NotConsumed;
 use crate::emulator::world::purchase::Refused;
 use crate::emulator::world::tokens::Denied;
 
@@ -55,6 +56,12 @@ impl Refusal {
     );
     pub(crate) const NO_GROUP: Self = Self(StatusCode::NOT_FOUND, 4403, "Item group not found");
     pub(crate) const NO_SUCH_ITEM: Self = Self(StatusCode::NOT_FOUND, 4001, "Item not found");
+    /// Xsolla's documentation has the status, and not the code.
+    pub(crate) const TOO_FEW: Self = Self(
+        StatusCode::NOT_FOUND,
+        4001,
+        "Item not found in the inventory, or too few of it",
+    );
     pub(crate) const INTERNAL: Self =
         Self(StatusCode::INTERNAL_SERVER_ERROR, 1000, "Internal error");
 
@@ -75,6 +82,15 @@ impl From<Denied> for Refusal {
         match denied {
             Denied::Unknown | Denied::Expired => Self::UNAUTHORIZED,
             Denied::PaymentTokenExpired => Self::BAD_PAYMENT_TOKEN,
+        }
+    }
+}
+
+impl From<NotConsumed> for Refusal {
+    fn from(reason: NotConsumed) -> Self {
+        match reason {
+            NotConsumed::NotConsumable => Self::BAD_INPUT,
+            NotConsumed::TooFew => Self::TOO_FEW,
         }
     }
 }

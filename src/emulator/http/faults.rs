@@ -14,9 +14,11 @@ use crate::emulator::world::shared::Shared;
 #[error("the connection is cut on purpose")]
 pub(crate) struct Cut;
 
-/// Answers a request, unless a fault delays, spoils or replaces the answer.
+/// Answers a request, unless a fault delays, spoils or replaces the answer. `changes` says whether the request is one
+/// that changes something.
 pub(crate) async fn answer_with_faults(
     shared: &Shared,
+    changes: bool,
     answer: impl FnOnce() -> Answer,
 ) -> Result<Answer, Cut> {
     let delay = shared.lock().faults().request_delay;
@@ -29,12 +31,18 @@ pub(crate) async fn answer_with_faults(
         if state.faults().request_drop {
             return Err(Cut);
         }
-        (state.take_request_fault(), state.faults().request_garble)
+        (
+            state.take_request_fault(changes),
+            state.faults().request_garble,
+        )
     };
     let answer = match fault {
         Some(fault) => fail(&fault),
         None => answer(),
     };
+    if changes && shared.lock().faults().answer_loss {
+        return Err(Cut);
+    }
     Ok(if is_garbled {
         garble(answer).await
     } else {

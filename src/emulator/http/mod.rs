@@ -8,6 +8,7 @@ mod events;
 mod faults;
 mod handover;
 mod html;
+mod inventory;
 mod order_body;
 mod order_search;
 mod origin;

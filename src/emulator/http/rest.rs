@@ -9,6 +9,7 @@ use url::Url;
 use super::answer::Answer;
 use super::catalog;
 use super::error_body::{Refusal, ok};
+use super::inventory;
 use super::order_body::OrderBody;
 use crate::emulator::world::accounts::AccountId;
 use crate::emulator::world::ids::PROJECT_ID;
@@ -60,13 +61,19 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Counts a Get Order request. It is called as the request comes in, so that a request which hangs
-    /// counts too.
+    /// Counts a Get Order request, or one that uses an item up. It is called as the request comes in, so that a request
+    /// which hangs counts too.
     pub(crate) fn count(&self, state: &mut State) {
-        if let (&Method::GET, ["order", id]) = (self.method, self.route)
-            && let Ok(id) = id.parse().map(OrderId)
-        {
-            *state.counters.order_requests.entry(id).or_default() += 1;
+        match (self.method, self.route) {
+            (&Method::GET, ["order", id]) => {
+                if let Ok(id) = id.parse().map(OrderId) {
+                    *state.counters.order_requests.entry(id).or_default() += 1;
+                }
+            }
+            (&Method::POST, ["user", "inventory", "item", "consume"]) => {
+                state.counters.consume_requests += 1;
+            }
+            _ => {}
         }
     }
 
@@ -96,6 +103,16 @@ fn route(state: &mut State, call: &Call<'_>, body: &[u8]) -> Result<Answer, Refu
             let account = call.token.map(|_| call.authorize(state)).transpose()?;
             catalog::answer(state, account, rest, call.query)
         }
+        ("GET", ["user", "inventory", "items"]) => {
+            inventory::items(state, call.authorize(state)?, call.query)
+        }
+        ("GET", ["user", "time_limited_items"]) => {
+            inventory::time_limited_items(state, call.authorize(state)?)
+        }
+        ("POST", ["user", "inventory", "item", "consume"]) => {
+            let account = call.authorize(state)?;
+            inventory::consume(state, account, body)
+        }
         ("POST", ["payment", "cart"]) => {
             let (account, purchase) = call.purchase(state, body)?;
             pay(state, account, purchase.cart(state)?, &purchase)
@@ -123,6 +140,9 @@ fn route(state: &mut State, call: &Call<'_>, body: &[u8]) -> Result<Answer, Refu
             _,
             ["order", _]
             | ["items", ..]
+            | ["user", "inventory", "items"]
+            | ["user", "time_limited_items"]
+            | ["user", "inventory", "item", "consume"]
             | ["payment" | "free", "cart"]
             | ["payment" | "free", "item", _]
             | ["payment", "item", _, "virtual", _],

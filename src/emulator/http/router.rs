@@ -1,7 +1,7 @@
 //! Leads a request to the part of the emulator that answers it.
 
 use hyper::body::Incoming;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Answer, no_such_page, read_body, text};
 use super::cors;
@@ -66,7 +66,7 @@ async fn store(request: Request<Incoming>, shared: &Shared, path: &[&str]) -> Re
             return match read_body(body).await {
                 Ok(body) => {
                     let answer = || order_search::answer(shared, project, &parts, &body);
-                    answer_with_faults(shared, answer).await
+                    answer_with_faults(shared, false, answer).await
                 }
                 Err(too_large) => Ok(too_large),
             };
@@ -74,7 +74,11 @@ async fn store(request: Request<Incoming>, shared: &Shared, path: &[&str]) -> Re
         ["v2.0", "events", route @ ..] => {
             let (parts, body) = request.into_parts();
             return match read_body(body).await {
-                Ok(_) => answer_with_faults(shared, || events::answer(shared, route, &parts)).await,
+                Ok(_) => {
+                    let changes = parts.method == Method::POST;
+                    let answer = || events::answer(shared, route, &parts);
+                    answer_with_faults(shared, changes, answer).await
+                }
                 Err(too_large) => Ok(too_large),
             };
         }
@@ -85,7 +89,10 @@ async fn store(request: Request<Incoming>, shared: &Shared, path: &[&str]) -> Re
     call.count(&mut shared.lock());
     // Faults and effects come after the body, so that a request of which a part is missing has neither.
     match read_body(body).await {
-        Ok(body) => answer_with_faults(shared, || rest::answer(shared, &call, &body)).await,
+        Ok(body) => {
+            let changes = parts.method == Method::POST;
+            answer_with_faults(shared, changes, || rest::answer(shared, &call, &body)).await
+        }
         Err(too_large) => Ok(too_large),
     }
 }

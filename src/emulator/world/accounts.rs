@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rust_decimal::Decimal;
 
+use super::belongings::Belongings;
 use super::events::Events;
 use super::ids;
 use super::stream::Stream;
@@ -19,6 +20,7 @@ pub(crate) struct Account {
     pub(crate) events: Events,
     /// The balance of each currency. One without an entry is unlimited.
     pub(crate) balances: HashMap<String, Decimal>,
+    pub(crate) belongings: Belongings,
 }
 
 impl Account {
@@ -30,6 +32,7 @@ impl Account {
             stream: Stream::new(),
             events: Events::default(),
             balances: HashMap::new(),
+            belongings: Belongings::default(),
         }
     }
 

@@ -197,6 +197,10 @@ impl Catalog {
         self.items.iter().filter(move |item| section.has(item))
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Value> {
+        self.items.iter()
+    }
+
     /// Every group that an item names, once.
     pub(crate) fn groups(&self) -> Vec<&Value> {
         let mut groups: Vec<&Value> = Vec::new();
@@ -209,7 +213,7 @@ impl Catalog {
         groups
     }
 
-    fn find(&self, sku: &str) -> Option<&Value> {
+    pub(crate) fn find(&self, sku: &str) -> Option<&Value> {
         self.items.iter().find(|item| sku_of(item) == Some(sku))
     }
 

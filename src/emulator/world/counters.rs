@@ -12,6 +12,7 @@ pub(crate) struct Counters {
     pub(crate) connects: Vec<Connect>,
     pub(crate) handshakes: usize,
     pub(crate) order_requests: HashMap<OrderId, usize>,
+    pub(crate) consume_requests: usize,
     pub(crate) history_requests: usize,
     pub(crate) event_requests: usize,
     pub(crate) recoveries: usize,

@@ -15,6 +15,7 @@ pub struct Fault {
     pub(crate) code: Option<u32>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) times: Option<usize>,
+    pub(crate) changes_only: bool,
 }
 
 impl Fault {
@@ -28,6 +29,7 @@ impl Fault {
             code: None,
             retry_after: None,
             times: None,
+            changes_only: false,
         }
     }
 
@@ -50,6 +52,13 @@ impl Fault {
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
+        self
+    }
+
+    /// Only requests that change something fail, which are those by `POST`. They have no effect.
+    #[must_use]
+    pub fn changes_only(mut self) -> Self {
+        self.changes_only = true;
         self
     }
 }
@@ -82,6 +91,8 @@ pub(crate) struct Faults {
     pub(crate) request_hang: bool,
     pub(crate) request_garble: bool,
     pub(crate) request_drop: bool,
+    /// Whether the answers of requests that change something are lost.
+    pub(crate) answer_loss: bool,
     pub(crate) lag: Lag,
     /// The origins whose pages may reach the servers; `None` stands for any.
     pub(crate) allowed_origins: Option<Vec<String>>,
@@ -117,9 +128,11 @@ pub(crate) struct WebhookFaults {
 }
 
 impl Faults {
-    /// Returns the failure of the next request, if it fails, and counts it.
-    pub(crate) fn take_request_fault(&mut self) -> Option<Fault> {
-        let fault = self.request_fail.as_mut()?;
+    /// Returns the failure of the next request, if it fails, and counts it. `changes` says whether the request is one
+    /// that changes something.
+    pub(crate) fn take_request_fault(&mut self, changes: bool) -> Option<Fault> {
+        let fault = self.request_fail.as_mut();
+        let fault = fault.filter(|fault| changes || !fault.changes_only)?;
         match &mut fault.times {
             Some(0) => {
                 self.request_fail = None;

@@ -1,6 +1,7 @@
 //! The state of Xsolla's servers and its rules. It needs no network, no thread and no runtime.
 
 pub(crate) mod accounts;
+pub(crate) mod belongings;
 pub(crate) mod catalog;
 pub(crate) mod checkout;
 pub(crate) mod counters;
@@ -8,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod faults;
 pub(crate) mod ids;
+pub(crate) mod inventory;
 pub(crate) mod limits;
 pub(crate) mod order;
 pub(crate) mod payment;

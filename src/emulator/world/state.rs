@@ -192,6 +192,9 @@ impl State {
         let was_bought = order.is_bought();
         order.set_status(status);
         let is_bought = order.is_bought();
+        if was_bought != is_bought {
+            self.move_goods(order_id, is_bought);
+        }
         self.tell_change(order_id, was_bought, is_bought);
         Some(is_bought && !was_bought)
     }
@@ -231,8 +234,8 @@ impl State {
         }
     }
 
-    pub(crate) fn take_request_fault(&mut self) -> Option<Fault> {
-        self.faults.take_request_fault()
+    pub(crate) fn take_request_fault(&mut self, changes: bool) -> Option<Fault> {
+        self.faults.take_request_fault(changes)
     }
 
     pub(crate) fn wake_when_faults_change(&mut self, waker: &Waker) {
