@@ -49,6 +49,8 @@ pub mod guide {
     pub mod systems {}
     #[doc = include_str!("game/guide/testing.md")]
     pub mod testing {}
+    #[doc = include_str!("game/guide/tokens.md")]
+    pub mod tokens {}
     #[doc = include_str!("game/guide/tracking.md")]
     pub mod tracking {}
     #[doc = include_str!("game/guide/trust.md")]
@@ -65,6 +67,8 @@ pub use game::diagnostics::XsollaDiagnosticsPlugin;
 pub use game::orders::{Order, Orders, OrdersIter};
 pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 pub use game::support::{SupportReport, support_report};
+pub use game::token_plugin::TokenCommands;
+pub use game::token_provider::TokenProvider;
 pub use model::catalog::{
     Catalog, CatalogItem, CatalogRequest, CatalogState, Discount, ExpirationPeriod, IncludedItem,
     ItemAttribute, ItemGroup, ItemKind, ItemLimit, Promotion, VirtualPrice,
@@ -72,6 +76,7 @@ pub use model::catalog::{
 pub use model::config::{ConfigError, GrantAt, Listen, XsollaConfig};
 pub use model::error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
 pub use model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, TakenOrder};
+pub use model::login::{RefreshToken, RefreshTokenChanged, XsollaLogin};
 pub use model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
     OrderStatusChanged, OrderTrackingFailed,
@@ -83,6 +88,7 @@ pub use model::purchase::{
     PurchaseId, PurchaseStarted,
 };
 pub use model::record::{LedgerChange, LedgerEntry, LedgerRecord};
+pub use model::renewal::{LoginRequired, TokenFailure, TokenReason, TokenRequest};
 pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
 pub use rust_decimal::Decimal;
@@ -122,12 +128,12 @@ pub mod webhook {
 pub mod prelude {
     pub use crate::{
         AuthorizationRequired, Catalog, CatalogRequest, CatalogState, Decimal, GrantAt, Ledger,
-        LedgerState, Listen, Order, OrderCanceled, OrderCommands, OrderDiscovered, OrderDone,
-        OrderExpired, OrderId, OrderItem, OrderPhase, OrderStatus, OrderStatusChanged,
+        LedgerState, Listen, LoginRequired, Order, OrderCanceled, OrderCommands, OrderDiscovered,
+        OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase, OrderStatus, OrderStatusChanged,
         OrderTrackingFailed, Orders, PaymentPage, PaymentPageChanged, PaymentPageError,
         PaymentPageFailed, PaymentPageStatus, PaymentReturn, Price, Purchase, PurchaseError,
-        PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands, TrackerState, UserId,
-        XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser, order_is, payment_return,
-        tracker_is_live,
+        PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands, TokenCommands, TokenFailure,
+        TokenProvider, TokenRequest, TrackerState, UserId, XsollaConfig, XsollaOrderPlugin,
+        XsollaOrderSystems, XsollaUser, order_is, payment_return, tracker_is_live,
     };
 }

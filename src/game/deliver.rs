@@ -106,7 +106,8 @@ where
     send(world, message);
 }
 
-fn send<M>(world: &mut World, message: M)
+/// Sends a message and triggers the event.
+pub(super) fn send<M>(world: &mut World, message: M)
 where
     M: Message + Clone,
     M: for<'a> Event<Trigger<'a>: Default>,

@@ -1,6 +1,5 @@
 //! The Bevy side of the crate. No other module uses a `World`.
 
-#[expect(dead_code, reason = "the next change uses it")]
 mod answers;
 pub(crate) mod commands;
 pub(crate) mod conditions;
@@ -15,11 +14,14 @@ pub(crate) mod plugin;
 mod presence;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
+mod renewing;
 mod secrets;
 mod settings;
 pub(crate) mod support;
 #[cfg(feature = "test_util")]
 pub mod test_util;
+pub(crate) mod token_plugin;
+pub(crate) mod token_provider;
 mod tracking;
 #[cfg(feature = "winit")]
 mod wake;

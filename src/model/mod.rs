@@ -8,6 +8,7 @@ pub(crate) mod fields;
 pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod ledger;
+pub(crate) mod login;
 pub(crate) mod maps;
 pub(crate) mod message;
 pub(crate) mod money;
@@ -17,6 +18,8 @@ pub(crate) mod purchase;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
 pub(crate) mod record;
+pub(crate) mod renewal;
+pub(crate) mod secret;
 pub(crate) mod state;
 #[cfg(feature = "token_verifier")]
 pub(crate) mod token;

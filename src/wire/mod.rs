@@ -1,6 +1,7 @@
 //! Xsolla's JSON. It is read leniently and written as documented.
 
 pub(crate) mod catalog;
+pub(crate) mod login;
 pub(crate) mod order;
 #[cfg(feature = "webhook")]
 pub(crate) mod order_search;

@@ -4,6 +4,7 @@ mod counters;
 pub(crate) mod emulator;
 pub(crate) mod error;
 mod faults;
+mod login;
 mod orders;
 mod payment;
 mod publications;

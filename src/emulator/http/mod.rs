@@ -7,6 +7,7 @@ mod error_body;
 mod faults;
 mod handover;
 mod html;
+mod login;
 mod order_body;
 mod order_search;
 mod origin;

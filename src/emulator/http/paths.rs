@@ -1,6 +1,7 @@
 //! The paths on the emulator's port.
 
 pub(crate) const STORE: &str = "/api";
+pub(crate) const LOGIN: &str = "/api";
 pub(crate) const SOCKET: &str = "/connection/websocket";
 pub(crate) const PAYMENT_PAGE: &str = "/paystation4/";
 pub(crate) const WEBHOOKS: &str = "/emulator/webhooks";

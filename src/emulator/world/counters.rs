@@ -13,6 +13,7 @@ pub(crate) struct Counters {
     pub(crate) handshakes: usize,
     pub(crate) order_requests: HashMap<OrderId, usize>,
     pub(crate) history_requests: usize,
+    pub(crate) token_requests: usize,
     pub(crate) recoveries: usize,
     /// The codes of the close frames that were sent.
     pub(crate) closes: Vec<u16>,

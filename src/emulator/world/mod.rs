@@ -11,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod purchase;
+mod refresh_tokens;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod sockets;

@@ -1,6 +1,7 @@
 //! The sources of news. A source puts inputs into the driver's inbox until it is told to stop.
 
 mod inbox;
+pub(crate) mod login;
 pub(super) mod page;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
