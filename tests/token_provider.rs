@@ -327,8 +327,9 @@ fn a_provider_whose_tokens_are_always_refused_is_not_asked_in_a_loop() {
     let mut game = game(&emulator, provider);
     game.track(sword_order(&emulator));
     game.wait_until("it was asked three times", |_| server.calls() == 3);
-    game.run_for(Duration::from_secs(3));
-    assert!(server.calls() <= 6, "{:?}", server.intervals());
+    // With one a second it would be asked nine times.
+    game.run_for(Duration::from_secs(7));
+    assert!(server.calls() <= 7, "{:?}", server.intervals());
     let shortest = Duration::from_millis(990);
     assert!(
         server
@@ -465,13 +466,9 @@ fn a_player_who_has_to_log_in_is_asked_for_that_once() {
 #[test]
 fn a_provider_that_hangs_or_panics_is_asked_again() {
     let (emulator, server) = (XsollaEmulator::start(), Server::default());
-    let (tokens, calls) = (emulator.clone(), server.clone());
+    let tokens = emulator.clone();
     let provider = server.provider(move |number| match number {
         1 => panic!("the game's own fault"),
-        2 => {
-            calls.hold(false);
-            Ok(tokens.user("alice"))
-        }
         _ => Ok(tokens.user("alice")),
     });
     let mut game = game(&emulator, provider.with_timeout(Duration::from_millis(300)));

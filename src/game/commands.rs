@@ -68,6 +68,9 @@ pub trait StoreCommands {
     /// [`PurchaseFailed`](crate::PurchaseFailed) with the id that is returned here.
     /// [`OrderDone`](crate::OrderDone) follows when the order is paid and delivered.
     ///
+    /// If nobody is logged in, it fails with [`NotLoggedIn`](crate::PurchaseError::NotLoggedIn). With a
+    /// [`TokenProvider`](crate::TokenProvider) it waits for that one's answer.
+    ///
     /// A second identical purchase, while the first is under way or within a second of its answer, counts as
     /// a double click: it creates no order, and is answered with
     /// [`PurchaseError::Repeated`](crate::PurchaseError::Repeated).

@@ -50,7 +50,7 @@ use bevy::prelude::*;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::game::commands::with_tracking;
-use crate::game::deliver::deliver as deliver_notice;
+use crate::game::deliver::{deliver as deliver_notice, send};
 use crate::game::orders::{Order, Orders};
 use crate::game::plugin::{XsollaOrderSystems, add_game_side, add_tracking};
 use crate::game::tracking::Tracking;
@@ -60,6 +60,7 @@ use crate::model::catalog::{CatalogItem, ItemKind};
 use crate::model::config::XsollaConfig;
 use crate::model::error::{AuthorizationError, TrackingError};
 use crate::model::ledger::LedgerState;
+use crate::model::login::{RefreshToken, RefreshTokenChanged};
 use crate::model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
     OrderStatusChanged, OrderTrackingFailed,
@@ -70,6 +71,7 @@ use crate::model::purchase::{
     PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed, PurchaseId,
     PurchaseStarted,
 };
+use crate::model::renewal::{LoginRequired, TokenFailure};
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
 use crate::tracker::handle::{Command, channels};
@@ -89,6 +91,9 @@ impl Plugin for XsollaTestPlugin {
             return;
         }
         add_game_side(app);
+        // Those of a `TokenProvider`, which a test does not need.
+        app.add_message::<LoginRequired>()
+            .add_message::<RefreshTokenChanged>();
         if !app.world().contains_resource::<XsollaConfig>() {
             app.insert_resource(XsollaConfig::new(1));
         }
@@ -130,7 +135,14 @@ fn answer(mut asked: ResMut<Asked>, mut tracking: ResMut<Tracking>, orders: Opti
 /// News for the game: any of the plugin's messages, a [`TrackerState`], a [`LedgerState`], or a list of
 /// `CatalogItem`s.
 #[derive(Debug)]
-pub struct News(Notice);
+pub struct News(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Notice(Notice),
+    LoginRequired(LoginRequired),
+    RefreshTokenChanged(RefreshTokenChanged),
+}
 
 /// Delivers news as the plugin does: it updates [`Orders`], [`TrackerState`], [`LedgerState`] or the
 /// `Catalog`, sends the message and triggers the event.
@@ -144,7 +156,12 @@ pub fn deliver(world: &mut World, news: impl Into<News>) {
         log::error!("nothing can be delivered: XsollaTestPlugin is not added");
         return;
     }
-    let News(notice) = news.into();
+    let News(kind) = news.into();
+    let notice = match kind {
+        Kind::Notice(notice) => notice,
+        Kind::LoginRequired(required) => return send(world, required),
+        Kind::RefreshTokenChanged(changed) => return send(world, changed),
+    };
     match &notice {
         Notice::State(state) => {
             return with_tracking(world, |_, tracking| {
@@ -293,6 +310,22 @@ pub fn authorization_required(error: AuthorizationError) -> AuthorizationRequire
     }
 }
 
+/// Makes the message that the player has to log in.
+pub fn login_required(failure: TokenFailure) -> LoginRequired {
+    LoginRequired {
+        user: Some(anybody().id().clone()),
+        failure,
+    }
+}
+
+/// Makes the message that Xsolla Login has given this refresh token.
+pub fn refresh_token_changed(secret: &str) -> RefreshTokenChanged {
+    RefreshTokenChanged {
+        user: anybody().id().clone(),
+        refresh_token: RefreshToken::new(secret),
+    }
+}
+
 /// Makes the message for a purchase whose order was created, without a payment page.
 pub fn purchase_started(order_id: OrderId, purchase: impl Into<Purchase>) -> PurchaseStarted {
     PurchaseStarted {
@@ -362,84 +395,96 @@ pub fn catalog_item(sku: &str, name: &str) -> CatalogItem {
 
 impl From<OrderStatusChanged> for News {
     fn from(news: OrderStatusChanged) -> Self {
-        Self(Notice::StatusChanged(news))
+        Self(Kind::Notice(Notice::StatusChanged(news)))
     }
 }
 
 impl From<OrderDone> for News {
     fn from(news: OrderDone) -> Self {
-        Self(Notice::Done(news))
+        Self(Kind::Notice(Notice::Done(news)))
     }
 }
 
 impl From<OrderCanceled> for News {
     fn from(news: OrderCanceled) -> Self {
-        Self(Notice::Canceled(news))
+        Self(Kind::Notice(Notice::Canceled(news)))
     }
 }
 
 impl From<OrderExpired> for News {
     fn from(news: OrderExpired) -> Self {
-        Self(Notice::Expired(news))
+        Self(Kind::Notice(Notice::Expired(news)))
     }
 }
 
 impl From<OrderTrackingFailed> for News {
     fn from(news: OrderTrackingFailed) -> Self {
-        Self(Notice::Failed(news))
+        Self(Kind::Notice(Notice::Failed(news)))
     }
 }
 
 impl From<OrderDiscovered> for News {
     fn from(news: OrderDiscovered) -> Self {
-        Self(Notice::Discovered(news))
+        Self(Kind::Notice(Notice::Discovered(news)))
     }
 }
 
 impl From<AuthorizationRequired> for News {
     fn from(news: AuthorizationRequired) -> Self {
-        Self(Notice::AuthorizationRequired(news))
+        Self(Kind::Notice(Notice::AuthorizationRequired(news)))
+    }
+}
+
+impl From<LoginRequired> for News {
+    fn from(news: LoginRequired) -> Self {
+        Self(Kind::LoginRequired(news))
+    }
+}
+
+impl From<RefreshTokenChanged> for News {
+    fn from(news: RefreshTokenChanged) -> Self {
+        Self(Kind::RefreshTokenChanged(news))
     }
 }
 
 impl From<TrackerState> for News {
     fn from(news: TrackerState) -> Self {
-        Self(Notice::State(news))
+        Self(Kind::Notice(Notice::State(news)))
     }
 }
 
 impl From<LedgerState> for News {
     fn from(news: LedgerState) -> Self {
-        Self(Notice::Ledger(news))
+        Self(Kind::Notice(Notice::Ledger(news)))
     }
 }
 
 impl From<PurchaseStarted> for News {
     fn from(news: PurchaseStarted) -> Self {
-        Self(Notice::PurchaseStarted(Box::new(news)))
+        Self(Kind::Notice(Notice::PurchaseStarted(Box::new(news))))
     }
 }
 
 impl From<PurchaseFailed> for News {
     fn from(news: PurchaseFailed) -> Self {
-        Self(Notice::PurchaseFailed(Box::new(news)))
+        Self(Kind::Notice(Notice::PurchaseFailed(Box::new(news))))
     }
 }
 
 impl From<PaymentPageFailed> for News {
     fn from(news: PaymentPageFailed) -> Self {
-        Self(Notice::PageFailed(news))
+        Self(Kind::Notice(Notice::PageFailed(news)))
     }
 }
 
 impl From<PaymentPageChanged> for News {
     fn from(news: PaymentPageChanged) -> Self {
-        Self(Notice::PageChanged(news))
+        Self(Kind::Notice(Notice::PageChanged(news)))
     }
 }
 
 impl From<Vec<CatalogItem>> for News {
     fn from(news: Vec<CatalogItem>) -> Self {
-        Self(Notice::Catalog(Ok(news)))
+        Self(Kind::Notice(Notice::Catalog(Ok(news))))
     }
 }

@@ -41,8 +41,8 @@ impl From<Result<XsollaUser, TokenFailure>> for Provided {
 /// Asks the game, or Xsolla Login, for a token of the logged-in player when one is needed, and inserts the
 /// [`XsollaUser`].
 ///
-/// This is both a plugin and the resource with the settings of that plugin. It adds
-/// [`XsollaOrderPlugin`](crate::XsollaOrderPlugin) if that was not added before.
+/// This is both a plugin and the resource with the settings of that plugin. Add it after
+/// [`XsollaOrderPlugin`](crate::XsollaOrderPlugin), or alone: then it adds that one.
 ///
 /// ```
 /// use bevy::prelude::*;
