@@ -1,6 +1,12 @@
 //! The emulator's Xsolla Login: refresh tokens are used once.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 mod emulator_client;
 

@@ -25,11 +25,13 @@ const EXCHANGE_LIMIT: Duration = Duration::from_secs(60);
 
 type Provide = dyn Fn(TokenRequest, Services) -> BoxedFuture<'static, Provided> + Send + Sync;
 
+type Tell = Box<dyn FnOnce(&mut World) + Send>;
+
 /// What a provider gives.
 pub(super) struct Provided {
     pub(super) user: Result<XsollaUser, TokenFailure>,
     /// What the game is told besides.
-    pub(super) tell: Option<Box<dyn FnOnce(&mut World) + Send>>,
+    pub(super) tell: Option<Tell>,
 }
 
 impl From<Result<XsollaUser, TokenFailure>> for Provided {
@@ -162,7 +164,7 @@ impl TokenProvider {
                 let exchanged = login.exchange(&services.network).await;
                 let tell = exchanged.changed.map(|changed| {
                     let tell = move |world: &mut World| send::<RefreshTokenChanged>(world, changed);
-                    Box::new(tell) as Box<dyn FnOnce(&mut World) + Send>
+                    Box::new(tell) as Tell
                 });
                 Provided {
                     user: exchanged.user,
