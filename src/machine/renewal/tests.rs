@@ -85,6 +85,17 @@ impl World {
     }
 }
 
+/// A call after ten failures.
+fn failing() -> World {
+    let mut world = World::new(1);
+    world.refuse();
+    for _ in 0..10 {
+        world.answer(FAILED);
+        world.until_call();
+    }
+    world
+}
+
 #[test]
 fn a_token_that_ends_or_is_refused_is_asked_for_at_once_and_one_time() {
     for is_refused in [true, false] {
@@ -142,14 +153,25 @@ fn tokens_that_are_refused_at_once_are_failures() {
 
 #[test]
 fn a_token_that_is_refused_after_an_hour_was_good() {
-    let mut world = World::new(1);
-    world.refuse();
+    let mut world = failing();
     for _ in 0..20 {
         world.answer(Outcome::Provided);
         world.pass(HOUR);
         world.refuse();
         assert!(world.call.is_some());
     }
+    world.answer(FAILED);
+    assert!(world.until_call() <= RETRY_MIN, "the delays began anew");
+}
+
+#[test]
+fn a_wait_that_is_over_too_early_is_followed_by_another() {
+    let mut world = failing();
+    world.answer(Outcome::Provided);
+    world.renewal.absent();
+    world.proceed();
+    world.refuse();
+    assert!(world.until_call() > GAP);
 }
 
 #[test]
