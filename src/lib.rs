@@ -51,6 +51,8 @@ pub mod guide {
     pub mod systems {}
     #[doc = include_str!("game/guide/testing.md")]
     pub mod testing {}
+    #[doc = include_str!("game/guide/tokens.md")]
+    pub mod tokens {}
     #[doc = include_str!("game/guide/tracking.md")]
     pub mod tracking {}
     #[doc = include_str!("game/guide/trust.md")]
@@ -67,6 +69,8 @@ pub use game::diagnostics::XsollaDiagnosticsPlugin;
 pub use game::orders::{Order, Orders, OrdersIter};
 pub use game::plugin::{XsollaOrderPlugin, XsollaOrderSystems};
 pub use game::support::{SupportReport, support_report};
+pub use game::token_plugin::TokenCommands;
+pub use game::token_provider::TokenProvider;
 pub use model::catalog::{
     Catalog, CatalogItem, CatalogRequest, CatalogState, Discount, ExpirationPeriod, IncludedItem,
     ItemAttribute, ItemGroup, ItemKind, ItemLimit, Promotion, VirtualPrice,
@@ -74,6 +78,7 @@ pub use model::catalog::{
 pub use model::config::{ConfigError, GrantAt, Listen, XsollaConfig};
 pub use model::error::{AuthorizationError, ConnectStep, RequestError, SocketError, TrackingError};
 pub use model::ledger::{Ledger, LedgerError, LedgerState, LedgerStore, TakenOrder};
+pub use model::login::{RefreshToken, RefreshTokenChanged, XsollaLogin};
 pub use model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
     OrderStatusChanged, OrderTrackingFailed,
@@ -85,6 +90,7 @@ pub use model::purchase::{
     PurchaseId, PurchaseStarted,
 };
 pub use model::record::{LedgerChange, LedgerEntry, LedgerRecord};
+pub use model::renewal::{LoginRequired, TokenFailure, TokenReason, TokenRequest};
 pub use model::source::OrderSource;
 pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
@@ -136,12 +142,13 @@ pub mod webhook {
 pub mod prelude {
     pub use crate::{
         AuthorizationRequired, Catalog, CatalogRequest, CatalogState, Decimal, GrantAt, Ledger,
-        LedgerState, Listen, Order, OrderCanceled, OrderCommands, OrderDiscovered, OrderDone,
-        OrderExpired, OrderId, OrderItem, OrderPhase, OrderSource, OrderStatus, OrderStatusChanged,
-        OrderTrackingFailed, Orders, PaymentPage, PaymentPageChanged, PaymentPageError,
-        PaymentPageFailed, PaymentPageStatus, PaymentReturn, Price, Purchase, PurchaseError,
-        PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands, TrackerState, UserId,
-        XsollaConfig, XsollaOrderPlugin, XsollaOrderSystems, XsollaUser, order_is, payment_return,
+        LedgerState, Listen, LoginRequired, Order, OrderCanceled, OrderCommands, OrderDiscovered,
+        OrderDone, OrderExpired, OrderId, OrderItem, OrderPhase, OrderSource, OrderStatus,
+        OrderStatusChanged, OrderTrackingFailed, Orders, PaymentPage, PaymentPageChanged,
+        PaymentPageError, PaymentPageFailed, PaymentPageStatus, PaymentReturn, Price, Purchase,
+        PurchaseError, PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands, TokenCommands,
+        TokenFailure, TokenProvider, TokenRequest, TrackerState, UserId, XsollaConfig,
+        XsollaOrderPlugin, XsollaOrderSystems, XsollaUser, order_is, payment_return,
         tracker_is_live,
     };
 }

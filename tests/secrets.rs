@@ -1,4 +1,4 @@
-//! The user's token and the address of a payment page are in no log line at any level, the libraries' own included, and
+//! The user's token, their refresh token and the address of a payment page are in no log line at any level, the libraries' own included, and
 //! in no `Debug`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
@@ -8,9 +8,12 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use bevy::log::tracing;
 use bevy::log::tracing::field::{Field, Visit};
+use bevy::prelude::*;
+use bevy_xsolla::RefreshTokenChanged;
 use bevy_xsolla::emulator::{Fault, XsollaEmulator};
 use bevy_xsolla::inventory::{Inventory, InventoryCommands, InventoryState, XsollaInventoryPlugin};
 use bevy_xsolla::prelude::*;
@@ -156,6 +159,76 @@ fn the_token_is_in_no_log_and_in_no_debug() {
     }
 }
 
+/// With a refresh token that is exchanged, exchanged in vain, answered with garbage, and refused.
+#[test]
+fn the_refresh_token_is_in_no_log_and_in_no_debug() {
+    const NAME: &str = "the_refresh_token_is_in_no_log_and_in_no_debug";
+    if let Some(mut test) = own_process(NAME) {
+        return run(&mut test);
+    }
+    log_everything();
+    let emulator = XsollaEmulator::start();
+    emulator.set_token_lifetime(Duration::from_secs(3));
+    let login = emulator
+        .xsolla_login("alice")
+        .with_client_secret("client-geheim");
+    let first = emulator.refresh_token("alice");
+    let login = login.with_refresh_token(first.clone());
+    let mut seen = format!("{login:?} {first:#?}");
+    let provider = TokenProvider::xsolla_login(login);
+    let _ = write!(seen, "{provider:?}");
+
+    #[derive(Resource, Default)]
+    struct Keychain(Vec<RefreshTokenChanged>, Vec<LoginRequired>);
+    let mut app = App::new();
+    app.add_plugins((MinimalPlugins, provider))
+        .insert_resource(hurried(emulator.config()))
+        .init_resource::<Keychain>()
+        .add_observer(
+            |changed: On<RefreshTokenChanged>, mut keys: ResMut<Keychain>| {
+                keys.0.push(changed.clone());
+            },
+        )
+        .add_observer(|required: On<LoginRequired>, mut keys: ResMut<Keychain>| {
+            keys.1.push(required.clone());
+        });
+    let mut game = Game::of(app);
+    emulator.fail_requests(Fault::status(503).times(1));
+    game.track(sword_order(&emulator));
+    game.wait_until("a refresh token is kept", |world| {
+        !world.resource::<Keychain>().0.is_empty()
+    });
+    // The refresh token is used up, and the next one is lost.
+    emulator.garble_requests(true);
+    let requests = emulator.token_requests();
+    game.wait_until("garbage was answered", |_| {
+        emulator.token_requests() > requests + 1
+    });
+    emulator.heal();
+    game.wait_until("a log-in is required", |world| {
+        !world.resource::<Keychain>().1.is_empty()
+    });
+    let keys = game.app.world().resource::<Keychain>();
+    let report = bevy_xsolla::support_report(game.app.world());
+    let _ = write!(seen, "{:?} {:?} {report}", keys.0, keys.1);
+    let lines = std::mem::take(&mut *LINES.lock().unwrap());
+    assert!(lines.len() > 100, "the logs were on");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("TokenProvider gives no token")),
+        "those of the provider as well"
+    );
+    let mut secrets = vec![first.secret().to_owned(), "client-geheim".to_owned()];
+    let changed = keys.0.iter();
+    secrets.extend(changed.map(|changed| changed.refresh_token.secret().to_owned()));
+    for secret in secrets {
+        assert!(!seen.contains(&secret), "in Debug, or in the report");
+        let line = lines.iter().find(|line| line.contains(&secret));
+        assert!(line.is_none(), "in a log line: {}", line.unwrap());
+    }
+}
+
 /// A program that writes the address that it is to open into a file, or fails.
 #[cfg(unix)]
 fn browser(path: &std::path::Path, works: bool) {
@@ -215,8 +288,6 @@ fn the_payment_pages_address_is_in_no_log_however_it_is_opened() {
 
 #[cfg(unix)]
 fn buy_with_logs() {
-    use bevy::prelude::*;
-
     #[derive(Resource, Default)]
     struct Page {
         address: Option<String>,

@@ -9,7 +9,10 @@ use bevy_xsolla::inventory::{
 };
 use bevy_xsolla::prelude::*;
 use bevy_xsolla::test_util::{self, XsollaTestPlugin};
-use bevy_xsolla::{AuthorizationError, LedgerError, PaymentPageError, SocketError, TrackingError};
+use bevy_xsolla::{
+    AuthorizationError, LedgerError, PaymentPageError, RefreshTokenChanged, SocketError,
+    TrackingError,
+};
 use support::is_acknowledged;
 
 const ORDER: OrderId = OrderId(1);
@@ -48,6 +51,8 @@ fn app() -> App {
     note::<OrderTrackingFailed>(&mut app);
     note::<OrderDiscovered>(&mut app);
     note::<AuthorizationRequired>(&mut app);
+    note::<LoginRequired>(&mut app);
+    note::<RefreshTokenChanged>(&mut app);
     note::<PurchaseStarted>(&mut app);
     note::<PurchaseFailed>(&mut app);
     note::<PaymentPageFailed>(&mut app);
@@ -104,6 +109,11 @@ fn every_message_comes_as_message_and_event_and_orders_knows() {
     assert_eq!(heard(app, discovered), both(&["OrderDiscovered"]));
     let required = test_util::authorization_required(AuthorizationError::Expired);
     assert_eq!(heard(app, required), both(&["AuthorizationRequired"]));
+
+    let required = test_util::login_required(TokenFailure::log_in_again("the session is over"));
+    assert_eq!(heard(app, required), both(&["LoginRequired"]));
+    let changed = test_util::refresh_token_changed("geheim");
+    assert_eq!(heard(app, changed), both(&["RefreshTokenChanged"]));
 
     let started = test_util::purchase_started(OrderId(4), "sword");
     assert_eq!(heard(app, started), both(&["PurchaseStarted"]));

@@ -66,6 +66,7 @@
 //! |---|---|
 //! | `GET /api/v2/project/{id}/order/{order_id}` | Get Order |
 //! | `POST /api/v3/project/{id}/admin/order/search` | the order search, for a server with [the key](XsollaEmulator::store_key) |
+//! | `POST /api/oauth2/token` | Xsolla Login: exchanges a [refresh token](XsollaEmulator::refresh_token) for a token and the next refresh token, as a form with `grant_type=refresh_token`. Any `client_id` is accepted; `client_secret` and `redirect_uri` are not looked at |
 //! | `POST …/payment/item/{sku}`, `…/payment/cart` | creates an order: its id and a payment token |
 //! | `POST …/payment/item/{sku}/virtual/{currency_sku}` | buys for virtual currency: the order is done at once |
 //! | `POST …/free/item/{sku}`, `…/free/cart` | takes free items: the order is done at once |

@@ -69,6 +69,9 @@ pub trait StoreCommands {
     /// [`PurchaseFailed`](crate::PurchaseFailed) with the id that is returned here.
     /// [`OrderDone`](crate::OrderDone) follows when the order is paid and delivered.
     ///
+    /// If nobody is logged in, it fails with [`NotLoggedIn`](crate::PurchaseError::NotLoggedIn). With a
+    /// [`TokenProvider`](crate::TokenProvider) it waits for that one's answer.
+    ///
     /// A second identical purchase, while the first is under way or within a second of its answer, counts as
     /// a double click: it creates no order, and is answered with
     /// [`PurchaseError::Repeated`](crate::PurchaseError::Repeated).
@@ -242,46 +245,54 @@ fn fetch_catalog(world: &mut World, request: CatalogRequest) {
     });
 }
 
-fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, mut purchase: Purchase) {
+pub(super) fn buy(
+    world: &mut World,
+    id: PurchaseId,
+    explicit: Option<XsollaUser>,
+    mut purchase: Purchase,
+) {
     with_tracking(world, |_, tracking| {
+        let opens_page = tracking.settings.config.as_ref().is_some_and(|config| {
+            config.open_payment_page
+                && purchase.payment == Payment::Money
+                && purchase.validate().is_ok()
+                && tracking.has_task()
+        });
+        let page = tracking.settings.config.as_ref();
+        let page = page
+            .map(|config| config.payment_page)
+            .filter(|_| opens_page);
         let user = explicit.as_ref().or(tracking.settings.user.as_ref());
         let Some(user) = user.cloned() else {
-            let failed = PurchaseFailed {
-                purchase_id: id,
-                user: None,
-                sku: purchase.sku().to_owned(),
-                error: purchase
-                    .validate()
-                    .err()
-                    .unwrap_or(PurchaseError::NotLoggedIn),
-                purchase,
-            };
-            let notice = Notice::PurchaseFailed(Box::new(failed));
-            return tracking.fence.release(notice);
-        };
-        if let Some(config) = &tracking.settings.config
-            && config.open_payment_page
-            && purchase.payment == Payment::Money
-            && purchase.validate().is_ok()
-            && tracking.has_task()
-        {
-            match config.payment_page {
-                // A browser allows it in the player's click, and not after the store's answer. The second click of a
-                // double click opens none.
-                PaymentPage::NewTab => {
-                    let mut under_way = tracking.purchases.values();
-                    if !under_way.any(|(who, what)| who == user.id() && *what == purchase) {
+            match &mut tracking.held {
+                Some(held) if purchase.validate().is_ok() => {
+                    let is_repeated = held.iter().any(|(_, other)| *other == purchase);
+                    if page == Some(PaymentPage::NewTab) && !is_repeated {
                         browser::reserve_tab(id);
                     }
+                    held.push((id, purchase));
+                    tracking.handle.waker.wake();
                 }
-                PaymentPage::SameTab if purchase.return_url.is_none() => {
-                    // A portal may start a game with the player's token in its address, which goes nowhere else.
-                    let has_no_token = |address: &String| user.redact(address.clone()) == *address;
-                    let address = browser::address().filter(has_no_token);
-                    purchase.return_url = address.map(PageUrl);
-                }
-                PaymentPage::SameTab | PaymentPage::Frame => {}
+                _ => tracking.fence.release(not_logged_in(id, purchase)),
             }
+            return;
+        };
+        match page {
+            // A browser allows it in the player's click, and not after the store's answer. The second click of a
+            // double click opens none.
+            Some(PaymentPage::NewTab) => {
+                let mut under_way = tracking.purchases.values();
+                if !under_way.any(|(who, what)| who == user.id() && *what == purchase) {
+                    browser::reserve_tab(id);
+                }
+            }
+            Some(PaymentPage::SameTab) if purchase.return_url.is_none() => {
+                // A portal may start a game with the player's token in its address, which goes nowhere else.
+                let has_no_token = |address: &String| user.redact(address.clone()) == *address;
+                let address = browser::address().filter(has_no_token);
+                purchase.return_url = address.map(PageUrl);
+            }
+            Some(PaymentPage::SameTab | PaymentPage::Frame) | None => {}
         }
         tracking
             .purchases
@@ -306,4 +317,18 @@ fn buy(world: &mut World, id: PurchaseId, explicit: Option<XsollaUser>, mut purc
         });
         tracking.fail_requests_if_dead();
     });
+}
+
+/// The answer to a purchase for which there is no player.
+pub(super) fn not_logged_in(id: PurchaseId, purchase: Purchase) -> Notice {
+    Notice::PurchaseFailed(Box::new(PurchaseFailed {
+        purchase_id: id,
+        user: None,
+        sku: purchase.sku().to_owned(),
+        error: purchase
+            .validate()
+            .err()
+            .unwrap_or(PurchaseError::NotLoggedIn),
+        purchase,
+    }))
 }

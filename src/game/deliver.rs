@@ -107,6 +107,7 @@ where
     send(world, message);
 }
 
+/// Sends a message and triggers the event.
 pub(super) fn send<M>(world: &mut World, message: M)
 where
     M: Message + Clone,

@@ -15,12 +15,15 @@ pub(crate) mod plugin;
 mod presence;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
+mod renewing;
 mod resources;
 mod secrets;
 mod settings;
 pub(crate) mod support;
 #[cfg(feature = "test_util")]
 pub mod test_util;
+pub(crate) mod token_plugin;
+pub(crate) mod token_provider;
 mod tracking;
 #[cfg(feature = "winit")]
 mod wake;

@@ -11,7 +11,7 @@ const HIDDEN: &str = "[hidden]";
 const LENGTH_MAX: usize = 400;
 
 /// Returns a text on one line, without this player's token, and without what looks like another secret: a JWT, a value
-/// after `token=` or `Bearer`, all of an address but its host, and an email address.
+/// after `token=`, `secret=` or `Bearer`, all of an address but its host, and an email address.
 ///
 /// The tracker has taken out the token with which it asked. This is for what servers, proxies and systems say besides.
 pub(super) fn without_secrets(text: &impl Display, user: Option<&XsollaUser>) -> String {
@@ -43,8 +43,16 @@ pub(super) fn without_secrets(text: &impl Display, user: Option<&XsollaUser>) ->
         });
         let (between, after) = split(after, is_of_word);
         clean.push_str(between);
+        let is_value = |between: &str| {
+            // As in an address, and as in JSON.
+            let is_quoted = between.starts_with('"') && between.ends_with('"');
+            between == "=" || is_quoted && between.trim_matches(['"', ' ']) == ":"
+        };
         is_after_key = match between {
-            "=" => word.to_ascii_lowercase().ends_with("token"),
+            _ if is_value(between) => {
+                let word = word.to_ascii_lowercase();
+                word.ends_with("token") || word.ends_with("secret")
+            }
             _ => word.eq_ignore_ascii_case("bearer") && between.trim().is_empty(),
         };
         rest = after;
@@ -91,6 +99,10 @@ mod tests {
             (
                 "token=abc&access_token=def",
                 "token=[hidden]&access_token=[hidden]",
+            ),
+            (
+                r#"client_secret=x&a=b {"refresh_token":"y", "code": "z"}"#,
+                r#"client_secret=[hidden]&a=b {"refresh_token":"[hidden]", "code": "z"}"#,
             ),
             ("the token: refused", "the token: refused"),
             (

@@ -52,7 +52,7 @@ use bevy::prelude::*;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::game::commands::with_tracking;
-use crate::game::deliver::deliver as deliver_notice;
+use crate::game::deliver::{deliver as deliver_notice, send};
 use crate::game::inventory::{self, Outcome};
 use crate::game::orders::{Order, Orders};
 use crate::game::plugin::{XsollaOrderSystems, add_game_side, add_tracking};
@@ -68,6 +68,7 @@ use crate::model::inventory::{
     ItemConsumed,
 };
 use crate::model::ledger::LedgerState;
+use crate::model::login::{RefreshToken, RefreshTokenChanged};
 use crate::model::message::{
     AuthorizationRequired, NewsSource, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
     OrderStatusChanged, OrderTrackingFailed,
@@ -78,6 +79,7 @@ use crate::model::purchase::{
     PaymentPageError, PaymentPageFailed, Purchase, PurchaseError, PurchaseFailed, PurchaseId,
     PurchaseStarted,
 };
+use crate::model::renewal::{LoginRequired, TokenFailure};
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
 use crate::tracker::handle::{Command, channels};
@@ -98,6 +100,9 @@ impl Plugin for XsollaTestPlugin {
             return;
         }
         add_game_side(app);
+        // Those of a `TokenProvider`, which a test does not need.
+        app.add_message::<LoginRequired>()
+            .add_message::<RefreshTokenChanged>();
         if !app.world().contains_resource::<XsollaConfig>() {
             app.insert_resource(XsollaConfig::new(1));
         }
@@ -159,6 +164,8 @@ enum Content {
     Notice(Notice),
     Consumption(Outcome),
     Inventory(Result<Vec<InventoryItem>, InventoryError>),
+    LoginRequired(LoginRequired),
+    RefreshTokenChanged(RefreshTokenChanged),
 }
 
 /// Delivers news as the plugin does: it updates [`Orders`], [`TrackerState`], [`LedgerState`], the `Catalog` or the
@@ -177,6 +184,8 @@ pub fn deliver(world: &mut World, news: impl Into<News>) {
         Content::Notice(notice) => notice,
         Content::Consumption(outcome) => return inventory::tell(world, outcome),
         Content::Inventory(answer) => return inventory::show(world, answer),
+        Content::LoginRequired(required) => return send(world, required),
+        Content::RefreshTokenChanged(changed) => return send(world, changed),
     };
     match &notice {
         Notice::State(state) => {
@@ -323,6 +332,22 @@ pub fn authorization_required(error: AuthorizationError) -> AuthorizationRequire
     AuthorizationRequired {
         user: anybody().id().clone(),
         error,
+    }
+}
+
+/// Makes the message that the player has to log in.
+pub fn login_required(failure: TokenFailure) -> LoginRequired {
+    LoginRequired {
+        user: Some(anybody().id().clone()),
+        failure,
+    }
+}
+
+/// Makes the message that Xsolla Login has given this refresh token.
+pub fn refresh_token_changed(secret: &str) -> RefreshTokenChanged {
+    RefreshTokenChanged {
+        user: anybody().id().clone(),
+        refresh_token: RefreshToken::new(secret),
     }
 }
 
@@ -498,6 +523,18 @@ impl From<OrderDiscovered> for News {
 impl From<AuthorizationRequired> for News {
     fn from(news: AuthorizationRequired) -> Self {
         Self(Content::Notice(Notice::AuthorizationRequired(news)))
+    }
+}
+
+impl From<LoginRequired> for News {
+    fn from(news: LoginRequired) -> Self {
+        Self(Content::LoginRequired(news))
+    }
+}
+
+impl From<RefreshTokenChanged> for News {
+    fn from(news: RefreshTokenChanged) -> Self {
+        Self(Content::RefreshTokenChanged(news))
     }
 }
 

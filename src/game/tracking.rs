@@ -34,6 +34,8 @@ pub(crate) struct Tracking {
     pub(super) delivered: Vec<OrderId>,
     /// The purchases that the task has not answered yet.
     pub(super) purchases: LiteMap<PurchaseId, (UserId, Purchase)>,
+    /// The purchases that wait for a player, if something logs players in.
+    pub(super) held: Option<Vec<(PurchaseId, Purchase)>>,
     /// Whether the catalogue is being fetched.
     pub(super) is_fetching: bool,
     /// What a support report says of the past.
@@ -51,6 +53,7 @@ impl Tracking {
             state: TrackerState::Idle,
             delivered: Vec::new(),
             purchases: LiteMap::new(),
+            held: None,
             is_fetching: false,
             history: History::default(),
         }

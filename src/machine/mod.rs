@@ -21,6 +21,7 @@ mod purchases;
 mod queue;
 mod receipts;
 mod recording;
+pub(crate) mod renewal;
 mod requests;
 mod shared;
 #[cfg(test)]

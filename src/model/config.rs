@@ -299,8 +299,8 @@ pub(crate) struct Endpoints {
     pub(crate) events: Address,
 }
 
-/// Parses an address. The user's token is sent to it, so it must be encrypted or on this machine.
-fn endpoint(
+/// Parses an address. A player's secret is sent to it, so it must be encrypted or on this machine.
+pub(crate) fn endpoint(
     field: &'static str,
     text: &str,
     [secure, plain]: [&str; 2],

@@ -368,6 +368,13 @@ pub enum AuthorizationError {
     Socket(#[from] SocketError),
 }
 
+impl AuthorizationError {
+    /// Whether a server has refused the token. Otherwise its time is over, or almost over, by its own claim.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Request(_) | Self::Socket(_))
+    }
+}
+
 /// Cuts a server's text to a length that fits in a log line.
 pub(crate) fn shorten(text: &str) -> String {
     cut(text, 200)

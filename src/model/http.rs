@@ -1,6 +1,9 @@
-//! HTTP requests to the store, and their answers.
+//! HTTP requests to Xsolla's servers, and their answers.
 
+use std::fmt;
 use std::time::Duration;
+
+use form_urlencoded::Serializer;
 
 use crate::model::address::Address;
 #[cfg(feature = "webhook")]
@@ -19,9 +22,38 @@ pub(crate) struct Request {
     pub(crate) address: Address,
     /// Who asks.
     pub(crate) credentials: Option<Credentials>,
-    /// The body, as JSON.
-    pub(crate) body: Option<String>,
+    pub(crate) body: Option<Body>,
     pub(crate) timeout: Duration,
+}
+
+/// The body of a request.
+pub(crate) struct Body {
+    pub(crate) content_type: &'static str,
+    pub(crate) text: String,
+}
+
+impl Body {
+    pub(crate) fn json(text: String) -> Self {
+        Self {
+            content_type: "application/json",
+            text,
+        }
+    }
+
+    /// Names and values, as a web page sends those of a form.
+    pub(crate) fn form<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self {
+            content_type: "application/x-www-form-urlencoded",
+            text: Serializer::new(String::new()).extend_pairs(fields).finish(),
+        }
+    }
+}
+
+/// The text is not shown, because it may contain a secret.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} bytes", self.content_type, self.text.len())
+    }
 }
 
 /// What a request carries to be allowed.

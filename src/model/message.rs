@@ -103,7 +103,8 @@ pub struct OrderTrackingFailed {
 }
 
 /// A player's token was refused, has expired, or is about to expire. Insert a new
-/// [`XsollaUser`](crate::XsollaUser); the player's orders wait for it. It is sent once for each token.
+/// [`XsollaUser`](crate::XsollaUser); the player's orders wait for it. It is sent once for each token. A
+/// [`TokenProvider`](crate::TokenProvider) does so for the game.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct AuthorizationRequired {

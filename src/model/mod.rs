@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod inventory;
 pub(crate) mod json;
 pub(crate) mod ledger;
+pub(crate) mod login;
 pub(crate) mod maps;
 pub(crate) mod message;
 pub(crate) mod money;
@@ -18,6 +19,8 @@ pub(crate) mod purchase;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
 pub(crate) mod record;
+pub(crate) mod renewal;
+pub(crate) mod secret;
 pub(crate) mod source;
 pub(crate) mod state;
 #[cfg(feature = "token_verifier")]

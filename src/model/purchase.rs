@@ -335,7 +335,8 @@ pub enum PaymentPageError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PurchaseError {
-    /// No player is logged in: there is no [`XsollaUser`](crate::XsollaUser).
+    /// No player is logged in: there is no [`XsollaUser`](crate::XsollaUser). With a
+    /// [`TokenProvider`](crate::TokenProvider), a purchase waits until that gives one or fails.
     #[error("nobody is logged in")]
     NotLoggedIn,
     /// There is no [`XsollaConfig`](crate::XsollaConfig), or it is invalid.

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::model::json::Object;
+use crate::model::secret::Secret;
 
 /// The logged-in player whose orders are tracked.
 ///
@@ -47,7 +48,7 @@ impl XsollaUser {
         Self {
             id,
             expires_at: claims.expires_at,
-            token: Secret(token.into()),
+            token: Secret::new(token),
             external_id: None,
         }
     }
@@ -97,34 +98,14 @@ impl XsollaUser {
         &self.id
     }
 
-    /// Removes the token from a text that comes from outside, for example from a server that repeats its input. A
-    /// text that was cut may contain only the beginning of the token.
+    /// Removes the token from a text that comes from outside.
     pub(crate) fn redact(&self, text: String) -> String {
-        const SHORTEST: usize = 12;
-        let token = self.token();
-        let Some(head) = token
-            .get(..SHORTEST.min(token.len()))
-            .filter(|head| !head.is_empty())
-        else {
-            return text;
-        };
-        let mut rest = text.as_str();
-        let mut redacted = String::new();
-        while let Some((before, after)) = rest.split_once(head) {
-            redacted.push_str(before);
-            redacted.push_str("[hidden]");
-            let tail = token.strip_prefix(head).unwrap_or_default().chars();
-            let known = after.chars().zip(tail).take_while(|(a, b)| a == b);
-            let length = known.map(|(a, _)| a.len_utf8()).sum::<usize>();
-            rest = after.get(length..).unwrap_or_default();
-        }
-        redacted.push_str(rest);
-        redacted
+        self.token.redact(text)
     }
 
     /// The token. It is for the `Authorization` header and the connect frame only.
     pub(crate) fn token(&self) -> &str {
-        &self.token.0
+        self.token.text()
     }
 }
 
@@ -135,15 +116,6 @@ impl fmt::Debug for XsollaUser {
             .field("external_id", &self.external_id)
             .field("expires_at", &self.expires_at)
             .finish()
-    }
-}
-
-#[derive(Clone, PartialEq, Eq)]
-struct Secret(Arc<str>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
     }
 }
 

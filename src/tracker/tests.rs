@@ -5,14 +5,17 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::emulator::XsollaEmulator;
 use crate::machine::input::Input;
 use crate::machine::output::Notice;
 use crate::model::config::XsollaConfig;
 use crate::model::ledger::Ledger;
 use crate::model::order::OrderId;
 use crate::model::user::XsollaUser;
+use crate::platform::http::Network;
 use crate::tracker::driver::run;
 use crate::tracker::handle::channels;
+use crate::tracker::source::login::Login;
 
 #[test]
 fn an_answer_is_taken_although_another_request_was_aborted() {
@@ -83,4 +86,21 @@ fn an_answer_is_taken_although_another_request_was_aborted() {
     drop(silent);
     runtime.shutdown_background();
     assert!(is_done, "bob's order is stuck until something else happens");
+}
+
+#[test]
+fn a_refresh_token_that_was_refused_is_not_sent_again() {
+    let emulator = XsollaEmulator::start();
+    let login = Login::new(emulator.xsolla_login("alice"));
+    emulator.revoke_refresh_tokens("alice");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        let network = Network::default();
+        let exchanged = runtime.block_on(login.exchange(&network));
+        assert!(exchanged.user.unwrap_err().needs_login);
+    }
+    assert_eq!(emulator.token_requests(), 1);
 }

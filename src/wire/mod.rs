@@ -4,6 +4,7 @@ pub(crate) mod catalog;
 #[cfg(feature = "event_queue")]
 pub(crate) mod events;
 pub(crate) mod inventory;
+pub(crate) mod login;
 pub(crate) mod order;
 #[cfg(feature = "webhook")]
 pub(crate) mod order_search;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::config::XsollaConfig;
 use crate::model::error::RequestError;
-use crate::model::http::{Credentials, Request};
+use crate::model::http::{Body, Credentials, Request};
 use crate::model::json::{Object, WholeNumber};
 use crate::model::order::{OrderId, OrderItem, OrderStatus, Price};
 use crate::model::reconciliation::Reconciliation;
@@ -56,7 +56,7 @@ pub(crate) fn search(
             .below(&path)
             .map_err(RequestError::Network)?,
         credentials: Some(Credentials::Project(what.key.clone())),
-        body: Some(body.to_string()),
+        body: Some(Body::json(body.to_string())),
         timeout: config.request_timeout,
     })
 }

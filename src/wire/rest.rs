@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::config::XsollaConfig;
 use crate::model::error::{RequestError, cut};
-use crate::model::http::{Credentials, Request, Response};
+use crate::model::http::{Body, Credentials, Request, Response};
 use crate::model::json::Object;
 use crate::model::order::OrderId;
 use crate::model::purchase::Purchase;
@@ -30,7 +30,7 @@ pub(crate) fn create_order(
     purchase: &Purchase,
 ) -> Result<Request, RequestError> {
     let mut request = request(config, user, &creation_path(purchase))?;
-    request.body = Some(creation_body(purchase, config.payment_page));
+    request.body = Some(Body::json(creation_body(purchase, config.payment_page)));
     Ok(request)
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn consume(
     quantity: u64,
 ) -> Result<Request, RequestError> {
     let mut request = request(config, Some(user), inventory::CONSUME)?;
-    request.body = Some(consume_body(sku, quantity));
+    request.body = Some(Body::json(consume_body(sku, quantity)));
     Ok(request)
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn event_processed(
     event: u64,
 ) -> Result<Request, RequestError> {
     let mut request = event_request(config, user, &["events", &event.to_string(), "processed"])?;
-    request.body = Some(String::new());
+    request.body = Some(Body::json(String::new()));
     Ok(request)
 }
 
@@ -195,7 +195,7 @@ fn split_code(message: &str) -> Option<(&str, &str)> {
 }
 
 /// Reads `Retry-After`, which is in seconds or a date.
-fn read_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+pub(super) fn read_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let wait = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -47,6 +47,12 @@ impl XsollaEmulator {
         self.shared.lock().counters.consume_requests
     }
 
+    /// The number of requests for a token of Xsolla Login that came, with whatever outcome. They count when they come in,
+    /// so the ones that hang count too.
+    pub fn token_requests(&self) -> usize {
+        self.shared.lock().counters.token_requests
+    }
+
     /// The number of times that `history` was asked for, whether or not it was granted.
     pub fn history_requests(&self) -> usize {
         self.shared.lock().counters.history_requests

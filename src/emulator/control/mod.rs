@@ -5,6 +5,7 @@ pub(crate) mod emulator;
 pub(crate) mod error;
 mod events;
 mod faults;
+mod login;
 mod orders;
 mod payment;
 mod publications;

@@ -37,7 +37,8 @@ impl XsollaEmulator {
     }
 
     /// Takes back every token of this player, as when they log out elsewhere: requests and new
-    /// sockets are refused as unauthorized. Open sockets stay open.
+    /// sockets are refused as unauthorized. Open sockets stay open, and
+    /// [refresh tokens](Self::revoke_refresh_tokens) stay good.
     pub fn revoke_tokens(&self, name: &str) {
         let mut state = self.shared.lock();
         if let Some(account) = state.accounts.find(|account| account.name == name) {

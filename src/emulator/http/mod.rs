@@ -9,6 +9,7 @@ mod faults;
 mod handover;
 mod html;
 mod inventory;
+mod login;
 mod order_body;
 mod order_search;
 mod origin;

@@ -1,6 +1,7 @@
 //! The paths on the emulator's port.
 
 pub(crate) const STORE: &str = "/api";
+pub(crate) const LOGIN: &str = "/api";
 pub(crate) const SOCKET: &str = "/connection/websocket";
 pub(crate) const EVENTS: &str = "/v2.0";
 pub(crate) const WEB_SHOP: &str = "/webshop/";

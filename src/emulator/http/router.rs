@@ -7,6 +7,7 @@ use super::answer::{Answer, no_such_page, read_body, text};
 use super::cors;
 use super::events;
 use super::faults::{Cut, answer_with_faults};
+use super::login;
 use super::order_search;
 use super::origin;
 use super::page;
@@ -78,6 +79,17 @@ async fn store(request: Request<Incoming>, shared: &Shared, path: &[&str]) -> Re
                     let changes = parts.method == Method::POST;
                     let answer = || events::answer(shared, route, &parts);
                     answer_with_faults(shared, changes, answer).await
+                }
+                Err(too_large) => Ok(too_large),
+            };
+        }
+        ["api", "oauth2", "token"] => {
+            shared.lock().counters.token_requests += 1;
+            let (parts, body) = request.into_parts();
+            return match read_body(body).await {
+                Ok(body) => {
+                    let answer = || login::answer(shared, &parts, &body);
+                    answer_with_faults(shared, true, answer).await
                 }
                 Err(too_large) => Ok(too_large),
             };

@@ -15,6 +15,7 @@ pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod purchase;
 pub(crate) mod queued_events;
+mod refresh_tokens;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod sockets;

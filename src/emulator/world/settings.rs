@@ -12,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) delivery_delay: Duration,
     pub(crate) slow_payment: Duration,
     pub(crate) payment_token_lifetime: Duration,
+    /// The life of tokens that refresh tokens are exchanged for.
+    pub(crate) token_lifetime: Duration,
     pub(crate) webhook_shape: Shape,
     /// Whether events are put into the queues of players.
     pub(crate) queues_events: bool,
@@ -27,6 +29,7 @@ impl Default for Settings {
             delivery_delay: Duration::from_secs(1),
             slow_payment: Duration::from_secs(120),
             payment_token_lifetime: tokens::LIFETIME,
+            token_lifetime: Duration::from_secs(60 * 60),
             webhook_shape: Shape::default(),
             queues_events: false,
             refunds_automatically: false,

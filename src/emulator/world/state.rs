@@ -12,6 +12,7 @@ use super::counters::Counters;
 use super::faults::{Fault, Faults};
 use super::ids;
 use super::order::{Line, Order};
+use super::refresh_tokens::RefreshTokens;
 use super::settings::Settings;
 use super::sockets::{Channel, Outgoing, SocketId, Sockets};
 use super::tokens::Tokens;
@@ -21,6 +22,7 @@ use crate::model::order::OrderId;
 pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) tokens: Tokens,
+    pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) catalog: Catalog,
     pub(crate) orders: BTreeMap<OrderId, Order>,
     pub(crate) sockets: Sockets,
@@ -42,6 +44,7 @@ impl Default for State {
         Self {
             accounts: Accounts::default(),
             tokens: Tokens::default(),
+            refresh_tokens: RefreshTokens::default(),
             catalog: Catalog::included(),
             orders: BTreeMap::new(),
             sockets: Sockets::default(),
@@ -62,6 +65,10 @@ impl State {
     /// Issues a token to the player with this name, who is new if nobody has it.
     pub(crate) fn log_in(&mut self, name: &str, lifetime: Duration) -> String {
         let id = self.accounts.find_or_create(name);
+        self.issue_token(id, lifetime)
+    }
+
+    pub(crate) fn issue_token(&mut self, id: AccountId, lifetime: Duration) -> String {
         let account = self.accounts.get(id);
         let subject = account.map_or("", |account| account.subject.as_str());
         self.tokens.issue_to_user(id, subject, lifetime)

@@ -121,7 +121,7 @@ fn user_token(subject: &str, issued_at: SystemTime, expires_at: SystemTime) -> S
     )
 }
 
-fn noise<const LENGTH: usize>() -> [u8; LENGTH] {
+pub(super) fn noise<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     fastrand::fill(&mut bytes);
     bytes

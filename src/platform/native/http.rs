@@ -121,14 +121,15 @@ fn build(request: Request) -> Result<hyper::Request<String>, RequestError> {
         builder = builder.header(AUTHORIZATION, authorization(credentials)?);
     }
     let builder = match &request.body {
-        Some(_) => builder
+        Some(body) => builder
             .method("POST")
-            .header(CONTENT_TYPE, "application/json"),
+            .header(CONTENT_TYPE, body.content_type),
         None => builder,
     };
+    let text = request.body.map(|body| body.text).unwrap_or_default();
     // Errors of the address are the only ones that are left. The library does not repeat the address.
     builder
-        .body(request.body.unwrap_or_default())
+        .body(text)
         .map_err(|error| RequestError::Network(error.to_string()))
 }
 

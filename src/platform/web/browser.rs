@@ -40,9 +40,10 @@ pub(crate) fn prepare(_app: &mut App) {
 }
 
 /// Opens an empty tab for a purchase, while the browser still allows it for the player's click. If it does not,
-/// it may allow the page later.
+/// it may allow the page later. A purchase that has a tab keeps it.
 pub(crate) fn reserve_tab(purchase: PurchaseId) {
-    if let Some(window) = web_sys::window() {
+    let has_tab = TABS.with_borrow(|tabs| tabs.contains_key(&purchase));
+    if let Some(window) = web_sys::window().filter(|_| !has_tab) {
         let tab = Tab::open(&window, "");
         TABS.with_borrow_mut(|tabs| tabs.insert(purchase, tab));
     }

@@ -43,7 +43,7 @@ async fn exchange(request: Request) -> Result<Response, RequestError> {
     init.set_cache(RequestCache::NoStore);
     if let Some(body) = &request.body {
         init.set_method("POST");
-        init.set_body(&JsValue::from_str(body));
+        init.set_body(&JsValue::from_str(&body.text));
     }
     let sent = window.fetch_with_str_and_init(&request.address.uri().to_string(), &init);
     let answer: web_sys::Response = JsFuture::from(sent)
@@ -78,8 +78,8 @@ async fn read(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>
 
 fn headers(request: &Request) -> Result<Headers, RequestError> {
     let headers = Headers::new().map_err(network)?;
-    if request.body.is_some() {
-        let set = headers.set("content-type", "application/json");
+    if let Some(body) = &request.body {
+        let set = headers.set("content-type", body.content_type);
         set.map_err(network)?;
     }
     if let Some(credentials) = &request.credentials {

@@ -2,6 +2,7 @@
 
 mod inbox;
 pub(crate) mod inventory;
+pub(crate) mod login;
 pub(super) mod page;
 #[cfg(feature = "event_queue")]
 pub(super) mod queue;
