@@ -85,6 +85,7 @@ pub use model::purchase::{
     PurchaseId, PurchaseStarted,
 };
 pub use model::record::{LedgerChange, LedgerEntry, LedgerRecord};
+pub use model::source::OrderSource;
 pub use model::state::TrackerState;
 pub use model::user::{UserId, XsollaUser};
 pub use rust_decimal::Decimal;
@@ -136,7 +137,7 @@ pub mod prelude {
     pub use crate::{
         AuthorizationRequired, Catalog, CatalogRequest, CatalogState, Decimal, GrantAt, Ledger,
         LedgerState, Listen, Order, OrderCanceled, OrderCommands, OrderDiscovered, OrderDone,
-        OrderExpired, OrderId, OrderItem, OrderPhase, OrderStatus, OrderStatusChanged,
+        OrderExpired, OrderId, OrderItem, OrderPhase, OrderSource, OrderStatus, OrderStatusChanged,
         OrderTrackingFailed, Orders, PaymentPage, PaymentPageChanged, PaymentPageError,
         PaymentPageFailed, PaymentPageStatus, PaymentReturn, Price, Purchase, PurchaseError,
         PurchaseFailed, PurchaseId, PurchaseStarted, StoreCommands, TrackerState, UserId,

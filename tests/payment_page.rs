@@ -565,3 +565,38 @@ fn a_catalogue_of_120_items_is_three_pages() {
     }
     assert_eq!(read, items);
 }
+
+#[test]
+fn the_web_shop_sells_what_is_for_money_and_leads_to_the_payment_page() {
+    let (emulator, _) = shop();
+    let shop = path(&emulator, &emulator.web_shop_url("Al & Bo"));
+    let page = open(&emulator, &shop);
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("Al &amp; Bo") && page.body.contains("value=\"sword\""));
+    // It is free, which no payment page is for.
+    assert!(!page.body.contains("starter_pack"));
+    let answer = post(&emulator, &shop, "sku=sword");
+    assert_eq!(answer.status, 303);
+    let payment = answer.header("location").unwrap().to_owned();
+    let order = emulator.orders()[0];
+    assert_eq!(
+        emulator.payment_url(order).map(|url| path(&emulator, &url)),
+        Some(payment.clone())
+    );
+    let paid = press(&emulator, &payment, "pay");
+    assert!(
+        paid.body.contains("webshop/?user=Al+%26+Bo&amp;"),
+        "{}",
+        paid.body
+    );
+    for (path, form, status) in [
+        (shop.as_str(), "sku=starter_pack", 422),
+        (&shop, "sku=none", 422),
+        (&shop, "", 422),
+        ("/webshop/", "sku=sword", 404),
+        ("/webshop/?user=", "sku=sword", 404),
+    ] {
+        assert_eq!(post(&emulator, path, form).status, status, "{path} {form}");
+    }
+    assert_eq!(emulator.orders().len(), 1);
+}

@@ -75,6 +75,9 @@
 //! | `GET …/user/inventory/items?limit=50&offset=0` | [what the player owns](#what-players-own) |
 //! | `GET …/user/time_limited_items` | the subscriptions that are for sale, and until when the player has them |
 //! | `POST …/user/inventory/item/consume` | uses an item up: `{"sku": "potion", "quantity": 1}` |
+//! | `GET /webshop/?user=alice` | a [Web Shop](XsollaEmulator::web_shop_url), which sells without a game |
+//! | `GET /v2.0/events?project_id={id}&after_id=…` | the player's [queue of events](XsollaEmulator::queue_events), 50 at a time |
+//! | `POST /v2.0/events/{event_id}/processed?project_id={id}` | takes an event out of the queue |
 //! | `GET /paystation4/?token=…` | the [payment page](#the-payment-page), and `/sandbox/paystation4/` for orders with `"sandbox": true` |
 //! | `GET /connection/websocket` | the order-status socket: Centrifuge protocol v2, JSON |
 //! | `POST /emulator/webhooks` | sends a [webhook](#webhooks) by hand; Xsolla has no such address |

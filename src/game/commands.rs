@@ -4,6 +4,7 @@ use bevy::prelude::{Commands, World};
 
 use crate::game::deliver::take_tracking;
 use crate::game::orders::Orders;
+use crate::game::resources::resource_or_default;
 use crate::game::settings::expires_in;
 use crate::game::tracking::Tracking;
 use crate::machine::input::Input;
@@ -181,7 +182,7 @@ fn send(world: &mut World, input: Input) {
 fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
     with_tracking(world, |world, tracking| {
         // The game may have removed the resource.
-        let mut orders = world.get_resource_or_init::<Orders>();
+        let mut orders = resource_or_default::<Orders>(world);
         let user = explicit.as_ref().or(tracking.settings.user.as_ref());
         let user = user.map(|user| user.id().clone());
         let has_ended = |phase: &OrderPhase| !phase.is_open() && !phase.is_granted();
@@ -222,7 +223,7 @@ fn track(world: &mut World, explicit: Option<XsollaUser>, order_id: OrderId) {
 fn untrack(world: &mut World, order_id: OrderId) {
     browser::close_page(Some(order_id));
     with_tracking(world, |world, tracking| {
-        let mut orders = world.get_resource_or_init::<Orders>();
+        let mut orders = resource_or_default::<Orders>(world);
         orders.remove(order_id);
         let is_waiting = orders.iter().any(|order| order.user.is_none());
         tracking.settings.waits_for_user &= is_waiting;
@@ -236,7 +237,7 @@ fn fetch_catalog(world: &mut World, request: CatalogRequest) {
         let user = user.map(|user| user.id().clone());
         tracking.is_fetching = true;
         tracking.handle.send(Input::FetchCatalog { user, request });
-        world.get_resource_or_init::<Catalog>().state = CatalogState::Loading;
+        resource_or_default::<Catalog>(world).state = CatalogState::Loading;
         tracking.fail_requests_if_dead();
     });
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bevy::prelude::*;
 
 use crate::game::orders::Orders;
+use crate::game::resources::resource_or_default;
 use crate::game::tracking::Tracking;
 use crate::machine::output::Notice;
 use crate::model::catalog::{Catalog, CatalogItem, CatalogState};
@@ -51,7 +52,7 @@ pub(super) fn deliver_news(world: &mut World) {
             tracking.handle.waker.wake();
         } else if has_died {
             // All notices of the task have been delivered by now.
-            tracking.fail_all(&world.get_resource_or_init::<Orders>());
+            tracking.fail_all(&resource_or_default::<Orders>(world));
         }
         tracking.tell_state(world);
     });
@@ -65,7 +66,7 @@ pub(super) fn take_tracking(world: &mut World, work: impl FnOnce(&mut World, &mu
 /// Updates the resources, then sends the message and triggers the event.
 pub(super) fn deliver(world: &mut World, notice: Notice) {
     // The game may have removed the resource.
-    world.get_resource_or_init::<Orders>().apply(&notice);
+    resource_or_default::<Orders>(world).apply(&notice);
     world.resource_mut::<Tracking>().history.note(&notice);
     match notice {
         Notice::State(state) => world.resource_mut::<Tracking>().state = state,
@@ -117,7 +118,7 @@ where
 
 fn take_catalog(world: &mut World, result: Result<Vec<CatalogItem>, RequestError>) {
     world.resource_mut::<Tracking>().is_fetching = false;
-    let mut catalog = world.get_resource_or_init::<Catalog>();
+    let mut catalog = resource_or_default::<Catalog>(world);
     match result {
         Ok(items) => {
             catalog.items = items;

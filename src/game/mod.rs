@@ -15,6 +15,7 @@ pub(crate) mod plugin;
 mod presence;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
+mod resources;
 mod secrets;
 mod settings;
 pub(crate) mod support;

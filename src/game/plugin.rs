@@ -8,6 +8,7 @@ use bevy_window::AppLifecycle;
 use crate::game::deliver::{deliver_news, has_work};
 use crate::game::orders::Orders;
 use crate::game::presence::{may_have_returned, tell_returns, write_before_suspension};
+use crate::game::resources::resource_or_default;
 use crate::game::tracking::Tracking;
 use crate::model::catalog::Catalog;
 use crate::model::ledger::LedgerState;
@@ -70,10 +71,11 @@ impl Plugin for XsollaOrderPlugin {
 
 /// Adds all but the background task.
 pub(super) fn add_game_side(app: &mut App) {
-    app.init_resource::<Orders>()
-        .init_resource::<LedgerState>()
-        .init_resource::<Catalog>()
-        .add_message::<OrderStatusChanged>()
+    let world = app.world_mut();
+    resource_or_default::<Orders>(world);
+    resource_or_default::<LedgerState>(world);
+    resource_or_default::<Catalog>(world);
+    app.add_message::<OrderStatusChanged>()
         .add_message::<OrderDone>()
         .add_message::<OrderCanceled>()
         .add_message::<OrderExpired>()

@@ -8,6 +8,7 @@ use bevy::prelude::{DetectChanges, Ref, World};
 
 use crate::game::fence::Fence;
 use crate::game::orders::Orders;
+use crate::game::resources::resource_or_default;
 use crate::machine::input::Input;
 use crate::model::config::{ConfigError, XsollaConfig};
 use crate::model::order::OrderId;
@@ -68,7 +69,7 @@ impl Settings {
         let user = user.cloned();
         self.pass_user_on(
             user,
-            &mut world.get_resource_or_init::<Orders>(),
+            &mut resource_or_default::<Orders>(world),
             handle,
             fence,
         )

@@ -56,6 +56,7 @@ use crate::game::deliver::deliver as deliver_notice;
 use crate::game::inventory::{self, Outcome};
 use crate::game::orders::{Order, Orders};
 use crate::game::plugin::{XsollaOrderSystems, add_game_side, add_tracking};
+use crate::game::resources::resource_or_default;
 use crate::game::tracking::Tracking;
 use crate::machine::input::Input;
 use crate::machine::output::Notice;
@@ -211,7 +212,7 @@ pub fn deliver(world: &mut World, news: impl Into<News>) {
 }
 
 fn change_status(world: &mut World, order_id: OrderId, user: &UserId, status: OrderStatus) {
-    let orders = world.get_resource_or_init::<Orders>();
+    let orders = resource_or_default::<Orders>(world);
     let known = orders
         .get(order_id)
         .filter(|order| order.source.is_some())

@@ -8,6 +8,7 @@ use litemap::LiteMap;
 use crate::game::fence::Fence;
 use crate::game::history::History;
 use crate::game::orders::{Order, Orders};
+use crate::game::resources::resource_or_default;
 use crate::game::settings::Settings;
 use crate::machine::input::Input;
 use crate::machine::output::Notice;
@@ -181,10 +182,8 @@ impl Tracking {
 
     /// Updates the game's [`TrackerState`] if it has changed.
     pub(super) fn tell_state(&self, world: &mut World) {
-        let overall = self.overall_state(&world.get_resource_or_init::<Orders>());
-        world
-            .get_resource_or_init::<TrackerState>()
-            .set_if_neq(overall);
+        let overall = self.overall_state(&resource_or_default::<Orders>(world));
+        resource_or_default::<TrackerState>(world).set_if_neq(overall);
     }
 
     /// The overall state of tracking. A problem with the settings takes precedence over the state of the

@@ -12,7 +12,6 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::model::maps::HashSet;
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use litemap::LiteMap;
 use wasm_bindgen::prelude::Closure;
@@ -59,7 +58,7 @@ struct IndexedDb {
     databases: LiteMap<u64, Database>,
     locks: Locks,
     /// The projects whose databases were there in this run.
-    known: HashSet<u64>,
+    known: Vec<u64>,
     /// The database that was deleted while it was used. It is reported for as long as the game runs.
     lost: Option<u64>,
     has_lost: bool,
@@ -178,7 +177,9 @@ impl IndexedDb {
             None => {
                 let opened = timeout(PATIENCE, Database::open(&name(project_id))).await;
                 let (database, is_new) = opened.unwrap_or_else(|| Err(no_answer()))?;
-                if !self.known.insert(project_id) && is_new {
+                if !self.known.contains(&project_id) {
+                    self.known.push(project_id);
+                } else if is_new {
                     log::error!("the ledger {} was deleted", name(project_id));
                     self.lost = Some(project_id);
                     self.has_lost = true;

@@ -1,5 +1,7 @@
 //! A ledger in memory, for games that want none on the disk.
 
+use litemap::LiteMap;
+
 use crate::model::maps::{HashMap, HashSet};
 
 use crate::model::ledger::{LedgerError, LedgerStore};
@@ -12,7 +14,7 @@ pub(super) struct Memory {
     /// The owner and the record of each order of a project.
     records: HashMap<(u64, OrderId), (String, LedgerRecord)>,
     /// The orders of each player of a project.
-    players: HashMap<(u64, String), HashSet<OrderId>>,
+    players: LiteMap<(u64, String), HashSet<OrderId>>,
 }
 
 impl LedgerStore for Memory {
@@ -26,7 +28,9 @@ impl LedgerStore for Memory {
             let (_, record) = self.records.get(&(project_id, *order_id))?;
             Some((*order_id, *record))
         };
-        Ok(orders.into_iter().flatten().filter_map(record).collect())
+        let mut orders: Vec<OrderId> = orders.into_iter().flatten().copied().collect();
+        orders.sort_unstable();
+        Ok(orders.iter().filter_map(record).collect())
     }
 
     fn commit(

@@ -1,6 +1,7 @@
 //! A ledger's store with what it does not have yet.
 
 use crate::model::maps::{HashMap, HashSet};
+use litemap::LiteMap;
 
 use crate::ledger::kinds::{has_a_file_for_each_player, open_store};
 use crate::ledger::memory::Memory;
@@ -30,7 +31,7 @@ pub(super) struct Shelf {
     /// Those of them for whom it is released once nothing is pending.
     released: HashSet<(u64, UserId)>,
     /// The errors of the last attempts.
-    errors: HashMap<Part, LedgerError>,
+    errors: LiteMap<Part, LedgerError>,
     /// The orders that other servers have taken, which are not reported yet.
     taken: Vec<TakenOrder>,
     /// The reason why the store does not say which orders other servers have taken.
@@ -167,7 +168,7 @@ impl Shelf {
             pending: HashMap::default(),
             held: HashSet::default(),
             released: HashSet::default(),
-            errors: HashMap::default(),
+            errors: LiteMap::new(),
             taken: Vec::new(),
             silent: None,
             not_kept,
@@ -210,10 +211,10 @@ impl Shelf {
     /// Makes the pending changes, and returns what each order that was recorded had before.
     pub(super) async fn commit(&mut self) -> HashMap<(u64, OrderId), Option<LedgerEntry>> {
         let mut recorded = HashMap::default();
-        let mut failed = HashSet::default();
+        let mut failed: Vec<Part> = Vec::new();
         // Most often this takes one round: an order that has moved takes more.
         loop {
-            let mut batches: HashMap<Part, Vec<LedgerChange>> = HashMap::default();
+            let mut batches: LiteMap<Part, Vec<LedgerChange>> = LiteMap::new();
             for ((project_id, order_id), pending) in &self.pending {
                 let has_failed = |user: &UserId| failed.contains(&self.part(*project_id, user));
                 if let Some((user, erases, record)) = pending.next(has_failed) {
@@ -241,7 +242,7 @@ impl Shelf {
                     Ok(before) => before,
                     Err(error) => {
                         self.errors.insert(part.clone(), error);
-                        failed.insert(part);
+                        failed.push(part);
                         failures += 1;
                         continue;
                     }
@@ -251,7 +252,7 @@ impl Shelf {
                 }
                 let Some(taken) = self.look_for_taken() else {
                     // It does not say which of them it has made. To make one again does no harm.
-                    failed.insert(part);
+                    failed.push(part);
                     continue;
                 };
                 let before = before.into_iter().chain(std::iter::repeat(None));
@@ -276,19 +277,20 @@ impl Shelf {
     }
 
     /// Parts the batches for a store that is shared, so that an order which another server holds up does not hold up all.
-    fn parted(&self, batches: HashMap<Part, Vec<LedgerChange>>) -> Vec<(Part, Vec<LedgerChange>)> {
+    fn parted(&self, batches: LiteMap<Part, Vec<LedgerChange>>) -> Vec<(Part, Vec<LedgerChange>)> {
+        let batches = batches.into_tuple_vec();
         if !self.ledger.is_shared() {
-            return batches.into_iter().collect();
+            return batches;
         }
-        let changes: Vec<LedgerChange> = batches.into_values().flatten().collect();
+        let changes: Vec<LedgerChange> = batches.into_iter().flat_map(|(_, batch)| batch).collect();
         let chunks = changes.chunks(SHARED_BATCH);
         chunks.map(|changes| (None, changes.to_vec())).collect()
     }
 
     /// Has a store that is shared say which orders other servers have taken, and returns them, or `None` where it does
     /// not say. What is pending of them is not written, unless they are claimed with it.
-    fn look_for_taken(&mut self) -> Option<HashSet<(u64, OrderId)>> {
-        let mut found = HashSet::default();
+    fn look_for_taken(&mut self) -> Option<Vec<(u64, OrderId)>> {
+        let mut found = Vec::new();
         if !self.ledger.is_shared() {
             return Some(found);
         }
@@ -300,7 +302,7 @@ impl Shelf {
                     if self.pending.get(&key).is_none_or(|pending| !pending.claims) {
                         self.pending.remove(&key);
                         self.taken.push(order);
-                        found.insert(key);
+                        found.push(key);
                     }
                 }
             }
@@ -329,8 +331,10 @@ impl Shelf {
         self.hold(project_id, user);
         let part = self.part(project_id, user);
         let result = self.store.load(project_id, user).await;
-        let records = self.keep_error(&part, result)?;
-        let mut records: HashMap<OrderId, LedgerRecord> = records.into_iter().collect();
+        let mut records: LiteMap<OrderId, LedgerRecord> = LiteMap::new();
+        for (order_id, record) in self.keep_error(&part, result)? {
+            records.insert(order_id, record);
+        }
         // A disk that is full can be read while changes wait for it.
         let pending = self.pending.iter();
         for ((_, order_id), pending) in pending.filter(|((of, _), _)| *of == project_id) {
@@ -340,10 +344,10 @@ impl Shelf {
             }
         }
         let now = calendar();
-        let mut orders: Vec<OrderId> = records.keys().copied().collect();
-        orders.sort_unstable();
-        let restore = |order_id: OrderId| Some(records.get(&order_id)?.restore(order_id, now));
-        Ok(orders.into_iter().filter_map(restore).collect())
+        let records = records.iter();
+        Ok(records
+            .map(|(order_id, record)| record.restore(*order_id, now))
+            .collect())
     }
 
     /// What the ledger has of orders, or will have.

@@ -9,6 +9,7 @@ use crate::machine::output::Output;
 use crate::machine::player::Socket;
 use crate::machine::{Machine, Timer, sorted};
 use crate::model::error::SocketError;
+use crate::model::message::NewsSource;
 use crate::model::user::UserId;
 
 /// A socket that lasted this long counts as stable, and the reconnect delays start over.
@@ -105,12 +106,13 @@ impl Machine {
                 // next attempt comes much later.
                 config.socket_lifetime
             } else {
-                backoff(
+                let delay = backoff(
                     player.failures,
                     config.retry_min,
                     config.retry_max,
                     &mut self.random,
-                )
+                );
+                delay.max(reason.pause().unwrap_or_default())
             };
             self.timers.set(Timer::Reopen(user.clone()), now + delay);
         }
@@ -142,7 +144,31 @@ impl Machine {
             config,
         });
         self.timers.set(Timer::Renew(user.clone()), renew_at);
+        self.hurry(user);
         self.update_state(user);
+    }
+
+    /// Whether a queue of events takes the place of the socket.
+    pub(super) fn has_queue(&self) -> bool {
+        let config = self.config.as_ref();
+        config.is_some_and(|config| config.source.is_event_queue())
+    }
+
+    pub(super) fn news_source(&self) -> NewsSource {
+        let config = self.config.as_ref();
+        config.map_or(NewsSource::Socket, |config| config.source.news_source())
+    }
+
+    /// Has a player's queue of events read at once.
+    pub(super) fn hurry(&mut self, user: &UserId) {
+        if self.has_queue()
+            && let Some(player) = self.players.get(user)
+        {
+            self.outputs.push_back(Output::Hurry {
+                user: user.clone(),
+                is_awaited: !player.awaiting.is_empty(),
+            });
+        }
     }
 
     pub(super) fn disconnect_if_unused(&mut self, user: &UserId) {
@@ -184,6 +210,10 @@ impl Machine {
     /// Handles the return of the player, who may have paid in the meantime: every open order is asked for, and a socket
     /// that waits for its next attempt is tried at once.
     pub(super) fn returned(&mut self, now: Duration) {
+        let users: Vec<UserId> = self.players.keys().cloned().collect();
+        for user in &users {
+            self.hurry(user);
+        }
         let mut open = Vec::new();
         for (user, player) in self.players.iter() {
             if player.socket == Socket::Waiting {

@@ -22,7 +22,9 @@ impl Machine {
     /// Whether a player has a socket while none of their orders is open.
     pub(super) fn update_listening(&mut self, user: &UserId) {
         if let (Some(config), Some(player)) = (&self.config, self.players.get_mut(user)) {
-            player.listens = player.is_resident && config.listen == Listen::WhileLoggedIn;
+            // A queue keeps what was bought at any time.
+            let listens = config.listen == Listen::WhileLoggedIn || config.source.is_event_queue();
+            player.listens = player.is_resident && listens;
         }
     }
 
@@ -79,7 +81,9 @@ impl Machine {
             return self.look_for_discoveries(user);
         }
         let (past, news) = (&mut player.past, &mut player.early_news);
-        if !past.is_known && past.is_heard && !config.discover_past_orders {
+        // A queue has what no game has processed, and not the past.
+        let discovers_past = config.discover_past_orders || config.source.is_event_queue();
+        if !past.is_known && past.is_heard && !discovers_past {
             past.is_known = true;
             for order in &news.orders {
                 let told = order.statuses.iter().take(order.past);
@@ -93,7 +97,7 @@ impl Machine {
         let mut discovered = Vec::new();
         while let Some(order) = news.next_unseen() {
             let is_doubtful = !past.is_known
-                && !config.discover_past_orders
+                && !discovers_past
                 && order.told.is_none()
                 && is_over(order.statuses.iter(), config.grant_at);
             let order_id = order.order_id;
@@ -142,8 +146,11 @@ impl Machine {
     /// servers that share a ledger have webhooks: what one of them calls past may just have been bought on another.
     fn keeps_past(&self) -> bool {
         let config = self.config.as_ref();
-        let is_used =
-            |config: &XsollaConfig| config.adopt_orders || config.listen == Listen::WhileLoggedIn;
+        let is_used = |config: &XsollaConfig| {
+            config.adopt_orders
+                || config.listen == Listen::WhileLoggedIn
+                || config.source.is_event_queue()
+        };
         config.is_some_and(|config| is_used(config)) && !self.is_shared()
     }
 

@@ -27,7 +27,7 @@ impl Machine {
         let (order_id, Some(status)) = (report.order_id, report.status) else {
             return;
         };
-        let Some(player) = self.players.get_mut(user) else {
+        let (Some(config), Some(player)) = (&self.config, self.players.get(user)) else {
             return;
         };
         if connection.0 <= self.outdated_connections || player.credentials().is_none() {
@@ -35,6 +35,7 @@ impl Machine {
             // again.
             return;
         }
+        let is_queue = config.source.is_event_queue();
         let order = self.orders.get(&order_id);
         match order {
             // A socket of another player does not count.
@@ -51,8 +52,15 @@ impl Machine {
                 self.keep_early_news(user, order_id, status);
                 self.track(user, order_id, now);
             }
+            // An event of the queue is told of a payment, and not of what a history repeats.
+            Some(order) if is_queue && order.has_expired() => {
+                self.keep_early_news(user, order_id, status);
+                self.follow_again(order_id, now);
+            }
             Some(_) => {
-                self.apply_status(order_id, &status, NewsSource::Socket, now);
+                let source = self.news_source();
+                self.apply_status(order_id, &status, source, now);
+                self.confirm(order_id);
                 self.update_state(user);
                 self.forget_player_if_unused(user);
             }

@@ -427,6 +427,13 @@ impl Order {
         matches!(self.phase, Phase::Abandoned | Phase::Failed { .. })
     }
 
+    /// Whether it ended unpaid, as far as was known then.
+    pub(super) fn has_expired(&self) -> bool {
+        self.phase == Phase::Ended
+            && self.status() != Some(&OrderStatus::Canceled)
+            && !self.was_granted
+    }
+
     /// Whether it waits for an answer that shows if it was refunded since an earlier run.
     pub(super) fn is_checked(&self) -> bool {
         self.phase.is_acknowledged() && self.inquiry.is_wanted()

@@ -11,7 +11,7 @@ use crate::model::message::{
     AuthorizationRequired, OrderCanceled, OrderDiscovered, OrderDone, OrderExpired,
     OrderStatusChanged, OrderTrackingFailed,
 };
-use crate::model::order::{OrderId, OrderItem, OrderPhase, Price};
+use crate::model::order::{OrderId, OrderItem, OrderPhase, OrderStatus, Price};
 use crate::model::page::{PageRequest, PaymentPageChanged};
 use crate::model::purchase::{
     PaymentPageFailed, Purchase, PurchaseFailed, PurchaseId, PurchaseStarted,
@@ -57,6 +57,23 @@ pub(crate) enum Output {
     Erase { user: UserId, order_id: OrderId },
     /// Release what the ledger holds for this player, who has no open order any more.
     Release(UserId),
+    /// Read a player's queue of events at once, and often while an order waits for news.
+    #[cfg_attr(
+        not(feature = "event_queue"),
+        allow(dead_code, reason = "only a queue is read")
+    )]
+    Hurry { user: UserId, is_awaited: bool },
+    /// The ledger has what became of an order that had come as far as this status, so what the queue of events says of
+    /// it need not come again.
+    #[cfg_attr(
+        not(feature = "event_queue"),
+        allow(dead_code, reason = "only a queue is told")
+    )]
+    Settled {
+        user: UserId,
+        order_id: OrderId,
+        status: OrderStatus,
+    },
     /// What a webhook told is in the ledger, so it need not come again.
     Confirm(
         #[cfg_attr(

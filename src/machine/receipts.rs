@@ -1,11 +1,11 @@
-//! Handles the receipts of news that comes again until it is confirmed.
+//! Confirms news that comes again until it is confirmed.
 
 use std::time::Duration;
 
 use crate::machine::Machine;
 use crate::machine::order::{End, Phase};
 use crate::machine::output::Output;
-use crate::model::order::OrderId;
+use crate::model::order::{OrderId, OrderStatus};
 
 impl Machine {
     /// Applies what a webhook has told of an order, once the ledger has said what earlier runs and other servers did with
@@ -23,21 +23,38 @@ impl Machine {
         }
     }
 
-    /// Confirms the webhooks that told of an order, if the ledger has what became of it.
-    pub(super) fn confirm_webhooks(&mut self, order_id: OrderId) {
-        let is_settled = self.orders.get(&order_id).is_some_and(|order| {
-            let is_done_with = match order.phase {
-                Phase::Acknowledged { is_recorded } => is_recorded,
-                Phase::Ended => order.end == End::Recorded || !order.keeps_end(),
-                _ => false,
-            };
-            is_done_with && order.pushed.is_none()
-        });
-        if is_settled {
-            let order = self.orders.get_mut(&order_id);
-            let receipts = order.map(|order| std::mem::take(&mut order.receipts));
-            let confirmed = receipts.unwrap_or_default().into_iter();
-            self.outputs.extend(confirmed.map(Output::Confirm));
+    /// Confirms what was told of an order, if the ledger has what became of it.
+    pub(super) fn confirm(&mut self, order_id: OrderId) {
+        let has_queue = self.has_queue();
+        let Some(order) = self.orders.get_mut(&order_id) else {
+            return;
+        };
+        if has_queue && order.has_expired() {
+            // Whoever pays it after all is told by an event.
+            return;
+        }
+        let (is_done_with, status) = match order.phase {
+            Phase::Acknowledged { is_recorded } => (is_recorded, OrderStatus::Done),
+            Phase::Ended => {
+                let least = match order.keeps_end() {
+                    true => End::Recorded,
+                    false => End::Told,
+                };
+                (order.end >= least, OrderStatus::Canceled)
+            }
+            _ => return,
+        };
+        if !is_done_with || order.pushed.is_some() {
+            return;
+        }
+        let receipts = std::mem::take(&mut order.receipts).into_iter();
+        self.outputs.extend(receipts.map(Output::Confirm));
+        if has_queue {
+            self.outputs.push_back(Output::Settled {
+                user: order.user.clone(),
+                order_id,
+                status,
+            });
         }
     }
 }

@@ -342,7 +342,7 @@ impl Machine {
             self.grant_if_ready(order_id, now);
             self.tell_again_if_confirmed(order_id);
         }
-        self.confirm_webhooks(order_id);
+        self.confirm(order_id);
         self.update_state(&user);
         self.forget_player_if_unused(&user);
     }

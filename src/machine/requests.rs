@@ -304,6 +304,10 @@ impl Machine {
             return;
         };
         if player.is_live() && !needs_answer {
+            if config.source.is_event_queue() {
+                // Another device of the player may have processed the event.
+                return self.schedule_request(order_id, now + config.poll_interval_max);
+            }
             return self.timers.clear(&Timer::Request(order_id));
         }
         let mut at = now + poll_delay(order, &config, now);

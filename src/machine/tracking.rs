@@ -119,6 +119,15 @@ impl Machine {
         self.record_entry(order_id, entry, true);
     }
 
+    /// Follows an order anew that has ended, or was given up, and was paid after that.
+    pub(super) fn follow_again(&mut self, order_id: OrderId, now: Duration) {
+        if let Some(order) = self.orders.get(&order_id) {
+            let order = Order::new(order.user.clone(), order.was_granted, now);
+            self.forget(order_id);
+            self.record(order_id, order, now);
+        }
+    }
+
     /// Tells the game the status and the phase of an order that is over.
     fn tell_again(&mut self, order_id: OrderId) {
         let Some(order) = self.orders.get(&order_id) else {
@@ -166,8 +175,9 @@ impl Machine {
         self.change_phase(order_id, Phase::Open, now);
         self.schedule_give_up(order_id, now);
         self.schedule_request(order_id, now);
+        let source = self.news_source();
         for status in early_news {
-            self.apply_status(order_id, &status, NewsSource::Socket, now);
+            self.apply_status(order_id, &status, source, now);
         }
         self.apply_pushed(order_id, now);
         self.connect_if_wanted(&user, now);
@@ -236,12 +246,13 @@ impl Machine {
                     user: user.clone(),
                     order_id,
                 });
-                if has_ended {
+                if has_ended && !self.has_queue() {
                     // The history may name it as it was before its end.
                     self.forget_for_good(&user, order_id);
                 }
             }
             self.record_end(order_id);
+            self.confirm(order_id);
         }
     }
 
@@ -355,6 +366,7 @@ impl Machine {
         let Some(player) = self.players.get_mut(&order.user) else {
             return;
         };
+        let was_awaiting = !player.awaiting.is_empty();
         let list = |list: &mut HashSet<OrderId>, is_on_it| match is_on_it {
             true => list.insert(order_id),
             false => list.remove(&order_id),
@@ -371,6 +383,10 @@ impl Machine {
             }
         );
         list(&mut player.given_up, is_kept);
+        if was_awaiting == player.awaiting.is_empty() {
+            let user = order.user.clone();
+            self.hurry(&user);
+        }
     }
 
     /// The time at which an order without news is given up. A paid order is never given up. The calendar does

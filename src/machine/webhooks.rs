@@ -51,7 +51,7 @@ impl Machine {
             // The ledger need not be read before: it says what it had of the order, and the player may never log in here.
             self.record(order_id, Order::new(user, false, now), now);
         } else if self.goes_on_after_its_end(order_id, pushed) {
-            self.follow_pushed_again(order_id, now);
+            self.follow_again(order_id, now);
         } else {
             self.ask_the_ledger(order_id, pushed);
         }
@@ -90,7 +90,7 @@ impl Machine {
         self.apply_pushed(order_id, now);
         // The game may have been told its end before the webhook came.
         self.record_end(order_id);
-        self.confirm_webhooks(order_id);
+        self.confirm(order_id);
         self.update_state(&user);
         self.forget_player_if_unused(&user);
     }
@@ -99,20 +99,8 @@ impl Machine {
     /// paid after that.
     fn goes_on_after_its_end(&self, order_id: OrderId, pushed: Pushed) -> bool {
         self.orders.get(&order_id).is_some_and(|order| {
-            let has_expired = order.phase == Phase::Ended
-                && order.status() != Some(&OrderStatus::Canceled)
-                && !order.was_granted;
-            pushed == Pushed::Done && order.is_given_up() || has_expired
+            pushed == Pushed::Done && order.is_given_up() || order.has_expired()
         })
-    }
-
-    fn follow_pushed_again(&mut self, order_id: OrderId, now: Duration) {
-        let Some(order) = self.orders.get(&order_id) else {
-            return;
-        };
-        let order = Order::new(order.user.clone(), order.was_granted, now);
-        self.forget(order_id);
-        self.record(order_id, order, now);
     }
 
     /// Has the ledger say what it has of an order, where this run does not know that. Another server may have taken the

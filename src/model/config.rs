@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::model::address::Address;
 use crate::model::ledger::Ledger;
 use crate::model::page::PaymentPage;
+use crate::model::source::OrderSource;
 
 const PROJECT_ID_VAR: &str = "XSOLLA_PROJECT_ID";
 
@@ -39,6 +40,10 @@ pub struct XsollaConfig {
 
     /// The address of the order-status socket. The default is `wss://ws-store.xsolla.com/connection/websocket`.
     pub socket_url: String,
+
+    /// The base of the Event API, to which `events` is appended. The default is `https://getupdate.xsolla.com/v2.0`.
+    #[cfg(feature = "event_queue")]
+    pub events_url: String,
 
     /// The address of Xsolla's payment page, to which the order's token is added. The default is
     /// `https://secure.xsolla.com/paystation4/`.
@@ -108,6 +113,9 @@ pub struct XsollaConfig {
     /// When the game is told to grant an order. The default is [`GrantAt::Done`].
     pub grant_at: GrantAt,
 
+    /// Where the news of orders comes from. The default is [`OrderSource::Socket`].
+    pub source: OrderSource,
+
     /// When there is an order-status socket. The default is [`Listen::WhileOrdersAreOpen`].
     pub listen: Listen,
 
@@ -168,6 +176,8 @@ impl XsollaConfig {
             project_id,
             store_url: "https://store.xsolla.com/api".to_owned(),
             socket_url: "wss://ws-store.xsolla.com/connection/websocket".to_owned(),
+            #[cfg(feature = "event_queue")]
+            events_url: "https://getupdate.xsolla.com/v2.0".to_owned(),
             payment_url: "https://secure.xsolla.com/paystation4/".to_owned(),
             sandbox_payment_url: "https://sandbox-secure.xsolla.com/paystation4/".to_owned(),
             open_payment_page: true,
@@ -186,6 +196,7 @@ impl XsollaConfig {
             tracking_timeout: Duration::from_secs(24 * 60 * 60),
             token_notice: Duration::from_secs(5 * 60),
             grant_at: GrantAt::default(),
+            source: OrderSource::default(),
             listen: Listen::default(),
             adopt_orders: false,
             discover_past_orders: false,
@@ -273,6 +284,8 @@ impl XsollaConfig {
         Ok(Endpoints {
             store: endpoint("store_url", &self.store_url, ["https", "http"])?,
             socket: endpoint("socket_url", &self.socket_url, ["wss", "ws"])?,
+            #[cfg(feature = "event_queue")]
+            events: endpoint("events_url", &self.events_url, ["https", "http"])?,
         })
     }
 }
@@ -282,6 +295,8 @@ impl XsollaConfig {
 pub(crate) struct Endpoints {
     pub(crate) store: Address,
     pub(crate) socket: Address,
+    #[cfg(feature = "event_queue")]
+    pub(crate) events: Address,
 }
 
 /// Parses an address. The user's token is sent to it, so it must be encrypted or on this machine.

@@ -62,6 +62,10 @@ pub enum SocketError {
     /// The server sent a message that is not of the Centrifuge protocol, or that exceeds a limit.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
+    /// The queue of events, which takes the place of a socket, could not be read.
+    #[cfg(feature = "event_queue")]
+    #[error("the queue of events: {0}")]
+    EventQueue(RequestError),
 }
 
 impl SocketError {
@@ -92,6 +96,8 @@ impl SocketError {
                 reason: map(reason),
             },
             Self::TimedOut(_) | Self::PingMissing | Self::Unsubscribed => self,
+            #[cfg(feature = "event_queue")]
+            Self::EventQueue(error) => Self::EventQueue(error.map_text(map)),
         }
     }
 
@@ -102,12 +108,15 @@ impl SocketError {
             Self::Refused { code, .. } => matches!(code, 101 | 103 | 109 | 110),
             // 3500 invalid token, 3507 permission denied.
             Self::Closed { code, .. } => matches!(code, 3500 | 3507),
+            #[cfg(feature = "event_queue")]
+            Self::EventQueue(error) => error.is_unauthorized(),
             // A refused handshake does not count, because the token is sent after it.
             _ => false,
         }
     }
 
-    /// Whether the server asks the client not to connect again, by one of Centrifuge's terminal codes.
+    /// Whether the server asks the client not to connect again, by one of Centrifuge's terminal codes, or has no queue of
+    /// events for the project.
     pub fn is_terminal(&self) -> bool {
         match self {
             Self::Refused {
@@ -116,7 +125,18 @@ impl SocketError {
             Self::Closed { code, .. } => {
                 matches!(code, 1009 | 3500..=3999 | 4500..=4999)
             }
+            #[cfg(feature = "event_queue")]
+            Self::EventQueue(error) => error.is_refusal(),
             _ => false,
+        }
+    }
+
+    /// How long the server asks to wait before the next attempt.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        match self {
+            #[cfg(feature = "event_queue")]
+            Self::EventQueue(error) => error.pause(),
+            _ => None,
         }
     }
 }

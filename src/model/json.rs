@@ -243,13 +243,6 @@ fn read_decimal(text: &str) -> Option<Decimal> {
         mantissa = append(mantissa, b'0')?;
         scale += 1;
     }
-    while mantissa != 0 && scale > SCALE {
-        if mantissa % 10 != 0 {
-            return None;
-        }
-        mantissa /= 10;
-        scale -= 1;
-    }
     if mantissa == 0 {
         scale = scale.clamp(0, SCALE);
     }

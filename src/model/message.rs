@@ -120,6 +120,9 @@ pub struct AuthorizationRequired {
 pub enum NewsSource {
     /// The order-status socket.
     Socket,
+    /// The queue of events that Xsolla keeps for the player.
+    #[cfg(feature = "event_queue")]
+    EventQueue,
     /// The answer to a Get Order request.
     Request,
     /// A webhook that Xsolla sent to the server.

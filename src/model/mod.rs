@@ -18,6 +18,7 @@ pub(crate) mod purchase;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
 pub(crate) mod record;
+pub(crate) mod source;
 pub(crate) mod state;
 #[cfg(feature = "token_verifier")]
 pub(crate) mod token;

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::model::maps::HashMap;
 use crossbeam_channel::SendError;
 use litemap::LiteMap;
 use tokio::sync::{mpsc, oneshot};
@@ -22,9 +21,11 @@ use crate::platform::{browser, runtime};
 use crate::tracker::counters::Counters;
 use crate::tracker::handle::{Command, Ports};
 use crate::tracker::outbox::Outbox;
-use crate::tracker::services::Services;
 #[cfg(feature = "webhook")]
-use crate::tracker::source::webhook;
+use crate::tracker::receipts::Receipts;
+use crate::tracker::services::Services;
+#[cfg(feature = "event_queue")]
+use crate::tracker::source::queue;
 use crate::tracker::source::{page, requests, socket};
 
 /// The number of inputs that may wait for the machine. When the inbox is full the sockets are not read, so a
@@ -40,7 +41,9 @@ pub(crate) async fn run(mut ports: Ports) {
         clock: Clock::new(),
         inbox: sender,
         network: Arc::default(),
-        sockets: HashMap::default(),
+        sockets: LiteMap::new(),
+        #[cfg(feature = "event_queue")]
+        queues: LiteMap::new(),
         requests: LiteMap::new(),
         ledger: None,
         project_id: 0,
@@ -91,7 +94,10 @@ struct Driver {
     inbox: mpsc::Sender<Input>,
     network: Arc<Network>,
     /// The sockets by player. Dropping one closes it.
-    sockets: HashMap<UserId, socket::Socket>,
+    sockets: LiteMap<UserId, Box<socket::Socket>>,
+    /// The queues of events that are read in place of sockets. Dropping one ends that.
+    #[cfg(feature = "event_queue")]
+    queues: LiteMap<UserId, queue::Queue>,
     /// The requests that are under way. Dropping one cancels it.
     requests: LiteMap<RequestId, oneshot::Sender<()>>,
     /// The ledger's writer, which starts with the first settings.
@@ -100,7 +106,7 @@ struct Driver {
     project_id: u64,
     /// The webhooks that wait for an answer.
     #[cfg(feature = "webhook")]
-    receipts: Arc<webhook::Receipts>,
+    receipts: Arc<Receipts>,
     counters: Arc<Counters>,
 }
 
@@ -159,7 +165,11 @@ impl Driver {
                     };
                     self.connect(id, open);
                 }
-                Output::Disconnect(user) => drop(self.sockets.remove(&user)),
+                Output::Disconnect(user) => {
+                    self.sockets.remove(&user);
+                    #[cfg(feature = "event_queue")]
+                    self.queues.remove(&user);
+                }
                 Output::Request {
                     request,
                     user,
@@ -198,6 +208,24 @@ impl Driver {
                 }),
                 Output::Erase { user, order_id } => self.give(Job::Erase { user, order_id }),
                 Output::Release(user) => self.give(Job::Release(user)),
+                #[cfg(feature = "event_queue")]
+                Output::Hurry { user, is_awaited } => {
+                    if let Some(queue) = self.queues.get(&user) {
+                        queue.hurry(is_awaited);
+                    }
+                }
+                #[cfg(feature = "event_queue")]
+                Output::Settled {
+                    user,
+                    order_id,
+                    status,
+                } => {
+                    if let Some(queue) = self.queues.get(&user) {
+                        queue.settled(order_id, status);
+                    }
+                }
+                #[cfg(not(feature = "event_queue"))]
+                Output::Hurry { .. } | Output::Settled { .. } => {}
                 #[cfg(feature = "webhook")]
                 Output::Confirm(receipt) => self.receipts.confirm(receipt),
                 #[cfg(not(feature = "webhook"))]
@@ -224,8 +252,12 @@ impl Driver {
         }
     }
 
-    /// Opens a player's socket in place of an earlier one.
+    /// Opens a player's socket, or their queue of events, in place of an earlier one.
     fn connect(&mut self, user: UserId, open: socket::Open) {
+        #[cfg(feature = "event_queue")]
+        if open.config.source.is_event_queue() {
+            return self.read_queue(user, open);
+        }
         let open = match self.sockets.get_mut(&user) {
             Some(socket) => match socket.replace(open) {
                 None => return self.counters.socket_opened_again(),
@@ -237,7 +269,18 @@ impl Driver {
         let (inbox, network) = (self.inbox.clone(), self.network.clone());
         let (socket, task) = socket::open(open, inbox, network, self.clock.clone(), &self.counters);
         runtime::spawn(task);
-        self.sockets.insert(user, socket);
+        self.sockets.insert(user, Box::new(socket));
+    }
+
+    #[cfg(feature = "event_queue")]
+    fn read_queue(&mut self, user: UserId, open: socket::Open) {
+        let network = self.network.clone();
+        if let Some(queue) = self.queues.get(&user) {
+            return queue.replace(open, network);
+        }
+        let (queue, task) = queue::open(open, self.inbox.clone(), network, self.clock.clone());
+        runtime::spawn(task);
+        self.queues.insert(user, queue);
     }
 
     fn start_ledger(&mut self) {

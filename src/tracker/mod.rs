@@ -4,6 +4,8 @@ pub(crate) mod counters;
 pub(crate) mod driver;
 pub(crate) mod handle;
 mod outbox;
+#[cfg(feature = "webhook")]
+mod receipts;
 pub(crate) mod services;
 pub(crate) mod source;
 #[cfg(feature = "token_verifier")]

@@ -11,7 +11,7 @@ use crate::ledger::Writer;
 use crate::machine::input::Input;
 use crate::platform::http::Network;
 #[cfg(feature = "webhook")]
-use crate::tracker::source::webhook::Receipts;
+use crate::tracker::receipts::Receipts;
 
 /// What the task has to give to other work.
 #[derive(Clone)]

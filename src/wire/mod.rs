@@ -1,6 +1,8 @@
 //! Xsolla's JSON. It is read leniently and written as documented.
 
 pub(crate) mod catalog;
+#[cfg(feature = "event_queue")]
+pub(crate) mod events;
 pub(crate) mod inventory;
 pub(crate) mod order;
 #[cfg(feature = "webhook")]

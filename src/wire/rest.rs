@@ -94,6 +94,53 @@ fn request_with_query(
     Ok(request)
 }
 
+/// Requests the events of the player's queue whose ids are above this one.
+#[cfg(feature = "event_queue")]
+pub(crate) fn events(
+    config: &XsollaConfig,
+    user: &XsollaUser,
+    after: u64,
+) -> Result<Request, RequestError> {
+    let mut request = event_request(config, user, &["events"])?;
+    let after = after.to_string();
+    let page = request.address.with_query([("after_id", after.as_str())]);
+    request.address = page.map_err(RequestError::Network)?;
+    Ok(request)
+}
+
+/// Takes an event out of the player's queue.
+#[cfg(feature = "event_queue")]
+pub(crate) fn event_processed(
+    config: &XsollaConfig,
+    user: &XsollaUser,
+    event: u64,
+) -> Result<Request, RequestError> {
+    let mut request = event_request(config, user, &["events", &event.to_string(), "processed"])?;
+    request.body = Some(String::new());
+    Ok(request)
+}
+
+#[cfg(feature = "event_queue")]
+fn event_request(
+    config: &XsollaConfig,
+    user: &XsollaUser,
+    path: &[&str],
+) -> Result<Request, RequestError> {
+    let endpoints = config
+        .endpoints()
+        .map_err(|_| RequestError::NotConfigured)?;
+    let project_id = config.project_id.to_string();
+    let address = endpoints.events.below(path);
+    let address =
+        address.and_then(|address| address.with_query([("project_id", project_id.as_str())]));
+    Ok(Request {
+        address: address.map_err(RequestError::Network)?,
+        credentials: Some(Credentials::Player(user.clone())),
+        body: None,
+        timeout: config.request_timeout,
+    })
+}
+
 /// Builds a request below `v2/project/{id}`.
 fn request(
     config: &XsollaConfig,

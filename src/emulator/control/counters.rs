@@ -52,6 +52,11 @@ impl XsollaEmulator {
         self.shared.lock().counters.history_requests
     }
 
+    /// The number of requests for the events of a queue that were answered.
+    pub fn event_requests(&self) -> usize {
+        self.shared.lock().counters.event_requests
+    }
+
     /// The number of reconnects that were given what they had missed.
     pub fn recoveries(&self) -> usize {
         self.shared.lock().counters.recoveries

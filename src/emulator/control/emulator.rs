@@ -63,6 +63,7 @@ impl XsollaEmulator {
         let mut config = XsollaConfig::new(self.project_id());
         config.store_url = self.store_url();
         config.socket_url = self.socket_url();
+        config.events_url = self.events_url();
         config.ledger = Ledger::disabled();
         config.open_payment_page = false;
         config.payment_url = self.url("http", paths::PAYMENT_PAGE);
@@ -78,6 +79,11 @@ impl XsollaEmulator {
     /// The address for [`XsollaConfig::socket_url`].
     pub fn socket_url(&self) -> String {
         self.url("ws", paths::SOCKET)
+    }
+
+    /// The address for [`XsollaConfig::events_url`].
+    pub fn events_url(&self) -> String {
+        self.url("http", paths::EVENTS)
     }
 
     /// The id of the one project that the emulator knows.

@@ -210,7 +210,7 @@ impl XsollaEmulator {
         self.shared.lock().settings.ping_interval = interval.clamp(shortest, longest);
     }
 
-    fn set_faults(&self, change: impl FnOnce(&mut Faults)) {
+    pub(super) fn set_faults(&self, change: impl FnOnce(&mut Faults)) {
         self.shared.lock().set_faults(change);
     }
 }

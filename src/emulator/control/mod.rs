@@ -3,6 +3,7 @@
 mod counters;
 pub(crate) mod emulator;
 pub(crate) mod error;
+mod events;
 mod faults;
 mod orders;
 mod payment;

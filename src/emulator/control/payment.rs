@@ -41,6 +41,14 @@ impl XsollaEmulator {
         self.url("http", paths::SANDBOX_PAYMENT_PAGE)
     }
 
+    /// The address of the emulator's Web Shop for the player with this name, who is new if nobody has it. What is bought
+    /// there is the order of no game, and [reaches it](crate::guide::elsewhere) where the game listens.
+    pub fn web_shop_url(&self, name: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.append_pair("user", name).finish();
+        format!("{}?{query}", self.url("http", paths::WEB_SHOP))
+    }
+
     /// Sets the time between a payment on the page and its delivery, which is one second at the start. It applies
     /// to payments from now on.
     pub fn set_delivery_delay(&self, delay: Duration) {

@@ -32,6 +32,7 @@ impl Refusal {
         "Pay Station token is invalid or expired",
     );
     pub(crate) const NO_ORDER: Self = Self(StatusCode::NOT_FOUND, 9001, "Order not found");
+    pub(crate) const NO_EVENT: Self = Self(StatusCode::NOT_FOUND, 1000, "Event not found");
     pub(crate) const NO_PROJECT: Self = Self(StatusCode::NOT_FOUND, 1001, "Project not found");
     pub(crate) const NO_ROUTE: Self = Self(StatusCode::NOT_FOUND, 1000, "Not found");
     pub(crate) const NO_METHOD: Self =

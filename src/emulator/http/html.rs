@@ -15,8 +15,10 @@ use crate::model::order::{OrderId, Price};
 /// The interval in seconds at which the page refreshes itself while the status may change.
 const REFRESH: u32 = 2;
 
+const PAYMENT_PAGE: &str = "Payment page of the emulator";
+
 /// Text that is safe between tags and in quoted attributes.
-struct Escaped<T>(T);
+pub(super) struct Escaped<T>(pub(super) T);
 
 impl<T: Display> Display for Escaped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +55,7 @@ pub(crate) fn problem_page(
         status.as_u16(),
         back = back(None),
     );
-    document(title, "", is_sandbox, &main)
+    document(title, PAYMENT_PAGE, "", is_sandbox, &main)
 }
 
 pub(crate) fn order_page(
@@ -73,7 +75,7 @@ pub(crate) fn order_page(
     } else {
         String::new()
     };
-    let items: String = order.lines.iter().map(item).collect();
+    let items: String = order.lines.iter().map(|line| item(line, "")).collect();
     let (tone, outcome, detail) = outcome(order);
     let main = format!(
         "<main class=\"card\" data-order=\"{id}\" data-status=\"{status}\"{message}>\n\
@@ -98,10 +100,17 @@ pub(crate) fn order_page(
         form = form(order, &total, token),
         back = back(handover::return_url(id, order, player)),
     );
-    document(&format!("{outcome} · {total}"), &head, is_sandbox, &main)
+    let title = format!("{outcome} · {total}");
+    document(&title, PAYMENT_PAGE, &head, is_sandbox, &main)
 }
 
-fn document(title: &str, head: &str, is_sandbox: bool, main: &str) -> String {
+pub(super) fn document(
+    title: &str,
+    mark: &str,
+    head: &str,
+    is_sandbox: bool,
+    main: &str,
+) -> String {
     let badge = if is_sandbox {
         "<span class=\"badge\">Sandbox</span>"
     } else {
@@ -121,7 +130,7 @@ fn document(title: &str, head: &str, is_sandbox: bool, main: &str) -> String {
          {head}\
          </head>\n\
          <body>\n\
-         <header><span class=\"mark\">Payment page of the emulator</span>{badge}</header>\n\
+         <header><span class=\"mark\">{mark}</span>{badge}</header>\n\
          {main}\
          <footer>Served by the emulator of bevy_xsolla. No card is asked for and no money moves.</footer>\n\
          </body>\n\
@@ -144,7 +153,8 @@ fn is_pending(order: &Order) -> bool {
     }
 }
 
-fn item(line: &Line) -> String {
+/// One of the rows of a list, which ends with `more`.
+pub(super) fn item(line: &Line, more: &str) -> String {
     let name = line.offer.name.as_deref().unwrap_or(&line.sku);
     let initial = name.chars().next().unwrap_or('?');
     let quantity = Decimal::from(line.quantity);
@@ -165,7 +175,7 @@ fn item(line: &Line) -> String {
         "<li><span class=\"tile\" aria-hidden=\"true\">{initial}</span>\
          <span class=\"what\"><span class=\"name\">{name}</span> \
          <span class=\"sku\">{sku} × {quantity}</span></span> \
-         <span class=\"price\">{price}</span></li>\n",
+         <span class=\"price\">{price}</span>{more}</li>\n",
         initial = Escaped(initial),
         name = Escaped(name),
         sku = Escaped(&line.sku),

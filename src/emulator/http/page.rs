@@ -41,10 +41,10 @@ fn headers() -> [(HeaderName, HeaderValue); 4] {
 }
 
 /// A reason for which there is no order to show.
-struct Problem {
-    status: StatusCode,
-    title: &'static str,
-    text: &'static str,
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) title: &'static str,
+    pub(super) text: &'static str,
 }
 
 const NO_TOKEN: Problem = Problem {
@@ -101,6 +101,11 @@ pub(crate) async fn answer(
         let methods = HeaderValue::from_static("GET, HEAD, POST");
         answer.headers_mut().insert(header::ALLOW, methods);
     }
+    with_headers(answer)
+}
+
+/// Adds the headers that every page has.
+pub(super) fn with_headers(mut answer: Answer) -> Answer {
     answer.headers_mut().extend(headers());
     answer
 }
@@ -123,7 +128,7 @@ fn file(content_type: &'static str, content: &'static str) -> Answer {
 }
 
 /// A field of a query or of a form, which are written in the same way.
-fn field(form: &[u8], name: &str) -> Option<String> {
+pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
     let mut fields = form_urlencoded::parse(form);
     let (_, value) = fields.find(|(key, _)| key == name)?;
     Some(value.into_owned())
@@ -197,12 +202,12 @@ async fn follow_up(shared: Shared, later: Later) {
     }
 }
 
-fn html_answer(status: StatusCode, body: String) -> Answer {
+pub(super) fn html_answer(status: StatusCode, body: String) -> Answer {
     with_type(status, "text/html; charset=utf-8", body)
 }
 
 impl Problem {
-    fn answer(&self, is_sandbox: bool) -> Answer {
+    pub(super) fn answer(&self, is_sandbox: bool) -> Answer {
         let page = html::problem_page(self.status, self.title, self.text, is_sandbox);
         html_answer(self.status, page)
     }

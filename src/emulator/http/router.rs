@@ -5,12 +5,14 @@ use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Answer, no_such_page, read_body, text};
 use super::cors;
+use super::events;
 use super::faults::{Cut, answer_with_faults};
 use super::order_search;
 use super::origin;
 use super::page;
 use super::rest::{self, Call};
 use super::upgrade;
+use super::web_shop;
 use super::webhooks;
 use crate::emulator::world::shared::Shared;
 
@@ -22,6 +24,13 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: Shared) -> Result
         ["paystation4", page @ ..] => Ok(payment_page(request, &shared, page, false).await),
         ["sandbox", "paystation4", page @ ..] => {
             Ok(payment_page(request, &shared, page, true).await)
+        }
+        ["webshop", ""] => {
+            let (parts, body) = request.into_parts();
+            Ok(match read_body(body).await {
+                Ok(body) => web_shop::answer(&shared, &parts, &body),
+                Err(too_large) => too_large,
+            })
         }
         // Whatever else is asked for is asked of the store, so that a game in a browser can tell a wrong address
         // from a network that is down.
@@ -58,6 +67,17 @@ async fn store(request: Request<Incoming>, shared: &Shared, path: &[&str]) -> Re
                 Ok(body) => {
                     let answer = || order_search::answer(shared, project, &parts, &body);
                     answer_with_faults(shared, false, answer).await
+                }
+                Err(too_large) => Ok(too_large),
+            };
+        }
+        ["v2.0", "events", route @ ..] => {
+            let (parts, body) = request.into_parts();
+            return match read_body(body).await {
+                Ok(_) => {
+                    let changes = parts.method == Method::POST;
+                    let answer = || events::answer(shared, route, &parts);
+                    answer_with_faults(shared, changes, answer).await
                 }
                 Err(too_large) => Ok(too_large),
             };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rust_decimal::Decimal;
 
 use super::belongings::Belongings;
+use super::events::Events;
 use super::ids;
 use super::stream::Stream;
 
@@ -16,6 +17,7 @@ pub(crate) struct Account {
     pub(crate) subject: String,
     pub(crate) channel: String,
     pub(crate) stream: Stream,
+    pub(crate) events: Events,
     /// The balance of each currency. One without an entry is unlimited.
     pub(crate) balances: HashMap<String, Decimal>,
     pub(crate) belongings: Belongings,
@@ -28,6 +30,7 @@ impl Account {
             subject: ids::subject_of(name),
             channel: format!("{namespace}{}", ids::random_channel()),
             stream: Stream::new(),
+            events: Events::default(),
             balances: HashMap::new(),
             belongings: Belongings::default(),
         }

@@ -14,6 +14,7 @@ pub(crate) struct Counters {
     pub(crate) order_requests: HashMap<OrderId, usize>,
     pub(crate) consume_requests: usize,
     pub(crate) history_requests: usize,
+    pub(crate) event_requests: usize,
     pub(crate) recoveries: usize,
     /// The codes of the close frames that were sent.
     pub(crate) closes: Vec<u16>,

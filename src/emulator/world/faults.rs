@@ -105,6 +105,15 @@ pub(crate) struct Faults {
     /// The code of the error that `history` is refused with.
     pub(crate) history_refusal: Option<u32>,
     pub(crate) webhooks: WebhookFaults,
+    pub(crate) events: EventFaults,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct EventFaults {
+    pub(crate) duplicate: bool,
+    pub(crate) reorder: bool,
+    /// Whether events that were processed are still in the queue.
+    pub(crate) repeat: bool,
 }
 
 #[derive(Clone, Copy, Default)]

@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) slow_payment: Duration,
     pub(crate) payment_token_lifetime: Duration,
     pub(crate) webhook_shape: Shape,
+    /// Whether events are put into the queues of players.
+    pub(crate) queues_events: bool,
     /// Whether an order is refunded whose webhook is refused or never answered.
     pub(crate) refunds_automatically: bool,
 }
@@ -26,6 +28,7 @@ impl Default for Settings {
             slow_payment: Duration::from_secs(120),
             payment_token_lifetime: tokens::LIFETIME,
             webhook_shape: Shape::default(),
+            queues_events: false,
             refunds_automatically: false,
         }
     }

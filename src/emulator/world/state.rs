@@ -29,6 +29,7 @@ pub(crate) struct State {
     pub(crate) webhooks: Webhooks,
     /// The begin of the time that webhooks are counted in.
     pub(crate) started_at: Instant,
+    pub(super) last_event_id: u64,
     /// It is above the id of every order.
     next_order_id: OrderId,
     faults: Faults,
@@ -48,6 +49,7 @@ impl Default for State {
             counters: Counters::default(),
             webhooks: Webhooks::default(),
             started_at: Instant::now(),
+            last_event_id: 0,
             next_order_id: ids::first_order_id(SystemTime::now()),
             faults: Faults::default(),
             waiting: Vec::new(),
@@ -193,7 +195,7 @@ impl State {
         if was_bought != is_bought {
             self.move_goods(order_id, is_bought);
         }
-        self.send_webhooks_of_change(order_id, was_bought, is_bought);
+        self.tell_change(order_id, was_bought, is_bought);
         Some(is_bought && !was_bought)
     }
 
@@ -219,6 +221,11 @@ impl State {
         }
         if !self.faults.webhooks.reorder {
             self.webhooks.release_kept();
+        }
+        if !self.faults.events.reorder {
+            for account in self.accounts.iter_mut() {
+                account.events.release_kept();
+            }
         }
         self.webhooks.wake();
         self.waiting.drain(..).for_each(Waker::wake);

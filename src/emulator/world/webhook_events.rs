@@ -12,13 +12,9 @@ use crate::model::order::OrderId;
 use crate::model::webhook::WebhookAnswer;
 
 impl State {
-    /// Sends the webhooks of an order that was or was not bought before a change, and is or is not after it.
-    pub(crate) fn send_webhooks_of_change(
-        &mut self,
-        order_id: OrderId,
-        was_bought: bool,
-        is_bought: bool,
-    ) {
+    /// Sends the webhooks of an order that was or was not bought before a change, and is or is not after it, and puts the
+    /// same into the queue of its player.
+    pub(crate) fn tell_change(&mut self, order_id: OrderId, was_bought: bool, is_bought: bool) {
         let Some(order) = self.orders.get(&order_id) else {
             return;
         };
@@ -26,13 +22,18 @@ impl State {
         let has_payment_webhook =
             self.settings.webhook_shape.is_separate && order.real_price().is_some();
         let kinds: &[Kind] = match (was_bought, is_bought) {
-            // `order_paid` follows when `payment` was answered.
-            (false, true) if has_payment_webhook => &[Kind::Payment],
+            (false, true) if has_payment_webhook => &[Kind::Payment, Kind::OrderPaid],
             (false, true) => &[Kind::OrderPaid],
             (true, false) if order.status() != "canceled" => &[],
             (true, false) if has_payment_webhook => &[Kind::Refund, Kind::OrderCanceled],
             (true, false) => &[Kind::OrderCanceled],
             _ => &[],
+        };
+        self.queue_events_of_order(order_id, kinds);
+        // `order_paid` follows when `payment` was answered.
+        let kinds = match kinds {
+            [Kind::Payment, ..] => &[Kind::Payment],
+            kinds => kinds,
         };
         for &kind in kinds {
             self.send_webhook(Origin::Event, order_id, kind);

@@ -438,6 +438,7 @@ impl Sim {
                     self.ledger.remove(&order_id);
                 }
                 Output::Confirm(receipt) => self.confirmed.push(receipt.0),
+                Output::Hurry { .. } | Output::Settled { .. } => self.others.push(output),
                 Output::UseLedger(_) | Output::Release(_) => {}
                 Output::Notice(notice) => self.notices.push(notice),
                 Output::Request { .. } | Output::OpenPage { .. } => self.others.push(output),

@@ -9,13 +9,14 @@
 //! that are empty for minutes or change with the payment, a project that changes, another instance that holds
 //! the ledger, and a game that takes its time to hear what it is told. In some, the game also untracks orders; in
 //! others, it is a server that takes webhooks, which come late, twice, in any sequence, and again until they are
-//! confirmed. These faults are drawn from their own generators, so that the seeds of plain worlds keep their meaning.
+//! confirmed, or a game that reads the queue of events, which come so, too, until they are processed. These faults are drawn from their own generators, so that the seeds of plain worlds keep their meaning.
 //!
 //! `BEVY_XSOLLA_SEED` replays the worlds of one seed; `BEVY_XSOLLA_PURCHASES` sets how many purchases are
 //! made in each kind.
 
 mod events;
 mod judge;
+mod queue;
 mod servers;
 
 use std::cmp::Reverse;
@@ -63,6 +64,7 @@ enum Event {
     Untrack(OrderId),
     /// Xsolla sends the webhook, or sends it again.
     Webhook(Webhook),
+    ReadQueue(ConnectionId),
 }
 
 /// A webhook, which says that an order is done or canceled.
@@ -154,6 +156,13 @@ struct World {
     webhooks: HashMap<Webhook, bool>,
     /// The webhooks that this process has been sent, by their receipts.
     receipts: HashMap<Receipt, Webhook>,
+    /// The events that were not processed yet.
+    queue: Vec<(u64, Webhook)>,
+    last_queued: u64,
+    /// The events that this connection has told.
+    told_events: HashSet<u64>,
+    /// Whether the queue is read often.
+    is_awaited: bool,
 }
 
 struct ServerOrder {
@@ -235,6 +244,10 @@ impl World {
             known_paid: HashSet::new(),
             webhooks: HashMap::new(),
             receipts: HashMap::new(),
+            queue: Vec::new(),
+            last_queued: 0,
+            told_events: HashSet::new(),
+            is_awaited: false,
         };
         for n in 0..world.random.u64(1..=4) {
             let order_id = OrderId(n + 1);
@@ -277,11 +290,13 @@ impl World {
         cfg!(feature = "webhook") && self.hard.is_some() && matches!(self.seed % 8, 3 | 4)
     }
 
-    /// Whether the order may be granted. A webhook says so as soon as it is paid.
+    /// Whether the order may be granted. A webhook and an event say so as soon as it is paid.
     fn may_be_granted(&self, order_id: OrderId) -> bool {
         let status = "done";
         let webhook = Webhook { order_id, status };
-        self.server[&order_id].has_been("done") || self.webhooks.contains_key(&webhook)
+        let order = &self.server[&order_id];
+        let is_queued = self.has_queue() && order.has_been("paid");
+        order.has_been("done") || is_queued || self.webhooks.contains_key(&webhook)
     }
 
     /// Draws a number below this; 0 in a plain world.
@@ -315,6 +330,7 @@ impl World {
             6 => &["canceled"],
             7 => &["paid", "canceled"],
             8 => &["paid", "done", "canceled"],
+            _ if self.has_queue() && self.hard_number(2) == 1 => &["expired", "paid", "done"],
             _ => &["expired"],
         };
         let at = self.now;
@@ -410,7 +426,7 @@ impl World {
             let process = self.process;
             self.hard_after(seconds(300), Event::LogOut(process));
         }
-        let config = XsollaConfig::new(PROJECT);
+        let config = self.config(PROJECT);
         self.handle(Input::Configure(Some(Arc::new(config))));
         self.log_in();
         self.perform();

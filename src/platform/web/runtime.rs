@@ -44,11 +44,15 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
 
 pub(crate) async fn sleep(duration: Duration) {
     // The browser counts in whole milliseconds. Rounding down would return too early.
-    let mut left = duration.as_nanos().div_ceil(1_000_000);
+    let of_second = duration.subsec_nanos().div_ceil(1_000_000);
+    let mut left = duration
+        .as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(of_second.into());
     while left > 0 {
         let step = u32::try_from(left).unwrap_or(u32::MAX).min(TIMER_MAX);
         TimeoutFuture::new(step).await;
-        left -= u128::from(step);
+        left -= u64::from(step);
     }
 }
 

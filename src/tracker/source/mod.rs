@@ -3,6 +3,8 @@
 mod inbox;
 pub(crate) mod inventory;
 pub(super) mod page;
+#[cfg(feature = "event_queue")]
+pub(super) mod queue;
 #[cfg(feature = "webhook")]
 pub(crate) mod reconciliation;
 pub(super) mod requests;

@@ -2,10 +2,8 @@
 
 pub(crate) mod senders;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -19,6 +17,7 @@ use crate::model::webhook::{
     Notification, WebhookAnswer, WebhookOrder, WebhookRefusal, WebhookSecrets, WebhookUser,
 };
 use crate::platform::http_server::{Limits, Post, Server};
+use crate::tracker::receipts::Receipts;
 use crate::tracker::services::Services;
 use crate::tracker::source::inbox::put;
 use crate::tracker::source::webhook::senders::WebhookSenders;
@@ -59,33 +58,6 @@ pub(crate) enum ToGame {
     Validate(WebhookUser, oneshot::Sender<bool>),
     /// Something that nothing is granted for.
     Notification(Notification),
-}
-
-/// The webhooks whose senders wait for an answer.
-#[derive(Debug, Default)]
-pub(crate) struct Receipts {
-    last: AtomicU64,
-    waiting: Mutex<HashMap<Receipt, oneshot::Sender<()>>>,
-}
-
-impl Receipts {
-    fn add(&self) -> (Receipt, oneshot::Receiver<()>) {
-        let (confirm, confirmed) = oneshot::channel();
-        let receipt = Receipt(self.last.fetch_add(1, Ordering::Relaxed));
-        self.waiting().insert(receipt, confirm);
-        (receipt, confirmed)
-    }
-
-    /// Answers the webhook. Its sender may have gone meanwhile.
-    pub(crate) fn confirm(&self, receipt: Receipt) {
-        if let Some(confirm) = self.waiting().remove(&receipt) {
-            let _ = confirm.send(());
-        }
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Receipt, oneshot::Sender<()>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Listens until the game ends.
@@ -226,7 +198,7 @@ struct Waiting<'a>(&'a Receipts, Receipt);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting().remove(&self.1);
+        self.0.forget(self.1);
     }
 }
 

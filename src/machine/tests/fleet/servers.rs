@@ -131,7 +131,9 @@ impl Fleet {
                 Output::Request { .. }
                 | Output::UseLedger(_)
                 | Output::Release(_)
-                | Output::OpenPage(_) => {}
+                | Output::OpenPage(_)
+                | Output::Hurry { .. }
+                | Output::Settled { .. } => {}
             }
         }
         let of = &mut self.servers[server];

@@ -173,7 +173,7 @@ impl World {
             }
             Event::ChangeProject(process, project) if process == self.process => {
                 self.project = project;
-                let mut config = XsollaConfig::new(project);
+                let mut config = self.config(project);
                 config.socket_url = format!("wss://{project}.test/");
                 self.handle(Input::Configure(Some(Arc::new(config))));
                 if project == OTHER_PROJECT {
@@ -210,6 +210,13 @@ impl World {
                 self.handle(Input::Delivered(order_id));
             }
             Event::Webhook(webhook) => self.send_webhook(webhook),
+            Event::ReadQueue(connection)
+                if self.socket == Some(connection)
+                    && self.has_opened()
+                    && self.project == PROJECT =>
+            {
+                self.read_queue(connection);
+            }
             Event::Kill => self.start(),
             // The event is for something that is gone.
             _ => {}

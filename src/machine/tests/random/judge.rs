@@ -116,6 +116,11 @@ impl World {
                 self.untracked.remove(&started.order_id);
                 self.tracked.insert(started.order_id);
             }
+            Notice::Discovered(discovered) if self.has_queue() => {
+                let order_id = discovered.order_id;
+                self.told_ended.remove(&order_id);
+                self.after_some(seconds(30), Event::Track(order_id));
+            }
             Notice::PurchaseFailed(failed) => self.purchase_is_answered(failed.purchase_id),
             Notice::AuthorizationRequired(_) => {
                 let process = self.process;
@@ -212,6 +217,11 @@ impl World {
         }
         for (webhook, is_confirmed) in &self.webhooks {
             assert!(is_confirmed, "seed {seed}: {webhook:?} is not confirmed");
+        }
+        if self.has_queue() {
+            self.check_queue();
+            // The queue is read as long as the player is logged in.
+            self.handle(Input::LogOut(self.player()));
         }
         // An unpaid order is still waited for.
         let mut orders = self.server.values();

@@ -39,6 +39,12 @@ impl World {
         }
         let has_more = !order.to_come.is_empty();
         self.plan_webhook(order_id, &status);
+        if self.has_queue() {
+            if has_more {
+                self.after_some(seconds(200), Event::Move(order_id));
+            }
+            return;
+        }
         self.stream.push((order_id, status.clone()));
         if has_more {
             self.after_some(seconds(200), Event::Move(order_id));
@@ -67,8 +73,11 @@ impl World {
             "canceled" if is_paid => "canceled",
             _ => return,
         };
+        let webhook = Webhook { order_id, status };
+        if self.has_queue() {
+            self.queue_event(webhook);
+        }
         if self.has_webhooks() {
-            let webhook = Webhook { order_id, status };
             self.hard_after(seconds(100), Event::Webhook(webhook));
             if self.hard_chance(20) {
                 self.hard_after(seconds(600), Event::Webhook(webhook));
@@ -161,6 +170,20 @@ impl World {
                 connection,
                 reason,
             });
+        }
+        if self.has_queue() {
+            self.told_events.clear();
+            self.read_queue(connection);
+            self.handle(Input::Subscribed {
+                user: self.player(),
+                connection,
+                recovered: false,
+                heard_all: true,
+            });
+            if self.chance(60) {
+                self.after_some(seconds(200), Event::SocketDrops(connection));
+            }
+            return;
         }
         // The socket delivers history at first and recovery later. Either may be missing.
         let recovered = !self.chance(25);
@@ -299,6 +322,7 @@ impl World {
                     order_id, entry, ..
                 } => {
                     let number = match entry {
+                        LedgerEntry::Past if self.has_queue() => continue,
                         LedgerEntry::Past => panic!("nobody adopts orders here"),
                         LedgerEntry::Open => 0,
                         LedgerEntry::Granted => 1,
@@ -345,6 +369,11 @@ impl World {
                     }
                 }
                 Output::Confirm(receipt) => self.webhook_is_confirmed(receipt),
+                Output::Hurry { is_awaited, .. } => self.hurry(is_awaited),
+                Output::Settled {
+                    order_id, status, ..
+                } if self.project == PROJECT => self.settle(order_id, &status),
+                Output::Settled { .. } => {}
                 Output::UseLedger(_)
                 | Output::Release(_)
                 | Output::Request { .. }
