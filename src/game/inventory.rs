@@ -1,15 +1,14 @@
 //! What a player owns, and the commands that read it and use it up.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bevy::prelude::*;
-use litemap::LiteMap;
 
 use crate::game::answers::{Answers, add_answers};
 use crate::game::commands::with_tracking;
 use crate::game::deliver::send;
 use crate::game::plugin::XsollaOrderSystems;
+use crate::game::resources::resource_or_default;
 use crate::game::tracking::Tracking;
 use crate::model::error::RequestError;
 use crate::model::inventory::{
@@ -31,9 +30,10 @@ pub struct XsollaInventoryPlugin;
 impl Plugin for XsollaInventoryPlugin {
     fn build(&self, app: &mut App) {
         add_answers(app);
-        app.init_resource::<Inventory>()
-            .init_resource::<Consumptions>()
-            .add_message::<ItemConsumed>()
+        let world = app.world_mut();
+        resource_or_default::<Inventory>(world);
+        resource_or_default::<Consumptions>(world);
+        app.add_message::<ItemConsumed>()
             .add_message::<ConsumeFailed>()
             .add_systems(
                 PreUpdate,
@@ -126,11 +126,27 @@ impl Call {
     }
 }
 
+/// A call that has no answer yet.
+#[derive(Debug)]
+struct Pending {
+    owner: UserId,
+    call: Call,
+    /// Whether the store may have heard of it. Of each player's calls only the oldest has begun.
+    has_begun: bool,
+}
+
+impl Pending {
+    /// Whether it waits for its turn, and its player has gone.
+    fn is_deserted(&self, user: Option<&UserId>) -> bool {
+        !self.has_begun && Some(&self.owner) != user
+    }
+}
+
 /// What is under way, and what is to be told.
 #[derive(Debug, Default, Resource)]
 struct Consumptions {
-    /// The calls of each player. The first one is under way.
-    calls: LiteMap<UserId, VecDeque<Call>>,
+    /// The oldest first.
+    pending: Vec<Pending>,
     /// Answers for a player who has logged out.
     held: Vec<(UserId, Outcome)>,
     /// What failed in this frame, to be told in the next.
@@ -142,16 +158,10 @@ struct Consumptions {
 impl Consumptions {
     /// Whether there is something to tell this player, or nobody.
     fn has_news(&self, user: Option<&UserId>) -> bool {
-        let mut held = self.held.iter();
+        let (mut held, mut pending) = (self.held.iter(), self.pending.iter());
         !self.failed.is_empty()
             || held.any(|(owner, _)| Some(owner) == user)
-            || self.has_strangers(user)
-    }
-
-    /// Whether somebody who is not here has calls that wait.
-    fn has_strangers(&self, user: Option<&UserId>) -> bool {
-        let mut calls = self.calls.iter();
-        calls.any(|(owner, calls)| Some(owner) != user && calls.len() > 1)
+            || pending.any(|pending| pending.is_deserted(user))
     }
 }
 
@@ -183,21 +193,21 @@ fn player(world: &World) -> Option<UserId> {
 /// Empties the inventory of a player who has gone, and tells what is to be told.
 fn follow_player(world: &mut World) {
     let user = player(world);
-    let mut inventory = world.get_resource_or_init::<Inventory>();
+    let mut inventory = resource_or_default::<Inventory>(world);
     if is_of_another(&inventory, user.as_ref()) {
         *inventory = Inventory::default();
     }
     let mut consumptions = world.resource_mut::<Consumptions>();
     let mut failed = std::mem::take(&mut consumptions.failed);
-    if consumptions.has_strangers(user.as_ref()) {
-        for (owner, calls) in consumptions.calls.iter_mut() {
-            if Some(owner) != user.as_ref() {
-                let waiting = calls.drain(1..);
-                failed.extend(
-                    waiting.map(|call| call.failed(Some(owner.clone()), ConsumeError::NotLoggedIn)),
-                );
-            }
-        }
+    let pending = consumptions.pending.iter();
+    if pending.clone().any(|it| it.is_deserted(user.as_ref())) {
+        let pending = std::mem::take(&mut consumptions.pending).into_iter();
+        let (deserted, others) = pending.partition(|it| it.is_deserted(user.as_ref()));
+        consumptions.pending = others;
+        let deserted: Vec<Pending> = deserted;
+        failed.extend(deserted.into_iter().map(|Pending { owner, call, .. }| {
+            call.failed(Some(owner), ConsumeError::NotLoggedIn)
+        }));
     }
     let held = std::mem::take(&mut consumptions.held);
     let (theirs, others) = held
@@ -217,7 +227,7 @@ fn follow_player(world: &mut World) {
 pub(super) fn tell(world: &mut World, outcome: Outcome) {
     match outcome {
         Outcome::Consumed(consumed) => {
-            let mut inventory = world.get_resource_or_init::<Inventory>();
+            let mut inventory = resource_or_default::<Inventory>(world);
             if inventory.user.as_ref() == Some(&consumed.user) {
                 inventory.set_left(&consumed.sku, consumed.left);
             }
@@ -250,7 +260,7 @@ fn fetch(world: &mut World) {
             .user
             .as_ref()
             .map(|user| user.id().clone());
-        let mut inventory = world.get_resource_or_init::<Inventory>();
+        let mut inventory = resource_or_default::<Inventory>(world);
         if inventory.user != user {
             *inventory = Inventory::default();
             inventory.user = user;
@@ -276,7 +286,7 @@ fn take_items(
 ) {
     follow_player(world);
     // A later fetch makes the answer an old one. It is another player's if the inventory was emptied.
-    let inventory = world.get_resource_or_init::<Inventory>();
+    let inventory = resource_or_default::<Inventory>(world);
     let is_awaited = inventory.state == InventoryState::Loading;
     if is_awaited && world.resource::<Consumptions>().fetch == fetch {
         let answer = answer.map_or(Err(InventoryError::TaskEnded), |it| it.map_err(Into::into));
@@ -287,7 +297,7 @@ fn take_items(
 /// Has the inventory of the player who is logged in show what came of a fetch.
 pub(super) fn show(world: &mut World, answer: Result<Vec<InventoryItem>, InventoryError>) {
     let user = player(world);
-    let mut inventory = world.get_resource_or_init::<Inventory>();
+    let mut inventory = resource_or_default::<Inventory>(world);
     inventory.user = user;
     match answer {
         Ok(items) => {
@@ -308,13 +318,13 @@ fn consume(world: &mut World, call: Call) {
         let mut consumptions = world.resource_mut::<Consumptions>();
         let player = user.clone().ok_or(ConsumeError::NotLoggedIn);
         match call.check().and(player) {
-            Ok(player) => {
-                let calls = consumptions.calls.entry(player.clone());
-                let calls = calls.or_insert_with(VecDeque::new);
-                calls.push_back(call);
-                if calls.len() == 1 {
-                    start_next(world, tracking, &player);
-                }
+            Ok(owner) => {
+                consumptions.pending.push(Pending {
+                    owner: owner.clone(),
+                    call,
+                    has_begun: false,
+                });
+                start_next(world, tracking, &owner);
             }
             Err(error) => {
                 consumptions.failed.push(call.failed(user, error));
@@ -324,64 +334,56 @@ fn consume(world: &mut World, call: Call) {
     });
 }
 
-/// Starts the first call of a player who is logged in.
+/// Starts the oldest call of a player who is logged in, unless one has begun.
 fn start_next(world: &mut World, tracking: &Tracking, player: &UserId) {
     let mut consumptions = world.resource_mut::<Consumptions>();
-    loop {
-        let Some(calls) = consumptions.calls.get_mut(player) else {
-            return;
-        };
-        let Some(call) = calls.front().cloned() else {
-            consumptions.calls.remove(player);
-            return;
-        };
-        let owner = match owner(tracking) {
-            Ok(owner) if owner.user.id() == player => Ok(owner),
-            Ok(_) | Err(InventoryError::NotLoggedIn) => Err(ConsumeError::NotLoggedIn),
-            Err(InventoryError::Request(error)) => Err(ConsumeError::Request(error)),
-            Err(InventoryError::TaskEnded) => Err(ConsumeError::TaskEnded),
-        };
-        match owner {
-            Ok(owner) => {
-                let (sku, quantity, player) = (call.sku, call.quantity, player.clone());
+    let consumptions = &mut *consumptions;
+    while let Some(place) = consumptions
+        .pending
+        .iter()
+        .position(|it| it.owner == *player)
+        && let Some(pending) = consumptions.pending.get_mut(place)
+        && !pending.has_begun
+    {
+        let error = match owner(tracking) {
+            Ok(owner) if owner.user.id() == player => {
+                pending.has_begun = true;
+                let Call { id, sku, quantity } = pending.call.clone();
                 return world.resource::<Answers>().start(
                     &tracking.handle,
                     move |services| inventory::consume(services, owner, sku, quantity),
-                    move |world, answer| take_consumed(world, player, answer),
+                    move |world, answer| take_consumed(world, id, answer),
                 );
             }
-            Err(error) => {
-                calls.pop_front();
-                let failed = call.failed(Some(player.clone()), error);
-                consumptions.failed.push(failed);
-                tracking.handle.waker.wake();
-            }
-        }
+            Ok(_) | Err(InventoryError::NotLoggedIn) => ConsumeError::NotLoggedIn,
+            Err(InventoryError::Request(error)) => ConsumeError::Request(error),
+            Err(InventoryError::TaskEnded) => ConsumeError::TaskEnded,
+        };
+        let Pending { owner, call, .. } = consumptions.pending.remove(place);
+        consumptions.failed.push(call.failed(Some(owner), error));
+        tracking.handle.waker.wake();
     }
 }
 
-fn take_consumed(world: &mut World, player: UserId, answer: Option<Result<u64, ConsumeError>>) {
-    follow_player(world);
+fn take_consumed(world: &mut World, id: ConsumptionId, answer: Option<Result<u64, ConsumeError>>) {
     let mut consumptions = world.resource_mut::<Consumptions>();
-    let calls = consumptions.calls.get_mut(&player);
-    let Some(call) = calls.and_then(VecDeque::pop_front) else {
+    let pending = &mut consumptions.pending;
+    let Some(place) = pending.iter().position(|it| it.call.id == id) else {
         return;
     };
+    let Pending { owner, call, .. } = pending.remove(place);
     let outcome = match answer.unwrap_or(Err(ConsumeError::TaskEnded)) {
         Ok(left) => Outcome::Consumed(ItemConsumed {
             consumption_id: call.id,
-            user: player.clone(),
+            user: owner.clone(),
             sku: call.sku,
             quantity: call.quantity,
             left,
         }),
-        Err(error) => Outcome::Failed(call.failed(Some(player.clone()), error)),
+        Err(error) => Outcome::Failed(call.failed(Some(owner.clone()), error)),
     };
-    consumptions.held.push((player.clone(), outcome));
-    // The next one starts first, because whoever hears of this one may ask for more at once.
-    with_tracking(world, |world, tracking| {
-        start_next(world, tracking, &player)
-    });
+    consumptions.held.push((owner.clone(), outcome));
+    with_tracking(world, |world, tracking| start_next(world, tracking, &owner));
     follow_player(world);
     // A fetch that began before may not know of it.
     let is_loading = |inventory: &Inventory| inventory.state == InventoryState::Loading;
