@@ -129,21 +129,21 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_token_and_perhaps_the_next_refresh_token() {
-        let documented = r#"{"access_token":"2Yot","expires_in":3600,"refresh_token":"tGzv","token_type":"bearer"}"#;
+        let documented = r#"{"access_token":"2abc","expires_in":3600,"refresh_token":"tGzv","token_type":"bearer"}"#;
         let both = Tokens {
-            access: Some("2Yot".to_owned()),
+            access: Some("2abc".to_owned()),
             refresh: Some(RefreshToken::new("tGzv")),
         };
         assert_eq!(read(200, documented), Ok(both));
         for body in [
-            r#"{"access_token":"2Yot"}"#,
-            r#"{"access_token":"2Yot","refresh_token":null}"#,
-            r#"{"access_token":"2Yot","refresh_token":"","new":[1]}"#,
+            r#"{"access_token":"2abc"}"#,
+            r#"{"access_token":"2abc","refresh_token":null}"#,
+            r#"{"access_token":"2abc","refresh_token":"","new":[1]}"#,
         ] {
             let tokens = read(200, body).unwrap();
             assert_eq!(
                 (tokens.access.as_deref(), tokens.refresh),
-                (Some("2Yot"), None)
+                (Some("2abc"), None)
             );
         }
         assert_eq!(read(200, "{}"), Ok(Tokens::default()));
