@@ -61,6 +61,7 @@ fn main() -> ExitCode {
     let project = emulator.project_id();
     let page = emulator.payment_page_url();
     let sandbox_page = emulator.sandbox_payment_page_url();
+    let web_shop = emulator.web_shop_url("alice");
     let first_page = emulator.payment_url(order_id).unwrap_or_default();
     println!(
         "\
@@ -71,6 +72,7 @@ socket        {socket}
 project id    {project}
 payment page  {page}?token=TOKEN
   in sandbox  {sandbox_page}?token=TOKEN
+Web Shop      {web_shop}
 
 These lines give the addresses and a token of the player alice, which is valid for a day, to a game
 that calls `XsollaConfig::from_env()` and `XsollaUser::from_env()`:

@@ -17,6 +17,9 @@ use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use serde_json::json;
 
+/// The player's name in the emulator.
+const PLAYER: &str = "wanderer";
+
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The port at which the browser has the game's storage from the last time.
 const PORT: u16 = 8137;
@@ -118,7 +121,7 @@ fn serve(page: &Path) -> io::Result<()> {
         "socket_url": config.socket_url,
         "payment_url": config.payment_url,
         "sandbox_payment_url": config.sandbox_payment_url,
-        "token": emulator.token("wanderer"),
+        "token": emulator.token(PLAYER),
     })
     .to_string();
 
@@ -128,6 +131,8 @@ fn serve(page: &Path) -> io::Result<()> {
         "The shop is at http://{} until Ctrl+C.",
         listener.local_addr()?
     );
+    let web_shop = emulator.web_shop_url(PLAYER);
+    println!("What is bought at {web_shop} reaches it, too.");
     for stream in listener.incoming() {
         let (page, shop) = (page.to_owned(), shop.clone());
         std::thread::spawn(move || {

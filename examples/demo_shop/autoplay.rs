@@ -16,6 +16,7 @@ use crate::payer::Payer;
 use crate::restart::Restart;
 use crate::restore::Restore;
 use crate::shop_ui::Page;
+use crate::web_shop::BuyElsewhere;
 
 /// How long all of it may take. It takes 10 s, and longer on a machine without a graphics card.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -57,6 +58,8 @@ enum Step {
     ReadCatalog,
     Wait(f32),
     Buy(String),
+    /// Buys it in the Web Shop.
+    BuyElsewhere(String),
     /// Waits until the item is in this state or a later one.
     Until(String, ItemState),
     Picture(&'static str),
@@ -132,6 +135,14 @@ fn script_before_restart(catalog: &Catalog) -> Vec<Step> {
             Step::Picture("4_unlocked"),
         ]);
     }
+    if let Some(sku) = skus.next() {
+        steps.extend([
+            Step::BuyElsewhere(sku.clone()),
+            unlocked(&sku),
+            Step::Wait(0.8),
+            Step::Picture("4_web_shop"),
+        ]);
+    }
     let others: Vec<_> = skus.collect();
     steps.extend(others.iter().cloned().map(Step::Buy));
     steps.extend(others.iter().map(unlocked));
@@ -167,7 +178,11 @@ fn script_after_restart(catalog: &Catalog) -> Vec<Step> {
 
 fn play(
     mut script: ResMut<Script>,
-    (mut requests, mut restore): (MessageWriter<Buy>, MessageWriter<Restore>),
+    (mut requests, mut elsewhere, mut restore): (
+        MessageWriter<Buy>,
+        MessageWriter<BuyElsewhere>,
+        MessageWriter<Restore>,
+    ),
     (catalog, mut payer, mut page): (Res<Catalog>, ResMut<Payer>, ResMut<Page>),
     mut report: ResMut<XsollaDebugPanel>,
     (mut bag, purchases, orders): (ResMut<Bag>, Res<Purchases>, Res<Orders>),
@@ -224,6 +239,10 @@ fn play(
         }
         Some(Step::Buy(sku)) => {
             requests.write(Buy { sku: sku.clone() });
+            true
+        }
+        Some(Step::BuyElsewhere(sku)) => {
+            elsewhere.write(BuyElsewhere { sku: sku.clone() });
             true
         }
         Some(Step::LoseSave) => {

@@ -1,5 +1,5 @@
 //! A panel of faults for the player to cause, where the emulator stands in for Xsolla. The shop panel shows
-//! what a fault does to an order. The keys F and 1 to 8 work too.
+//! what a fault does to an order. The keys F and 1 to 9 work too.
 
 use bevy::input_focus::tab_navigation::TabGroup;
 use bevy::prelude::*;
@@ -9,10 +9,12 @@ use bevy_xsolla::prelude::*;
 
 use crate::bag::Bag;
 use crate::buttons::{self, Look};
+use crate::game;
 use crate::payer::Payer;
 use crate::restart::Restart;
 use crate::theme::{Fonts, MUTED};
 use crate::toasts::Toast;
+use crate::web_shop::BuyElsewhere;
 
 pub struct FaultsPlugin;
 
@@ -49,10 +51,12 @@ enum Does {
     StartAnew,
     /// The bag is empty, as if its file was deleted. The shop's button restores it.
     LoseSave,
+    /// The player buys something without the game.
+    BuyElsewhere,
 }
 
 /// The buttons, each with its key and its text.
-const BUTTONS: [(Does, KeyCode, &str); 9] = [
+const BUTTONS: [(Does, KeyCode, &str); 10] = [
     (Does::Fold, KeyCode::KeyF, "F  Make trouble"),
     (Does::DropSocket, KeyCode::Digit1, "1  Drop the socket"),
     (Does::RefuseSockets, KeyCode::Digit2, "2  Refuse sockets"),
@@ -62,6 +66,7 @@ const BUTTONS: [(Does, KeyCode, &str); 9] = [
     (Does::Restart, KeyCode::Digit6, "6  Restart game"),
     (Does::StartAnew, KeyCode::Digit7, "7  Start anew"),
     (Does::LoseSave, KeyCode::Digit8, "8  Lose the save"),
+    (Does::BuyElsewhere, KeyCode::Digit9, "9  Buy in Web Shop"),
 ];
 
 /// A button or its key was pressed.
@@ -124,7 +129,8 @@ fn press(
     (mut payer, mut bag): (ResMut<Payer>, ResMut<Bag>),
     (emulator, mut config): (Res<XsollaEmulator>, ResMut<XsollaConfig>),
     mut exit: MessageWriter<AppExit>,
-    mut toasts: MessageWriter<Toast>,
+    (catalog, mut toasts): (Res<Catalog>, MessageWriter<Toast>),
+    mut elsewhere: MessageWriter<BuyElsewhere>,
 ) {
     for Press(does) in presses.read() {
         match does {
@@ -170,6 +176,23 @@ fn press(
                     warn!("the bag cannot be emptied: {error}");
                 }
             }
+            Does::BuyElsewhere => {
+                let mut items = game::for_sale(&catalog);
+                let item = items.find(|item| !bag.has(&item.sku) && !item.is_sold_out());
+                let (title, text) = match item {
+                    Some(item) => {
+                        let sku = item.sku.clone();
+                        elsewhere.write(BuyElsewhere { sku });
+                        ("Bought in the Web Shop", item.name.as_str())
+                    }
+                    None => ("The Web Shop has nothing more", "You have it all."),
+                };
+                toasts.write(Toast {
+                    title: title.to_owned(),
+                    text: text.to_owned(),
+                    color: MUTED,
+                });
+            }
         }
     }
 }
@@ -177,9 +200,12 @@ fn press(
 fn show(trouble: Res<Trouble>, mut buttons: Query<(&Does, &mut Look, &mut Node)>) {
     for (does, mut look, mut node) in &mut buttons {
         let is_on = match does {
-            Does::Fold | Does::DropSocket | Does::Restart | Does::StartAnew | Does::LoseSave => {
-                false
-            }
+            Does::Fold
+            | Does::DropSocket
+            | Does::Restart
+            | Does::StartAnew
+            | Does::LoseSave
+            | Does::BuyElsewhere => false,
             Does::RefuseSockets => trouble.refuses_sockets,
             Does::FailRequests => trouble.fails_requests,
             Does::PaySlowly => trouble.pays_slowly,

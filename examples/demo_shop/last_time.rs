@@ -36,6 +36,8 @@ impl Plugin for LastTimePlugin {
 #[derive(Default, Resource)]
 pub struct LastTime {
     lines: Vec<Line>,
+    /// The orders that were made elsewhere, in this run.
+    discovered: Vec<OrderId>,
     over_since: Option<Instant>,
 }
 
@@ -60,7 +62,13 @@ fn note_orders(
     mut last_time: ResMut<LastTime>,
     (orders, purchases): (Res<Orders>, Res<Purchases>),
     (bag, catalog): (Res<Bag>, Res<Catalog>),
+    mut discovered: MessageReader<OrderDiscovered>,
 ) {
+    let discovered = discovered.read().map(|order| order.order_id);
+    last_time
+        .bypass_change_detection()
+        .discovered
+        .extend(discovered);
     if !orders.is_changed() && !catalog.is_changed() && !bag.is_changed() {
         return;
     }
@@ -68,7 +76,9 @@ fn note_orders(
     for order in &orders {
         let is_shown = last_time.lines.iter().any(|l| l.order_id == order.order_id);
         // The orders of this run are left out, and those that were over before it.
-        let is_new = purchases.sku_of(order.order_id).is_none() && !order.phase.is_acknowledged();
+        let is_of_this_run = purchases.sku_of(order.order_id).is_some()
+            || last_time.discovered.contains(&order.order_id);
+        let is_new = !is_of_this_run && !order.phase.is_acknowledged();
         if is_shown || is_new {
             let item = order.items.iter().flatten().next();
             lines.push(Line {

@@ -34,6 +34,7 @@ mod scene;
 mod shop_ui;
 mod theme;
 mod toasts;
+mod web_shop;
 mod words;
 
 use std::io::{self, Write};
@@ -138,10 +139,11 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
         Backend::Emulator => {
             let emulator = XsollaEmulator::try_start()?;
             emulator.set_items(serde_json::from_str(ITEMS).unwrap_or_default());
-            let user = emulator.user("wanderer");
+            let user = emulator.user(web_shop::PLAYER);
             let mut config = emulator.config();
             // The emulator's config has no ledger, because its orders end with it. `Payer` keeps them.
             config.ledger = Ledger::at(folder.join(save::LEDGER));
+            listen(&mut config);
             let note = "An emulator pays, no money moves. Keys: Tab, Enter, F12.";
             app.insert_resource(ShopNote(note.to_owned()))
                 .insert_resource(Payer::open(folder, &emulator, &user)?)
@@ -157,6 +159,7 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
         } => {
             let mut config = config.as_ref().clone();
             config.ledger = Ledger::at(folder.join(save::LEDGER));
+            listen(&mut config);
             let kind = if *test_payments { "test" } else { "real" };
             let note = format!("Xsolla project {}, {kind} payments.", config.project_id);
             app.insert_resource(ShopNote(note))
@@ -169,6 +172,12 @@ fn game(args: &Args, folder: &Path) -> io::Result<App> {
         }
     }
     Ok(app)
+}
+
+/// What the player buys in the Web Shop, or on another device, is unlocked here, too.
+fn listen(config: &mut XsollaConfig) {
+    config.listen = Listen::WhileLoggedIn;
+    config.adopt_orders = true;
 }
 
 fn add_window(app: &mut App, args: &Args) {
@@ -207,6 +216,7 @@ fn add_window(app: &mut App, args: &Args) {
             restore::RestorePlugin,
             last_time::LastTimePlugin,
             idle::IdlePlugin,
+            web_shop::WebShopPlugin,
         ),
     ));
 }

@@ -82,6 +82,16 @@ impl Payer {
         })
     }
 
+    /// Keeps an order that was made and paid without the game.
+    pub fn keep(&mut self, order_id: OrderId, sku: &str) {
+        self.bought.push(Bought {
+            order_id: order_id.0,
+            items: vec![(sku.to_owned(), 1)],
+            status: String::new(),
+            next: None,
+        });
+    }
+
     /// Whether a payment or a delivery is to come.
     pub fn is_busy(&self) -> bool {
         self.bought.iter().any(|order| order.next.is_some())

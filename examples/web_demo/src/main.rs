@@ -82,6 +82,9 @@ fn main() {
     config.store_url = shop.store_url;
     config.socket_url = shop.socket_url;
     config.payment_url = shop.payment_url;
+    // What the player buys in the Web Shop, or on another device, is unlocked here, too.
+    config.listen = Listen::WhileLoggedIn;
+    config.adopt_orders = true;
     config.sandbox_payment_url = shop.sandbox_payment_url;
     let window = Window {
         title: "The Wanderer's Shop".to_owned(),
