@@ -134,6 +134,16 @@ fn wait_for_call(game: &mut Game, server: &Server) {
     game.wait_until("the provider is asked", |_| server.calls() > calls);
 }
 
+/// Makes an order that is done at once, and has it tracked and granted.
+#[track_caller]
+fn grant_a_sword(game: &mut Game, emulator: &XsollaEmulator) -> OrderId {
+    let order = sword_order(emulator);
+    emulator.deliver(order);
+    game.track(order);
+    game.wait_until_granted(order);
+    order
+}
+
 #[test]
 fn an_order_is_followed_through_tokens_that_live_for_seconds() {
     let (emulator, server) = (XsollaEmulator::start(), Server::default());
@@ -202,10 +212,7 @@ fn nobody_is_logged_in_before_the_game_asks() {
 fn an_order_that_waits_for_a_player_has_one_logged_in() {
     let (emulator, server) = (XsollaEmulator::start(), Server::default());
     let mut game = game(&emulator, server.of_alice(&emulator));
-    let order = sword_order(&emulator);
-    emulator.deliver(order);
-    game.track(order);
-    game.wait_until_granted(order);
+    grant_a_sword(&mut game, &emulator);
     assert_eq!(server.calls(), 1);
 }
 
@@ -304,10 +311,7 @@ fn a_provider_that_fails_is_asked_less_and_less_and_is_believed_when_it_recovers
         _ => Ok(tokens.user("alice")),
     });
     let mut game = game(&emulator, provider);
-    let order = sword_order(&emulator);
-    emulator.deliver(order);
-    game.track(order);
-    game.wait_until_granted(order);
+    grant_a_sword(&mut game, &emulator);
     assert_eq!(server.calls(), 4);
     let shortest = Duration::from_millis(990);
     assert!(
@@ -351,10 +355,7 @@ fn a_token_that_is_the_old_one_is_no_token() {
     let mut game = game(&emulator, provider);
     game.log_in(&alice);
     emulator.revoke_tokens("alice");
-    let order = sword_order(&emulator);
-    emulator.deliver(order);
-    game.track(order);
-    game.wait_until_granted(order);
+    grant_a_sword(&mut game, &emulator);
     assert_eq!(server.calls(), 2);
 }
 
@@ -511,10 +512,7 @@ fn it_brings_the_plugin_that_it_needs() {
     app.add_plugins((MinimalPlugins, server.of_alice(&emulator)))
         .insert_resource(emulator.config());
     let mut game = Game::of(app);
-    let order = sword_order(&emulator);
-    emulator.deliver(order);
-    game.track(order);
-    game.wait_until_granted(order);
+    grant_a_sword(&mut game, &emulator);
 }
 
 #[test]

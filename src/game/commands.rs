@@ -236,8 +236,7 @@ fn untrack(world: &mut World, order_id: OrderId) {
 
 fn fetch_catalog(world: &mut World, request: CatalogRequest) {
     with_tracking(world, |world, tracking| {
-        let user = tracking.settings.user.as_ref();
-        let user = user.map(|user| user.id().clone());
+        let user = tracking.settings.user_id();
         tracking.is_fetching = true;
         tracking.handle.send(Input::FetchCatalog { user, request });
         resource_or_default::<Catalog>(world).state = CatalogState::Loading;

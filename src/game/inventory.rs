@@ -255,11 +255,7 @@ fn fetch(world: &mut World) {
             consumptions.fetch
         };
         let owner = owner(tracking);
-        let user = tracking
-            .settings
-            .user
-            .as_ref()
-            .map(|user| user.id().clone());
+        let user = tracking.settings.user_id();
         let mut inventory = resource_or_default::<Inventory>(world);
         if inventory.user != user {
             *inventory = Inventory::default();
@@ -310,11 +306,7 @@ pub(super) fn show(world: &mut World, answer: Result<Vec<InventoryItem>, Invento
 
 fn consume(world: &mut World, call: Call) {
     with_tracking(world, |world, tracking| {
-        let user = tracking
-            .settings
-            .user
-            .as_ref()
-            .map(|user| user.id().clone());
+        let user = tracking.settings.user_id();
         let mut consumptions = world.resource_mut::<Consumptions>();
         let player = user.clone().ok_or(ConsumeError::NotLoggedIn);
         match call.check().and(player) {

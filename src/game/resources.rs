@@ -3,8 +3,8 @@
 use bevy::ecs::component::Mutable;
 use bevy::prelude::*;
 
-/// Returns the resource, and makes it anew if it is not there. `World::get_resource_or_init` does the same with ten times
-/// the code for each resource, which a game in a browser would load.
+/// Returns the resource, and makes it anew if it is not there. `World::get_resource_or_init` does the same with more code
+/// for each resource, which a game in a browser would load: 2.6 KB, before it is compressed.
 pub(super) fn resource_or_default<R>(world: &mut World) -> Mut<'_, R>
 where
     R: Resource<Mutability = Mutable> + Default,

@@ -12,7 +12,7 @@ use crate::game::resources::resource_or_default;
 use crate::machine::input::Input;
 use crate::model::config::{ConfigError, XsollaConfig};
 use crate::model::order::OrderId;
-use crate::model::user::XsollaUser;
+use crate::model::user::{UserId, XsollaUser};
 use crate::platform::browser;
 use crate::platform::time::calendar;
 use crate::tracker::handle::Handle;
@@ -29,6 +29,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// The player who is logged in, as far as the task was told.
+    pub(super) fn user_id(&self) -> Option<UserId> {
+        self.user.as_ref().map(|user| user.id().clone())
+    }
+
     /// Whether the config or the user was inserted, changed or removed. The ticks are compared as well,
     /// because a run condition of the game on these systems may have hidden a change.
     pub(super) fn have_moved(

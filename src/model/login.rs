@@ -59,7 +59,7 @@ pub struct RefreshTokenChanged {
 ///
 /// Publisher Account shows the client's id under Login project > Security > OAuth 2.0. Xsolla gives a refresh token with
 /// the player's first token if `scope=offline` is passed when they log in.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct XsollaLogin {
     pub(crate) client_id: String,
     pub(crate) client_secret: Option<Secret>,
@@ -135,18 +135,6 @@ impl XsollaLogin {
             Some(secret) => secret.redact(text),
             None => text,
         }
-    }
-}
-
-impl fmt::Debug for XsollaLogin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("XsollaLogin")
-            .field("client_id", &self.client_id)
-            .field("client_secret", &self.client_secret)
-            .field("redirect_uri", &self.redirect_uri)
-            .field("refresh_token", &self.refresh_token)
-            .field("api", &self.api)
-            .finish()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Work that runs beside the machine, with what the task has: nothing of it is followed by the machine.
+//! Work that runs beside the machine, which does not know of it.
 
 use std::sync::Arc;
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::model::config::XsollaConfig;
+use crate::model::address::Address;
+use crate::model::config::{Endpoints, XsollaConfig};
 use crate::model::error::{RequestError, cut};
 use crate::model::http::{Body, Credentials, Request, Response};
 use crate::model::json::Object;
@@ -41,7 +42,7 @@ pub(crate) fn next_page(
     pages: &CatalogPages<'_>,
 ) -> Option<Result<Request, RequestError>> {
     let (path, query) = pages.next()?;
-    Some(request_with_query(config, user, path, &query))
+    Some(request(config, user, path).and_then(|request| with_query(request, &query)))
 }
 
 /// Requests the next page of a player's inventory. Returns `None` if all pages have been read.
@@ -51,12 +52,8 @@ pub(crate) fn next_inventory_page(
     pages: &InventoryPages,
 ) -> Option<Result<Request, RequestError>> {
     let query = pages.next()?;
-    Some(request_with_query(
-        config,
-        Some(user),
-        inventory::ITEMS,
-        &query,
-    ))
+    let request = request(config, Some(user), inventory::ITEMS);
+    Some(request.and_then(|request| with_query(request, &query)))
 }
 
 /// Requests the subscriptions of a player, which are on one page.
@@ -79,13 +76,7 @@ pub(crate) fn consume(
     Ok(request)
 }
 
-fn request_with_query(
-    config: &XsollaConfig,
-    user: Option<&XsollaUser>,
-    path: &[&str],
-    query: &Query,
-) -> Result<Request, RequestError> {
-    let mut request = request(config, user, path)?;
+fn with_query(mut request: Request, query: &Query) -> Result<Request, RequestError> {
     let query = query.iter().map(|(name, value)| (*name, value));
     request.address = request
         .address
@@ -101,11 +92,8 @@ pub(crate) fn events(
     user: &XsollaUser,
     after: u64,
 ) -> Result<Request, RequestError> {
-    let mut request = event_request(config, user, &["events"])?;
-    let after = after.to_string();
-    let page = request.address.with_query([("after_id", after.as_str())]);
-    request.address = page.map_err(RequestError::Network)?;
-    Ok(request)
+    let after = ("after_id", after.to_string());
+    event_request(config, user, &["events"], Some(after))
 }
 
 /// Takes an event out of the player's queue.
@@ -115,7 +103,8 @@ pub(crate) fn event_processed(
     user: &XsollaUser,
     event: u64,
 ) -> Result<Request, RequestError> {
-    let mut request = event_request(config, user, &["events", &event.to_string(), "processed"])?;
+    let path = ["events", &event.to_string(), "processed"];
+    let mut request = event_request(config, user, &path, None)?;
     request.body = Some(Body::json(String::new()));
     Ok(request)
 }
@@ -125,20 +114,12 @@ fn event_request(
     config: &XsollaConfig,
     user: &XsollaUser,
     path: &[&str],
+    query: Option<(&'static str, String)>,
 ) -> Result<Request, RequestError> {
-    let endpoints = config
-        .endpoints()
-        .map_err(|_| RequestError::NotConfigured)?;
-    let project_id = config.project_id.to_string();
-    let address = endpoints.events.below(path);
-    let address =
-        address.and_then(|address| address.with_query([("project_id", project_id.as_str())]));
-    Ok(Request {
-        address: address.map_err(RequestError::Network)?,
-        credentials: Some(Credentials::Player(user.clone())),
-        body: None,
-        timeout: config.request_timeout,
-    })
+    let mut query = Query::from_iter(query);
+    query.push(("project_id", config.project_id.to_string()));
+    let address = endpoints(config)?.events.below(path);
+    with_query(to(config, Some(user), address)?, &query)
 }
 
 /// Builds a request below `v2/project/{id}`.
@@ -147,14 +128,23 @@ fn request(
     user: Option<&XsollaUser>,
     path: &[&str],
 ) -> Result<Request, RequestError> {
-    let endpoints = config
-        .endpoints()
-        .map_err(|_| RequestError::NotConfigured)?;
     let project_id = config.project_id.to_string();
     let start = ["v2", "project", &project_id];
-    let path = start.iter().chain(path);
+    let address = endpoints(config)?.store.below(start.iter().chain(path));
+    to(config, user, address)
+}
+
+fn endpoints(config: &XsollaConfig) -> Result<Endpoints, RequestError> {
+    config.endpoints().map_err(|_| RequestError::NotConfigured)
+}
+
+fn to(
+    config: &XsollaConfig,
+    user: Option<&XsollaUser>,
+    address: Result<Address, String>,
+) -> Result<Request, RequestError> {
     Ok(Request {
-        address: endpoints.store.below(path).map_err(RequestError::Network)?,
+        address: address.map_err(RequestError::Network)?,
         credentials: user.cloned().map(Credentials::Player),
         body: None,
         timeout: config.request_timeout,

@@ -77,7 +77,7 @@ const BAD_FORM: Problem = Problem {
     title: "That cannot be done here",
     text: "The page was sent something that none of its buttons sends.",
 };
-const BAD_METHOD: Problem = Problem {
+pub(super) const BAD_METHOD: Problem = Problem {
     status: StatusCode::METHOD_NOT_ALLOWED,
     title: "That cannot be done here",
     text: "The page can be read, and its buttons pressed.",

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::html::{Escaped, document, item};
-use super::page::{Problem, field, html_answer, with_headers};
+use super::page::{BAD_METHOD, Problem, field, html_answer, with_headers};
 use super::paths;
 use crate::emulator::world::accounts::AccountId;
 use crate::emulator::world::catalog::Section;
@@ -24,11 +24,6 @@ const REFUSED: Problem = Problem {
     status: StatusCode::UNPROCESSABLE_ENTITY,
     title: "That is not for sale",
     text: "It is not for money, it is sold out, or there is no such item.",
-};
-const BAD_METHOD: Problem = Problem {
-    status: StatusCode::METHOD_NOT_ALLOWED,
-    title: "That cannot be done here",
-    text: "The page can be read, and its buttons pressed.",
 };
 
 /// Shows what is for sale, or makes the order of an item and leads to its payment page.
