@@ -223,10 +223,9 @@ fn an_order_whose_event_another_device_has_processed_is_asked_for() {
     let emulator = emulator();
     let folders = [Folder::new("queue-a"), Folder::new("queue-b")];
     let mut config = config(&emulator, &folders[0].ledger());
-    config.poll_interval = Duration::from_secs(60);
-    config.poll_interval_max = Duration::from_secs(60);
-    let alice = emulator.user("alice");
-    let mut slow = Game::logged_in(config.clone(), &alice);
+    config.poll_interval = Duration::from_secs(3);
+    config.poll_interval_max = Duration::from_secs(3);
+    let mut slow = Game::logged_in(config, &emulator.user("alice"));
     let order = sword_order(&emulator);
     slow.track(order);
     slow.wait_for_status(order, "new");
@@ -235,9 +234,6 @@ fn an_order_whose_event_another_device_has_processed_is_asked_for() {
     emulator.deliver(order);
     let mut fast = device(&emulator, &folders[1].ledger(), true);
     grant(&mut fast, &emulator, order);
-    config.poll_interval = Duration::from_millis(100);
-    config.poll_interval_max = Duration::from_millis(300);
-    slow.app.insert_resource(config);
     slow.wait_until_granted(order);
 }
 

@@ -29,10 +29,6 @@ impl Machine {
         let Some(order) = self.orders.get_mut(&order_id) else {
             return;
         };
-        if has_queue && order.has_expired() {
-            // Whoever pays it after all is told by an event.
-            return;
-        }
         let (is_done_with, status) = match order.phase {
             Phase::Acknowledged { is_recorded } => (is_recorded, OrderStatus::Done),
             Phase::Ended => {

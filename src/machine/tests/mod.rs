@@ -10,6 +10,8 @@ mod owners;
 mod players;
 mod polling;
 mod purchases;
+#[cfg(feature = "event_queue")]
+mod queue;
 mod random;
 mod shared;
 mod socket;
