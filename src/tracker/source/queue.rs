@@ -99,11 +99,14 @@ struct Connection {
     network: Arc<Network>,
     events: EventQueue,
     is_awaited: bool,
+    /// Whether it was to be read at once since the last reading began.
+    is_hurried: bool,
     /// Whether the machine knows that the queue was read.
     is_up: bool,
     /// The pages that were read one after the other.
     pages: u32,
-    last_read: Option<Duration>,
+    /// However often it is to be read at once, it is not read before this time.
+    soonest: Duration,
     next_read: Duration,
     next_read_of_all: Duration,
 }
@@ -170,26 +173,10 @@ impl Reader {
         let now = self.clock.now();
         match (command, &mut self.connection) {
             (Command::Open(open, network), connection) => {
-                *connection = Some(Connection {
-                    id: open.connection,
-                    events: EventQueue::new(open.config.project_id),
-                    user: open.user,
-                    config: open.config,
-                    network,
-                    is_awaited: false,
-                    is_up: false,
-                    pages: 0,
-                    last_read: None,
-                    next_read: now,
-                    next_read_of_all: now,
-                });
+                *connection = Some(Connection::new(open, network, now));
             }
             (Command::Hurry { is_awaited }, Some(connection)) => {
-                connection.is_awaited = is_awaited;
-                let soonest = connection
-                    .last_read
-                    .map(|last| last + connection.config.retry_min);
-                connection.next_read = soonest.unwrap_or_default().max(now);
+                connection.hurry(is_awaited, now);
             }
             (Command::Settled { order_id, status }, Some(connection)) => {
                 connection.events.settle(order_id, &status);
@@ -224,6 +211,30 @@ impl Reader {
 }
 
 impl Connection {
+    fn new(open: Open, network: Arc<Network>, now: Duration) -> Self {
+        Self {
+            id: open.connection,
+            events: EventQueue::new(open.config.project_id),
+            user: open.user,
+            config: open.config,
+            network,
+            is_awaited: false,
+            is_hurried: false,
+            is_up: false,
+            pages: 0,
+            soonest: now,
+            next_read: now,
+            next_read_of_all: now,
+        }
+    }
+
+    fn hurry(&mut self, is_awaited: bool, now: Duration) {
+        self.is_awaited = is_awaited;
+        // What is being read may not have what it is hurried for.
+        self.is_hurried = true;
+        self.next_read = self.next_read.min(self.soonest.max(now));
+    }
+
     fn next_step(&mut self, now: Duration) -> Step {
         if let Some(event) = self.events.next_settled() {
             return Step::Process(event);
@@ -235,6 +246,7 @@ impl Connection {
             self.next_read_of_all = now + READ_ALL;
             self.events.read_again();
         }
+        self.is_hurried = false;
         Step::Read
     }
 
@@ -266,12 +278,16 @@ impl Connection {
         let has_more = self.events.take(&answer?);
         let has_more = has_more.map_err(RequestError::Malformed)?;
         self.pages = if has_more { self.pages + 1 } else { 0 };
-        self.last_read = Some(now);
         let goes_on = has_more && self.pages < MAX_PAGES;
-        self.next_read = match (goes_on, self.is_awaited) {
-            (true, _) => now,
-            (false, true) => now + self.config.poll_interval,
-            (false, false) => now + self.config.poll_interval_max,
+        self.soonest = now + self.config.retry_min;
+        self.next_read = if goes_on {
+            now
+        } else if self.is_hurried {
+            self.soonest
+        } else if self.is_awaited {
+            now + self.config.poll_interval
+        } else {
+            now + self.config.poll_interval_max
         };
         let (user, connection) = (self.user.id(), self.id);
         let news = self.events.news().into_iter();
@@ -291,5 +307,101 @@ impl Connection {
             });
         }
         Ok(inputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Makes a connection that has read a page with these events at the time zero.
+    fn connection(ids: &[u64]) -> Connection {
+        let open = Open {
+            connection: ConnectionId(1),
+            user: XsollaUser::new("token"),
+            config: Arc::new(XsollaConfig::new(77_640)),
+        };
+        let mut connection = Connection::new(open, Arc::default(), Duration::ZERO);
+        read(&mut connection, ids, Duration::ZERO);
+        if !ids.is_empty() {
+            // The next page is empty.
+            read(&mut connection, &[], Duration::ZERO);
+        }
+        connection
+    }
+
+    /// Reads a page with these events, which is due at this time.
+    fn read(connection: &mut Connection, ids: &[u64], now: Duration) {
+        assert!(matches!(connection.next_step(now), Step::Read));
+        answer(connection, ids, now);
+    }
+
+    fn answer(connection: &mut Connection, ids: &[u64], now: Duration) {
+        let events: Vec<String> = ids.iter().map(|id| format!(r#"{{"id":{id}}}"#)).collect();
+        let page = format!(r#"{{"events":[{}]}}"#, events.join(","));
+        let answer = connection.answered(Step::Read, Ok(page.into_bytes()), now);
+        assert!(answer.is_ok());
+    }
+
+    fn waits_until(connection: &mut Connection, now: Duration) -> Option<Duration> {
+        match connection.next_step(now) {
+            Step::WaitUntil(time) => time,
+            Step::Read | Step::Process(_) => None,
+        }
+    }
+
+    #[test]
+    fn it_is_read_from_its_beginning_each_minute_because_an_event_may_be_put_in_late() {
+        let mut connection = connection(&[7]);
+        connection.hurry(true, SECOND);
+        for second in (1..60).step_by(3) {
+            read(&mut connection, &[], SECOND * second);
+            assert_eq!(connection.events.last(), 7);
+        }
+        assert!(matches!(connection.next_step(SECOND * 61), Step::Read));
+        assert_eq!(connection.events.last(), 0);
+    }
+
+    #[test]
+    fn what_is_hurried_while_it_is_read_is_read_again_soon() {
+        let mut connection = connection(&[]);
+        assert_eq!(waits_until(&mut connection, SECOND), Some(SECOND * 60));
+        connection.hurry(false, SECOND);
+        assert!(matches!(connection.next_step(SECOND), Step::Read));
+        // Its answer may have left the server before.
+        connection.hurry(false, SECOND);
+        answer(&mut connection, &[], SECOND * 2);
+        let soon = SECOND * 2 + connection.config.retry_min;
+        assert_eq!(waits_until(&mut connection, SECOND * 2), Some(soon));
+        read(&mut connection, &[], soon);
+        assert_eq!(waits_until(&mut connection, soon), Some(soon + SECOND * 60));
+    }
+
+    #[test]
+    fn however_often_it_is_hurried_it_is_read_twice_a_second_at_most() {
+        let (mut connection, mut reads) = (connection(&[]), 0);
+        for step in 1..1_000 {
+            let now = Duration::from_millis(10) * step;
+            connection.hurry(true, now);
+            if let Step::Read = connection.next_step(now) {
+                answer(&mut connection, &[], now);
+                reads += 1;
+            }
+        }
+        assert!((19..=20).contains(&reads), "{reads}");
+    }
+
+    #[test]
+    fn a_queue_that_does_not_end_is_left_alone_for_a_while() {
+        let (mut connection, mut id, mut pages) = (connection(&[]), 0, 0);
+        connection.hurry(true, SECOND);
+        while let Step::Read = connection.next_step(SECOND) {
+            id += 1;
+            pages += 1;
+            answer(&mut connection, &[id], SECOND);
+        }
+        assert_eq!(pages, MAX_PAGES);
     }
 }
