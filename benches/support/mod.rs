@@ -165,6 +165,17 @@ pub fn cpu_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// The time for which this thread ran, and for which it was ready to run and another thread had its processor.
+pub fn scheduled() -> (Duration, Duration) {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let mut times = stat.split_whitespace().map(|field| {
+        let nanos = field.parse().unwrap_or_default();
+        Duration::from_nanos(nanos)
+    });
+    let mut next = || times.next().unwrap_or_default();
+    (next(), next())
+}
+
 /// The resident memory of this process, in bytes.
 pub fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
