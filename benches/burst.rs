@@ -5,11 +5,13 @@
 //!
 //! Each contestant is a process of its own, the plugin too, and new in each round. It prints `ready` when
 //! it is subscribed, `warm` when it has read a few thousand publications of other orders, and `seen` when
-//! it has read the burst. This process publishes and takes the times. There are two sorts of burst:
+//! it has read the burst. This process publishes and takes the times. There are three sorts of burst:
 //!
 //! - *live*: the time runs from the first publication, so the server's own work is a part of it.
 //! - *waiting*: the contestant's process is stopped while the server publishes, and the time runs from the
 //!   moment at which it goes on, so it is mostly the contestant's own work.
+//! - *known*: live, of orders of which the plugin knew before that they are paid, and what they are for. It has no request
+//!   to send then, so this is how soon orders are granted.
 //!
 //! A contestant whose software is missing is skipped. `benches/compare/run.sh` gets all of it.
 
@@ -74,6 +76,12 @@ fn main() {
         for burst in [Burst::Live, Burst::Waiting] {
             compete(&stage, server, burst, &contestants, rounds);
         }
+        let plugins: Vec<Contestant> = contestants
+            .iter()
+            .filter(|contestant| contestant.is_plugin)
+            .cloned()
+            .collect();
+        compete(&stage, server, Burst::Known, &plugins, rounds);
     }
 }
 
@@ -260,8 +268,10 @@ fn frames(channel: &str, publications: Vec<Value>, top: u64) -> Vec<String> {
 enum Burst {
     Live,
     Waiting,
+    Known,
 }
 
+#[derive(Clone)]
 struct Contestant {
     name: &'static str,
     command: Vec<PathBuf>,
@@ -366,7 +376,10 @@ fn turn(
     contestant: &Contestant,
     score: &mut Score,
 ) -> Result<Duration, String> {
-    stage.set_orders("new");
+    stage.set_orders(match burst {
+        Burst::Known => "paid",
+        Burst::Live | Burst::Waiting => "new",
+    });
     let mut peer = Peer::start(contestant, &stage.task(&server.url(), contestant.hz));
     peer.hear("ready")?;
     // The plugin grants what an answer lists that itself says that the order is paid.
@@ -376,7 +389,7 @@ fn turn(
     std::thread::sleep(Duration::from_millis(300));
     let cpu = peer.cpu();
     let start = match burst {
-        Burst::Live => {
+        Burst::Live | Burst::Known => {
             let start = Instant::now();
             server.publish_burst();
             start
@@ -487,6 +500,9 @@ fn report(server: &Server, burst: Burst, contestants: &[Contestant], scores: &[S
     let sort = match burst {
         Burst::Live => "live: from the first publication until all were seen",
         Burst::Waiting => "waiting: from the contestant's going on until all were seen",
+        Burst::Known => {
+            "known: from the first publication until all were seen, of orders that were known to be paid"
+        }
     };
     println!();
     println!("Burst of {BURST}, {}, {sort}", server.name());
@@ -644,7 +660,7 @@ mod game {
             self.changes == BURST && self.done == ORDERS
         }
 
-        /// The plugin may leave out a status that a later one overtakes. Then there are fewer changes.
+        /// The plugin leaves out a status that a later one overtakes. Then there are fewer changes.
         fn has_ended(&self) -> bool {
             self.has_all() || self.done == ORDERS && self.last.elapsed() > QUIET
         }
