@@ -19,9 +19,9 @@ mod wire;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;
-#[cfg(all(fuzzing, feature = "webhook"))]
+#[cfg(all(fuzzing, feature = "event_queue", feature = "webhook"))]
 #[doc(hidden)]
-#[path = "../fuzz/harness.rs"]
+#[path = "../fuzz/harness/mod.rs"]
 pub mod fuzzing;
 // The guide holds documentation only.
 #[cfg(any(doc, doctest))]

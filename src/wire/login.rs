@@ -6,6 +6,7 @@ use crate::model::error::{RequestError, cut};
 use crate::model::http::{Body, Request, Response};
 use crate::model::json::Object;
 use crate::model::login::{RefreshToken, XsollaLogin};
+use crate::model::user::XsollaUser;
 use crate::wire::rest;
 
 /// How long an exchange may take. One whose answer is lost may have used the refresh token up, so it is given time.
@@ -14,8 +15,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The tokens of an answer.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Tokens {
-    /// The player's token.
-    pub(crate) access: Option<String>,
+    /// The player with their token.
+    pub(crate) user: Option<XsollaUser>,
     /// The refresh token that takes the place of the one that was sent.
     pub(crate) refresh: Option<RefreshToken>,
 }
@@ -51,7 +52,7 @@ pub(crate) fn read_tokens(response: Response, now: SystemTime) -> Result<Tokens,
     let answer = Object::read(&response.body).map_err(RequestError::Malformed)?;
     let text = |name: &str| answer.text(name).filter(|text| !text.trim().is_empty());
     Ok(Tokens {
-        access: text("access_token"),
+        user: text("access_token").map(XsollaUser::new),
         refresh: text("refresh_token").map(RefreshToken::new),
     })
 }
@@ -131,20 +132,23 @@ mod tests {
     fn an_answer_has_the_token_and_perhaps_the_next_refresh_token() {
         let documented = r#"{"access_token":"2abc","expires_in":3600,"refresh_token":"tGzv","token_type":"bearer"}"#;
         let both = Tokens {
-            access: Some("2abc".to_owned()),
+            user: Some(XsollaUser::new("2abc")),
             refresh: Some(RefreshToken::new("tGzv")),
         };
         assert_eq!(read(200, documented), Ok(both));
+        let shown = format!("{:?}", read(200, documented));
+        assert!(
+            !shown.contains("2abc") && !shown.contains("tGzv"),
+            "{shown}"
+        );
         for body in [
             r#"{"access_token":"2abc"}"#,
             r#"{"access_token":"2abc","refresh_token":null}"#,
             r#"{"access_token":"2abc","refresh_token":"","new":[1]}"#,
         ] {
             let tokens = read(200, body).unwrap();
-            assert_eq!(
-                (tokens.access.as_deref(), tokens.refresh),
-                (Some("2abc"), None)
-            );
+            let user = Some(XsollaUser::new("2abc"));
+            assert_eq!((tokens.user, tokens.refresh), (user, None));
         }
         assert_eq!(read(200, "{}"), Ok(Tokens::default()));
         let garbled = r#"{"access_token":"2Y"#;

@@ -66,14 +66,13 @@ impl Login {
         if let Some(next) = &next {
             self.set_token(Some(next.clone()));
         }
-        let Some(access) = tokens.access else {
+        let Some(user) = tokens.user else {
             let error = RequestError::Malformed("it has no token".to_owned());
             return Exchanged {
                 user: Err(describe(&error)),
                 changed: None,
             };
         };
-        let user = XsollaUser::new(access);
         let changed = next.map(|refresh_token| RefreshTokenChanged {
             user: user.id().clone(),
             refresh_token,
