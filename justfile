@@ -84,6 +84,10 @@ mutants shard="0/4":
 bench *args:
     cd benches && cargo bench {{ args }}
 
+# Count the instructions of what is done most often, and compare. `just instructions --renew` keeps the new counts.
+instructions *args:
+    .ci/instruction-counts {{ args }}
+
 # Bring the manifest and the lock file for Bevy 0.20 up to date after a change of `Cargo.toml`.
 manifest-0-20:
     .ci/manifest-0.20 > bevy-0.20/Cargo.toml
