@@ -15,14 +15,6 @@
 //!
 //! A contestant whose software is missing is skipped. `benches/compare/run.sh` gets all of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a benchmark that cannot go on is to stop"
-)]
-
 #[path = "../tests/support/centrifugo.rs"]
 mod centrifugo;
 mod support;
@@ -294,7 +286,7 @@ fn contestants() -> Vec<Contestant> {
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = std::env::var_os("COMPARE_CACHE");
-    let cache = cache.map_or_else(|| root.join("target/compare"), PathBuf::from);
+    let cache = cache.map_or_else(|| root.join("../target/compare"), PathBuf::from);
     let rust = format!(
         "centrifuge-client/release/counter{}",
         std::env::consts::EXE_SUFFIX
@@ -309,7 +301,7 @@ fn contestants() -> Vec<Contestant> {
             "PyPI centrifuge-python",
             vec![
                 cache.join("pypi/bin/python"),
-                root.join("benches/compare/pypi/counter.py"),
+                root.join("compare/pypi/counter.py"),
             ],
         ),
     ];

@@ -3,12 +3,6 @@
 //! after 180 s.
 //!
 //! `BEVY_XSOLLA_BENCH_SECONDS=30 cargo bench --bench network` makes a shorter purchase.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 mod support;
 

@@ -2,12 +2,6 @@
 //! players and orders, the processor time, and how long it takes until all is granted.
 //!
 //! Each line is measured in a process of its own, so that nothing of one affects the next.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 mod support;
 

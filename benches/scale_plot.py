@@ -1,6 +1,6 @@
 """Draws what `cargo bench --bench scale` prints: memory and processor time by the number of players.
 
-    cargo bench --bench scale | python3 benches/scale_plot.py > docs/images/scale.svg
+    cargo bench --bench scale | python3 scale_plot.py > ../docs/images/scale.svg
 """
 
 import re

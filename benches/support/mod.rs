@@ -1,11 +1,5 @@
 //! What the benchmarks share.
 #![allow(dead_code, unused_imports, reason = "each benchmark uses a part of it")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 mod times;
 
