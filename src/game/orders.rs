@@ -21,7 +21,7 @@ pub struct Orders {
     orders: Vec<Order>,
     /// Where the order is that was changed last. The next news is mostly of the same order, or of the one that was made
     /// after it, and a search among thousands misses the processor's cache at each step.
-    #[reflect(ignore)]
+    #[reflect(ignore, clone)]
     last: usize,
 }
 
