@@ -8,6 +8,7 @@ _list:
 # Type-check the library, the examples, the tests and the benchmarks.
 check:
     cargo check --all-targets --all-features
+    cargo check --all-targets --manifest-path benches/Cargo.toml
 
 # Type-check the library for browsers. Needs `rustup target add wasm32-unknown-unknown`.
 check-web:
@@ -81,7 +82,11 @@ mutants shard="0/4":
 
 # Run the benchmarks, for example `just bench --bench frame`.
 bench *args:
-    cargo bench {{ args }}
+    cd benches && cargo bench {{ args }}
+
+# Count the instructions of what is done most often, and compare. `just instructions --renew` keeps the new counts.
+instructions *args:
+    .ci/instruction-counts {{ args }}
 
 # Bring the manifest and the lock file for Bevy 0.20 up to date after a change of `Cargo.toml`.
 manifest-0-20:

@@ -1,11 +1,5 @@
 //! Measures a frame in which nothing happens: with Bevy alone, with the Tokio runtime, with the plugin, and
 //! with orders that are followed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 use std::time::{Duration, Instant};
 

@@ -7,14 +7,6 @@
 //! of its own, which has its text ready and looks at the clock just before the write. The emulator answers
 //! Get Order.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a benchmark that cannot go on is to stop"
-)]
-
 mod support;
 
 use std::net::SocketAddr;

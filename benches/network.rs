@@ -3,12 +3,6 @@
 //! after 180 s.
 //!
 //! `BEVY_XSOLLA_BENCH_SECONDS=30 cargo bench --bench network` makes a shorter purchase.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 mod support;
 
@@ -26,14 +20,18 @@ fn main() {
     let seconds = std::env::var("BEVY_XSOLLA_BENCH_SECONDS").ok();
     let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(180);
     let duration = Duration::from_secs(seconds);
-    eprintln!("a purchase of {seconds} s, twice at once …");
+    eprintln!("a purchase of {seconds} s, by each way at once …");
     let poller = std::thread::spawn(move || poll(duration));
     let listener = std::thread::spawn(move || listen(duration));
-    let ours = follow(duration);
+    let queue = std::thread::spawn(move || follow(duration, OrderSource::EventQueue));
+    let ours = follow(duration, OrderSource::Socket);
     println!("| a purchase of {seconds} s | connections | requests | bytes up | bytes down |");
     println!("|---|---|---|---|---|");
     println!("| bevy_xsolla: the socket | {} |", ours.0);
     println!("| bevy_xsolla: Get Order | {} |", ours.1);
+    let queue = queue.join().unwrap();
+    println!("| bevy_xsolla: the queue of events, read | {} |", queue.0);
+    println!("| bevy_xsolla: Get Order beside the queue | {} |", queue.1);
     println!("| a poller, every 3 s | {} |", poller.join().unwrap());
     let idle = listener.join().unwrap();
     println!("| bevy_xsolla: the socket of `WhileLoggedIn`, with nothing open | {idle} |");
@@ -51,13 +49,18 @@ fn pay(emulator: &XsollaEmulator, order: OrderId, start: Instant, duration: Dura
     left.is_zero()
 }
 
-fn follow(duration: Duration) -> (String, String) {
+/// A purchase with the plugin: what the source of news costs, and what Get Order does.
+fn follow(duration: Duration, source: OrderSource) -> (String, String) {
     let emulator = XsollaEmulator::start();
+    emulator.queue_events(source == OrderSource::EventQueue);
     let config = emulator.config();
     let socket = Relay::before(&config.socket_url);
+    let events = Relay::before(&config.events_url);
     let store = Relay::before(&config.store_url);
     let mut relayed = config.clone();
+    relayed.source = source;
     relayed.socket_url = socket.in_place(&config.socket_url);
+    relayed.events_url = events.in_place(&config.events_url);
     relayed.store_url = store.in_place(&config.store_url);
     let alice = emulator.user("alice");
     let order = emulator.create_order(&alice, &[("sword", 1)]);
@@ -79,9 +82,13 @@ fn follow(duration: Duration) -> (String, String) {
         app.update();
         std::thread::sleep(Duration::from_millis(16));
     }
-    let requests = emulator.order_requests();
+    let store = store.report(&emulator.order_requests().to_string());
+    let news = match source {
+        OrderSource::EventQueue => events.report(&emulator.event_requests().to_string()),
+        _ => socket.report("-"),
+    };
     drop(app);
-    (socket.report("-"), store.report(&requests.to_string()))
+    (news, store)
 }
 
 /// A game that listens, while nothing is bought.

@@ -2,12 +2,6 @@
 //! players and orders, the processor time, and how long it takes until all is granted.
 //!
 //! Each line is measured in a process of its own, so that nothing of one affects the next.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 mod support;
 
@@ -19,7 +13,7 @@ use std::time::{Duration, Instant};
 use bevy::prelude::*;
 use bevy_xsolla::prelude::*;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use support::{Servers, Times, cpu_time, game, resident, run_until};
+use support::{Servers, Times, cpu_time, game, resident, run_until, scheduled};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -37,9 +31,9 @@ fn main() {
     }
     println!(
         "| players | orders | heap | resident | to follow all | processor | idle processor \
-         | to grant all | processor | frame p99 |"
+         | to grant all | processor | frame p99 | of it, main thread ran, p99 | waited for a processor, p99 |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for (players, orders) in [
         (0, 0),
         (100, 1),
@@ -113,12 +107,10 @@ fn measure(players: usize, orders_each: usize) {
 
     let (start, cpu) = (Instant::now(), cpu_time());
     servers.deliver_all();
-    let mut frames = Times::default();
+    let mut frames = Frames::default();
     let mut next = Instant::now();
     loop {
-        let frame = Instant::now();
-        app.update();
-        frames.add(frame.elapsed());
+        frames.run(&mut app);
         let orders = app.world().resource::<Orders>();
         if orders.iter().all(|order| order.phase.is_acknowledged()) {
             break;
@@ -133,14 +125,37 @@ fn measure(players: usize, orders_each: usize) {
     let (to_grant, grant_cpu) = (start.elapsed(), cpu_time() - cpu);
     println!(
         "| {players} | {} | {heap_each} | {resident_each} | {to_follow:.2?} | {follow_cpu:.2?} \
-         | {:.1} % | {to_grant:.2?} | {grant_cpu:.2?} | {:.2?} |",
+         | {:.1} % | {to_grant:.2?} | {grant_cpu:.2?} | {:.2?} | {:.2?} | {:.2?} |",
         players * orders_each,
         idle * 100.0,
-        frames.quantile(0.99),
+        frames.all.quantile(0.99),
+        frames.ran.quantile(0.99),
+        frames.waited.quantile(0.99),
     );
     std::io::stdout().flush().unwrap();
     drop(app);
     let _ = std::fs::remove_dir_all(folder);
+}
+
+/// How long frames took, and what the main thread did in them: with two cores and more threads that have work, it waits
+/// for others.
+#[derive(Default)]
+struct Frames {
+    all: Times,
+    ran: Times,
+    waited: Times,
+}
+
+impl Frames {
+    fn run(&mut self, app: &mut App) {
+        let (ran, waited) = scheduled();
+        let frame = Instant::now();
+        app.update();
+        self.all.add(frame.elapsed());
+        let after = scheduled();
+        self.ran.add(after.0 - ran);
+        self.waited.add(after.1 - waited);
+    }
 }
 
 fn acknowledge(mut done: MessageReader<OrderDone>, mut commands: Commands) {

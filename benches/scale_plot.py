@@ -1,6 +1,6 @@
 """Draws what `cargo bench --bench scale` prints: memory and processor time by the number of players.
 
-    cargo bench --bench scale | python3 benches/scale_plot.py > docs/images/scale.svg
+    cargo bench --bench scale | python3 scale_plot.py > ../docs/images/scale.svg
 """
 
 import re
@@ -18,7 +18,7 @@ def seconds(text):
 def rows():
     for line in sys.stdin:
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if len(cells) == 10 and cells[0].isdigit() and cells[0] != "0":
+        if len(cells) >= 10 and cells[0].isdigit() and cells[0] != "0":
             players, orders = int(cells[0]), int(cells[1])
             work = seconds(cells[5]) + seconds(cells[8])
             yield players, orders // players, int(cells[2]) / 2**20, work

@@ -1,10 +1,4 @@
 //! Measures how long the main thread is held by adding the plugin, by `AppExit`, and by dropping the app.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 mod support;
 

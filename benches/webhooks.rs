@@ -2,12 +2,6 @@
 //! themselves, and while strangers hold 10,000 idle and 1,000 slow connections. Every order is granted and acknowledged
 //! in the next of 60 frames a second, and is in the ledger before it is answered. The ledger is a file, or the PostgreSQL
 //! database whose address is in `BEVY_XSOLLA_BENCH_DATABASE`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 mod support;
 

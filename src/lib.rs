@@ -23,6 +23,9 @@ pub mod emulator;
 #[doc(hidden)]
 #[path = "../fuzz/harness/mod.rs"]
 pub mod fuzzing;
+#[cfg(instruction_counts)]
+#[doc(hidden)]
+pub use tracker::instructions;
 // The guide holds documentation only.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("game/guide/index.md")]

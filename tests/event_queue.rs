@@ -289,7 +289,12 @@ fn the_queue_is_read_often_only_while_an_order_is_open() {
     let (emulator, folder) = (emulator(), Folder::new("queue-pace"));
     let mut game = device(&emulator, &folder.ledger(), true);
     game.wait_until_live();
+    game.run_for(Duration::from_millis(700));
     let before = emulator.event_requests();
+    assert!(
+        before <= 2,
+        "it is read while it is opened, and perhaps once more"
+    );
     game.run_for(Duration::from_millis(700));
     assert_eq!(emulator.event_requests(), before);
     let order = sword_order(&emulator);

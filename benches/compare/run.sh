@@ -53,8 +53,8 @@ if has go Centrifugo && has npm Centrifugo; then
     eval "$tools"
 fi
 
-say 'the benchmarks themselves (a release build of Bevy takes a while)'
-cd "$root"
+say 'the benchmarks themselves (a release build takes a while)'
+cd "$root/benches"
 cargo bench --locked --no-run --bench latency --bench burst >&2
 tables=$(mktemp)
 trap 'rm -f "$tables"' EXIT

@@ -1,11 +1,5 @@
 //! What the benchmarks share.
 #![allow(dead_code, unused_imports, reason = "each benchmark uses a part of it")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a benchmark that cannot go on is to stop"
-)]
 
 mod times;
 
@@ -163,6 +157,17 @@ pub fn cpu_time() -> Duration {
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// The time for which this thread ran, and for which it was ready to run and another thread had its processor.
+pub fn scheduled() -> (Duration, Duration) {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let mut times = stat.split_whitespace().map(|field| {
+        let nanos = field.parse().unwrap_or_default();
+        Duration::from_nanos(nanos)
+    });
+    let mut next = || times.next().unwrap_or_default();
+    (next(), next())
 }
 
 /// The resident memory of this process, in bytes.

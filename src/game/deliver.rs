@@ -63,7 +63,7 @@ pub(super) fn take_tracking(world: &mut World, work: impl FnOnce(&mut World, &mu
     world.resource_scope(|world, mut tracking: Mut<Tracking>| work(world, &mut tracking));
 }
 
-/// Updates the resources, then sends the message and triggers the event.
+/// Updates the resources, then triggers the event and sends the message.
 pub(super) fn deliver(world: &mut World, notice: Notice) {
     // The game may have removed the resource.
     resource_or_default::<Orders>(world).apply(&notice);
@@ -100,21 +100,19 @@ pub(super) fn deliver(world: &mut World, notice: Notice) {
 /// Sends an order's end, which is confirmed in the next frame.
 fn send_end<M>(world: &mut World, order_id: OrderId, message: M)
 where
-    M: Message + Clone,
-    M: for<'a> Event<Trigger<'a>: Default>,
+    M: Message + for<'a> Event<Trigger<'a>: Default>,
 {
     world.resource_mut::<Tracking>().delivered.push(order_id);
     send(world, message);
 }
 
-/// Sends a message and triggers the event.
-pub(super) fn send<M>(world: &mut World, message: M)
+/// Triggers the event and sends it as a message, which costs no copy of it.
+pub(super) fn send<M>(world: &mut World, mut message: M)
 where
-    M: Message + Clone,
-    M: for<'a> Event<Trigger<'a>: Default>,
+    M: Message + for<'a> Event<Trigger<'a>: Default>,
 {
-    world.write_message(message.clone());
-    world.trigger(message);
+    world.trigger_ref(&mut message);
+    world.write_message(message);
 }
 
 fn take_catalog(world: &mut World, result: Result<Vec<CatalogItem>, RequestError>) {

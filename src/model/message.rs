@@ -10,6 +10,10 @@ use crate::model::order::{OrderId, OrderItem, OrderStatus, Price};
 use crate::model::user::UserId;
 
 /// The status of an order changed. This is for the user interface: grant the items on [`OrderDone`].
+///
+/// In a burst of more news than a frame has time for ([`frame_budget`](crate::XsollaConfig::frame_budget)), a status that
+/// another one follows at once may be left out, so that orders are granted sooner. The later one then names as `previous`
+/// what was told before both.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Event)]
 #[non_exhaustive]
 pub struct OrderStatusChanged {

@@ -3,6 +3,9 @@
 pub(crate) mod counters;
 pub(crate) mod driver;
 pub(crate) mod handle;
+#[cfg(instruction_counts)]
+#[path = "../../benches/instructions/harness.rs"]
+pub mod instructions;
 mod outbox;
 #[cfg(feature = "webhook")]
 mod receipts;

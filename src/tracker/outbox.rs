@@ -13,7 +13,8 @@ use crate::model::order::OrderId;
 const READY_MAX: usize = 1024;
 
 /// A burst waits here and not in the channel, so that the ends of orders overtake other news. The notices of
-/// one order keep their sequence.
+/// one order keep their sequence, and a status that is followed by another before the game had room for it is left out:
+/// the later one has all that counts, and is told sooner.
 ///
 /// Its length is bounded by the number of orders, because the statuses of an order only move forward.
 pub(super) struct Outbox {
@@ -33,6 +34,19 @@ enum Next {
 struct Waiting {
     notices: VecDeque<Notice>,
     is_urgent: bool,
+}
+
+impl Waiting {
+    fn push(&mut self, mut notice: Notice) {
+        if let Notice::StatusChanged(changed) = &mut notice
+            && let Some(Notice::StatusChanged(overtaken)) = self.notices.back_mut()
+        {
+            // What the game was told last comes before the one status as it came before the other.
+            changed.previous = overtaken.previous.take();
+            self.notices.pop_back();
+        }
+        self.notices.push_back(notice);
+    }
 }
 
 impl Outbox {
@@ -67,7 +81,7 @@ impl Outbox {
         } else if is_first {
             self.rest.push_back(order_id);
         }
-        waiting.notices.push_back(notice);
+        waiting.push(notice);
         Ok(())
     }
 
@@ -145,11 +159,16 @@ mod tests {
     }
 
     fn status(order: u64, count: u64) -> Notice {
+        changed(order, None, count)
+    }
+
+    fn changed(order: u64, previous: Option<u64>, count: u64) -> Notice {
+        let status = |count: u64| OrderStatus::Other(count.to_string());
         Notice::StatusChanged(OrderStatusChanged {
             order_id: OrderId(order),
             user: UserId::new('s', "alice"),
-            previous: None,
-            status: OrderStatus::Other(count.to_string()),
+            previous: previous.map(status),
+            status: status(count),
             source: NewsSource::Socket,
         })
     }
@@ -194,12 +213,39 @@ mod tests {
     }
 
     #[test]
-    fn in_any_burst_nothing_is_lost_and_each_orders_news_keeps_its_order() {
+    fn a_status_that_is_overtaken_while_it_waits_is_left_out() {
+        let (mut outbox, game) = outbox();
+        for order in 0..READY_MAX as u64 {
+            outbox.push(status(order, 0)).unwrap();
+        }
+        for (previous, count) in [(None, 1), (Some(1), 2), (Some(2), 3)] {
+            outbox.push(changed(9_999, previous, count)).unwrap();
+        }
+        outbox.push(end(9_999)).unwrap();
+        assert_eq!(game.try_iter().count(), READY_MAX);
+        outbox.refill().unwrap();
+        assert_eq!(game.try_recv(), Ok(changed(9_999, None, 3)));
+        assert_eq!(game.try_recv(), Ok(end(9_999)));
+        assert!(game.is_empty());
+    }
+
+    /// Merges statuses that follow each other, as far as possible.
+    fn merged(notices: Vec<Notice>) -> Vec<Notice> {
+        let mut all = Waiting::default();
+        for notice in notices {
+            all.push(notice);
+        }
+        all.notices.into()
+    }
+
+    #[test]
+    fn in_any_burst_nothing_else_is_lost_and_each_orders_news_keeps_its_order() {
         for seed in 0..500 {
             let mut random = fastrand::Rng::with_seed(seed);
             let (mut outbox, game) = outbox();
             let mut pushed: BTreeMap<Option<OrderId>, Vec<Notice>> = BTreeMap::new();
             let mut heard: BTreeMap<Option<OrderId>, Vec<Notice>> = BTreeMap::new();
+            let mut statuses: BTreeMap<u64, u64> = BTreeMap::new();
             let mut take = |count: usize| {
                 for notice in game.try_iter().take(count) {
                     heard.entry(notice.order_id()).or_default().push(notice);
@@ -212,7 +258,7 @@ mod tests {
                     1 => Notice::State(TrackerState::Failed {
                         reason: count.to_string(),
                     }),
-                    _ => status(order, count),
+                    _ => changed(order, statuses.insert(order, count), count),
                 };
                 let all = pushed.entry(notice.order_id()).or_default();
                 all.push(notice.clone());
@@ -227,7 +273,24 @@ mod tests {
                 outbox.refill().unwrap();
             }
             take(usize::MAX);
-            assert_eq!(pushed, heard, "seed {seed}");
+            for (order, heard) in heard {
+                let pushed = pushed.remove(&order).unwrap_or_default();
+                // Each status tells the one that was told before it.
+                let told = heard.iter().filter_map(|notice| match notice {
+                    Notice::StatusChanged(changed) => Some(changed),
+                    _ => None,
+                });
+                let told: Vec<_> = told.collect();
+                for pair in told.windows(2) {
+                    assert_eq!(
+                        pair[1].previous.as_ref(),
+                        Some(&pair[0].status),
+                        "seed {seed}"
+                    );
+                }
+                assert_eq!(merged(heard), merged(pushed), "seed {seed}");
+            }
+            assert!(pushed.is_empty(), "seed {seed}");
         }
     }
 }

@@ -43,9 +43,12 @@ pub fn binary() -> Option<PathBuf> {
         return Some(PathBuf::from(named));
     }
     let name = format!("centrifugo{}", std::env::consts::EXE_SUFFIX);
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop");
+    // The benchmarks are a package of their own, one folder further down.
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = ["target/interop", "../target/interop"].map(|folder| package.join(folder));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::iter::once(built)
+    built
+        .into_iter()
         .chain(std::env::split_paths(&path))
         .map(|folder| folder.join(&name))
         .find(|file| file.is_file())

@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::router;
 use crate::emulator::webhooks::sender;
 use crate::emulator::world::shared::Shared;
+
+/// How many connections may wait to be accepted. The standard library's 128 are fewer than a game server's players: the
+/// others' first packet is dropped, and sent again after a second.
+const BACKLOG: u32 = 4096;
 
 /// A running server. Dropping it closes its connections and frees its port.
 pub(crate) struct Server {
@@ -27,25 +31,22 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(shared: Shared) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         let (report, started) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("xsolla-emulator".to_owned())
             // The runtime is made on the thread on which it is dropped: Tokio forbids to drop one within
             // another, and a test may run within its own.
-            .spawn(move || match prepare(listener) {
-                Ok((runtime, listener)) => {
-                    let _ = report.send(Ok(()));
+            .spawn(move || match prepare() {
+                Ok((runtime, listener, address)) => {
+                    let _ = report.send(Ok(address));
                     runtime.block_on(serve(listener, shared, stopped));
                 }
                 Err(error) => {
                     let _ = report.send(Err(error));
                 }
             })?;
-        started.recv().map_err(io::Error::other)??;
+        let address = started.recv().map_err(io::Error::other)??;
         Ok(Self {
             address,
             stop: Some(stop),
@@ -68,14 +69,17 @@ impl Drop for Server {
     }
 }
 
-fn prepare(listener: std::net::TcpListener) -> io::Result<(Runtime, TcpListener)> {
+fn prepare() -> io::Result<(Runtime, TcpListener, SocketAddr)> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let context = runtime.enter();
-    let listener = TcpListener::from_std(listener)?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let listener = socket.listen(BACKLOG)?;
     drop(context);
-    Ok((runtime, listener))
+    let address = listener.local_addr()?;
+    Ok((runtime, listener, address))
 }
 
 async fn serve(listener: TcpListener, shared: Shared, mut stop: oneshot::Receiver<Infallible>) {

@@ -128,6 +128,10 @@ impl Reader {
     }
 
     async fn step(&mut self) -> Result<(), Closed> {
+        // What was said by now is not said while the queue is being read, which would be read once more.
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
+        }
         let now = self.clock.now();
         let connection = self.connection.as_mut();
         let step = connection.map_or(Step::WaitUntil(None), |connection| {

@@ -191,7 +191,11 @@ async fn converse(
 }
 
 /// Converts an event of the session to an input, if it is one.
-fn read(event: Event, user: &UserId, connection: ConnectionId) -> Option<Input> {
+pub(in crate::tracker) fn read(
+    event: Event,
+    user: &UserId,
+    connection: ConnectionId,
+) -> Option<Input> {
     let user = user.clone();
     match event {
         Event::Publication(data) => match read_publication(data.get()) {

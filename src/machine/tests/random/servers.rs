@@ -378,6 +378,8 @@ impl World {
                 | Output::Release(_)
                 | Output::Request { .. }
                 | Output::OpenPage { .. } => {}
+                // The same id is another order there.
+                Output::Notice(Notice::Discovered(_)) if self.project != PROJECT => {}
                 Output::Notice(notice) if self.hard.is_none() => self.told(notice),
                 Output::Notice(notice) => {
                     if let Notice::StatusChanged(changed) = &notice
