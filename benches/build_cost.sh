@@ -1,10 +1,11 @@
 #!/bin/sh
-# Measures what the crate adds to the build of a game: crates, seconds, and bytes of a stripped release
-# binary, for each set of features. The crates are counted on top of a Bevy app with default features, the
-# seconds and bytes on top of one with `MinimalPlugins`. The app without the crate is built first, so that
-# only what the crate adds is counted.
+# Measures what the crate adds to the build of a game: crates, seconds, and bytes of a stripped binary, for
+# each set of features. The bytes are those of the profile `release`, and of `shipped`, which is for size as in
+# a game that is shipped. The crates are counted on top of a Bevy app with default features, the seconds and
+# bytes on top of one with `MinimalPlugins`. The app without the crate is built first, so that only what the
+# crate adds is counted.
 #
-#     benches/build_cost.sh          takes about ten minutes, in a folder of its own below the target folder
+#     benches/build_cost.sh          takes about half an hour, in a folder of its own below the target folder
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 folder=${CARGO_TARGET_DIR:-$root/target}/build_cost
@@ -25,6 +26,11 @@ bevy = { version = "0.19.1"$2 }
 $3
 [profile.release]
 strip = true
+[profile.shipped]
+inherits = "release"
+lto = true
+opt-level = "s"
+codegen-units = 1
 [profile.dev]
 debug = "line-tables-only"
 END
@@ -50,7 +56,7 @@ build() { # app, profile: the seconds it takes
     echo "$start $(date +%s.%N)" | awk '{ printf "%.0f", $2 - $1 }'
 }
 
-size() { stat -c %s "$folder/target/release/app"; }
+size() { stat -c %s "$folder/target/$1/app"; } # profile
 
 plugin='app.add_plugins(bevy_xsolla::XsollaOrderPlugin).insert_resource(bevy_xsolla::XsollaConfig::new(1));'
 emulator="$plugin let _ = bevy_xsolla::emulator::XsollaEmulator::start();"
@@ -61,10 +67,13 @@ app full '' '' ''
 crates full >"$folder/of_bevy"
 app without "$bare" '' ''
 echo "building the app without the crate (release: $(build without release) s, dev: $(build without dev) s) …" >&2
-without=$(size)
+build without shipped >/dev/null
+without=$(size release)
+without_shipped=$(size shipped)
 
-echo "| features | crates added | s, dev | s, release | bytes, stripped |"
-echo "|---|---|---|---|---|"
+echo "| features | crates added | s, dev | s, release | bytes, release | bytes, shipped |"
+echo "|---|---|---|---|---|---|"
+echo "| the app without the crate | $(wc -l <"$folder/of_bevy") | | | $without | $without_shipped |"
 mv "$folder/target" "$folder/base"
 row() { # label, features in the manifest, code
     app full '' "$(dependency "$2")" ''
@@ -75,7 +84,9 @@ row() { # label, features in the manifest, code
     cp -a "$folder/base" "$folder/target"
     dev=$(build with dev)
     release=$(build with release)
-    echo "| $1 | $added | $dev | $release | $(($(size) - without)) |"
+    build with shipped >/dev/null
+    bytes="+ $(($(size release) - without)) | + $(($(size shipped) - without_shipped))"
+    echo "| $1 | $added | $dev | $release | $bytes |"
 }
 row 'none' ', default-features = false' "$plugin"
 row '`browser`, the default' '' "$plugin"
