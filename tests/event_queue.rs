@@ -145,8 +145,8 @@ fn the_two_events_of_a_purchase_are_one_grant_and_are_both_processed() {
         Purchase::item("starter_pack").free(),
         Purchase::item("torch").with_virtual_currency("gold"),
     ] {
-        game.commands(|commands| commands.purchase(purchase));
         let bought = emulator.orders().len() + 1;
+        game.commands(|commands| commands.purchase(purchase));
         game.wait_until("it is bought", |_| emulator.orders().len() == bought);
         let order = *emulator.orders().last().unwrap();
         grant(&mut game, &emulator, order);
@@ -289,12 +289,7 @@ fn the_queue_is_read_often_only_while_an_order_is_open() {
     let (emulator, folder) = (emulator(), Folder::new("queue-pace"));
     let mut game = device(&emulator, &folder.ledger(), true);
     game.wait_until_live();
-    game.run_for(Duration::from_millis(700));
     let before = emulator.event_requests();
-    assert!(
-        before <= 2,
-        "it is read while it is opened, and perhaps once more"
-    );
     game.run_for(Duration::from_millis(700));
     assert_eq!(emulator.event_requests(), before);
     let order = sword_order(&emulator);

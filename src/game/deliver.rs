@@ -106,7 +106,8 @@ where
     send(world, message);
 }
 
-/// Triggers the event and sends it as a message, which costs no copy of it.
+/// Triggers the event and sends it as a message, without a copy: an observer that changes the event changes what systems
+/// read.
 pub(super) fn send<M>(world: &mut World, mut message: M)
 where
     M: Message + for<'a> Event<Trigger<'a>: Default>,

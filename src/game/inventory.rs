@@ -223,7 +223,7 @@ fn follow_player(world: &mut World) {
     }
 }
 
-/// Updates the inventory, then sends the message and triggers the event.
+/// Updates the inventory, then triggers the event and sends the message.
 pub(super) fn tell(world: &mut World, outcome: Outcome) {
     match outcome {
         Outcome::Consumed(consumed) => {

@@ -3,7 +3,7 @@
 //! [`XsollaTestPlugin`] replaces [`XsollaOrderPlugin`](crate::XsollaOrderPlugin). It adds the same resources,
 //! messages and commands, but no thread, no connection and no file. The functions of this module make the
 //! messages that the plugin would send, and [`deliver`] handles them as the plugin does: it updates the
-//! resources, sends the message and triggers the event.
+//! resources, triggers the event and sends the message.
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -169,7 +169,7 @@ enum Content {
 }
 
 /// Delivers news as the plugin does: it updates [`Orders`], [`TrackerState`], [`LedgerState`], the `Catalog` or the
-/// `Inventory`, sends the message and triggers the event.
+/// `Inventory`, triggers the event and sends the message.
 ///
 /// As with real servers, an [`OrderStatusChanged`] precedes the end of an order that had another status.
 ///

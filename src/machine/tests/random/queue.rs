@@ -87,8 +87,8 @@ impl World {
             let order_id = event.order_id;
             // A player who is known by another name here is another player, whose orders nobody tracks.
             let owner = self.ledger.get(&order_id).map(|(owner, ..)| *owner);
-            let is_own = owner == Some(self.player) && !self.untracked.contains_key(&order_id);
-            let is_left = event.status == "done" && self.safe.contains(&order_id) && is_own;
+            let is_followed = owner == Some(self.player) && !self.untracked.contains_key(&order_id);
+            let is_left = event.status == "done" && self.safe.contains(&order_id) && is_followed;
             assert!(
                 !is_left,
                 "seed {}: {order_id} is acknowledged, and in the queue",
