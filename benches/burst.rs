@@ -513,9 +513,10 @@ fn report(server: &Server, burst: Burst, contestants: &[Contestant], scores: &[S
     println!();
     println!(
         "| the plugin | last `OrderDone`, ms | last of all, ms | changes told | frames with news | \
-         p50, ms | p99, ms | max, ms | main thread ran: p99, ms | of all frames: p99, ms |"
+         p50, ms | p99, ms | max, ms | main thread ran: p99, ms | of all frames: p99, ms | \
+         main thread ran for each message, ns |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for (contestant, score) in contestants.iter().zip(scores) {
         if !contestant.is_plugin {
             continue;
@@ -526,10 +527,11 @@ fn report(server: &Server, burst: Burst, contestants: &[Contestant], scores: &[S
             ["p50_us", "p99_us", "max_us", "ran_p99_us", "all_p99_us"]
                 .map(|name| format!("{:.2}", of(name) / 1e3));
         println!(
-            "| {} | {granted} | {seen} | {} | {} | {p50} | {p99} | {max} | {ran} | {all_p99} |",
+            "| {} | {granted} | {seen} | {} | {} | {p50} | {p99} | {max} | {ran} | {all_p99} | {:.0} |",
             contestant.name,
             of("changes"),
             of("count"),
+            of("ran_each_ns"),
         );
     }
     for (contestant, score) in contestants.iter().zip(scores) {

@@ -149,6 +149,7 @@ struct Frames {
     with_news: Times,
     /// How long the main thread ran in them. For the rest of the time it waited for a processor or for other threads.
     ran: Times,
+    ran_in_all: Duration,
     all: Times,
     /// The frames since the last news. They belong to the burst if more news comes.
     idle: Vec<Duration>,
@@ -159,6 +160,7 @@ impl Frames {
         if std::mem::take(&mut tally.is_news) {
             self.with_news.add(took);
             self.ran.add(ran);
+            self.ran_in_all += ran;
             for idle in self.idle.drain(..) {
                 self.all.add(idle);
             }
@@ -170,6 +172,7 @@ impl Frames {
 
     fn report(&self, tally: &Tally) -> Value {
         let micros = |times: &Times, share| times.quantile(share).as_secs_f64() * 1e6;
+        let messages = (tally.changes + tally.done) as f64;
         json!({
             "changes": tally.changes,
             "count": self.with_news.count(),
@@ -178,6 +181,7 @@ impl Frames {
             "max_us": micros(&self.with_news, 1.0),
             "ran_p99_us": micros(&self.ran, 0.99),
             "all_p99_us": micros(&self.all, 0.99),
+            "ran_each_ns": self.ran_in_all.as_secs_f64() * 1e9 / messages,
         })
     }
 }

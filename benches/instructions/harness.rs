@@ -13,8 +13,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, unbounded};
-
 use crate::centrifuge::session::{Session, Settings};
 use crate::machine::Machine;
 use crate::machine::input::{Answer, ConnectionId, Input, RequestId};
@@ -24,6 +22,7 @@ use crate::model::error::RequestError;
 use crate::model::ledger::{LedgerReport, LoadOutcome};
 use crate::model::order::{OrderId, Report};
 use crate::model::user::{UserId, XsollaUser};
+use crate::tracker::notices::{self, NoticeReceiver};
 use crate::tracker::outbox::Outbox;
 use crate::tracker::source::socket::read;
 use crate::wire::order::{read_order, read_publication};
@@ -41,7 +40,7 @@ pub struct Tracker {
     session: Session,
     machine: Machine,
     outbox: Outbox,
-    notices: Receiver<Notice>,
+    notices: NoticeReceiver,
     user: UserId,
     connection: ConnectionId,
     now: Duration,
@@ -81,7 +80,7 @@ impl Tracker {
     /// Makes a tracker that follows orders, and whose socket is live.
     pub fn following(answers: &[(u64, String)]) -> Self {
         let user = XsollaUser::new("token").with_external_id("alice");
-        let (sender, notices) = unbounded();
+        let (sender, notices) = notices::channel();
         let mut tracker = Self {
             session: Session::new(Settings {
                 step_timeout: Duration::from_secs(10),
@@ -226,7 +225,8 @@ impl Tracker {
                 _ => {}
             }
         }
-        for notice in self.notices.try_iter() {
+        self.outbox.send().expect("a game");
+        while let Some(notice) = self.notices.next() {
             self.granted += usize::from(matches!(notice, Notice::Done(_)));
         }
     }

@@ -14,6 +14,7 @@ use crate::model::error::RequestError;
 use crate::model::order::OrderId;
 use crate::model::user::XsollaUser;
 use crate::platform::clock::Stopwatch;
+use crate::platform::time::calendar;
 
 /// Whether the plugin has work in this frame. Only this condition runs in a frame in which nothing happens.
 pub(super) fn has_work(
@@ -28,14 +29,14 @@ pub(super) fn has_work(
 /// Passes the config and the user to the task, and delivers notices until the frame budget is used up. The
 /// system is exclusive, so that observers see each notice together with the resources that it has changed.
 pub(super) fn deliver_news(world: &mut World) {
-    let began = Stopwatch::new();
+    let (began, now) = (Stopwatch::new(), calendar());
     take_tracking(world, |world, tracking| {
         tracking.confirm_delivered();
         tracking.pass_settings_on(world);
     });
     let config = world.get_resource::<XsollaConfig>();
     let budget = config.map_or(Duration::MAX, |config| config.frame_budget);
-    while let Some(notice) = world.resource_mut::<Tracking>().next_notice() {
+    while let Some(notice) = world.resource_mut::<Tracking>().next_notice(now) {
         if let Some(notice) = notice {
             deliver(world, notice);
         }
@@ -65,9 +66,11 @@ pub(super) fn take_tracking(world: &mut World, work: impl FnOnce(&mut World, &mu
 
 /// Updates the resources, then triggers the event and sends the message.
 pub(super) fn deliver(world: &mut World, notice: Notice) {
-    // The game may have removed the resource.
-    resource_or_default::<Orders>(world).apply(&notice);
-    world.resource_mut::<Tracking>().history.note(&notice);
+    match world.get_resource_mut::<Orders>() {
+        Some(mut orders) => orders.apply(&notice),
+        // The game has removed the resource.
+        None => resource_or_default::<Orders>(world).apply(&notice),
+    }
     match notice {
         Notice::State(state) => world.resource_mut::<Tracking>().state = state,
         Notice::Ledger(state) => world.insert_resource(state),

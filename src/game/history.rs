@@ -1,5 +1,6 @@
 //! What a support report says of the past: the last errors, and when the statuses of orders last changed.
 
+use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use crate::machine::output::Notice;
@@ -7,7 +8,6 @@ use crate::model::ledger::LedgerState;
 use crate::model::order::OrderId;
 use crate::model::purchase::PurchaseError;
 use crate::model::state::TrackerState;
-use crate::platform::time::calendar;
 
 /// The numbers of entries that are kept. Troubled states come again and again while a connection is bad, so they have a
 /// list of their own, and push nothing else out.
@@ -22,24 +22,24 @@ type Entry<T> = (SystemTime, T);
 /// for a report.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    errors: Vec<Entry<Notice>>,
-    states: Vec<Entry<Notice>>,
+    errors: VecDeque<Entry<Notice>>,
+    states: VecDeque<Entry<Notice>>,
     /// The orders whose status changed.
-    changes: Vec<Entry<OrderId>>,
+    changes: VecDeque<Entry<OrderId>>,
 }
 
 impl History {
-    /// Notes down what a report tells of a notice.
-    pub(super) fn note(&mut self, notice: &Notice) {
+    /// Notes down what a report tells of a notice that was delivered at this time.
+    pub(super) fn note(&mut self, notice: &Notice, at: SystemTime) {
         match notice {
             Notice::StatusChanged(changed) => {
-                push(&mut self.changes, CHANGES_MAX, changed.order_id);
+                push(&mut self.changes, CHANGES_MAX, (at, changed.order_id));
             }
             Notice::State(state) if has_reason(state) => {
-                push(&mut self.states, STATES_MAX, notice.clone());
+                push(&mut self.states, STATES_MAX, (at, notice.clone()));
             }
             Notice::Ledger(LedgerState::Trouble(_)) => {
-                push(&mut self.states, STATES_MAX, notice.clone());
+                push(&mut self.states, STATES_MAX, (at, notice.clone()));
             }
             // The second click of a double click is nobody's trouble.
             Notice::PurchaseFailed(failed)
@@ -48,7 +48,7 @@ impl History {
             | Notice::Failed(_)
             | Notice::AuthorizationRequired(_)
             | Notice::PurchaseFailed(_)
-            | Notice::PageFailed(_) => push(&mut self.errors, ERRORS_MAX, notice.clone()),
+            | Notice::PageFailed(_) => push(&mut self.errors, ERRORS_MAX, (at, notice.clone())),
             _ => {}
         }
     }
@@ -71,11 +71,11 @@ impl History {
     }
 }
 
-fn push<T>(list: &mut Vec<Entry<T>>, max: usize, entry: T) {
+fn push<T>(list: &mut VecDeque<Entry<T>>, max: usize, entry: Entry<T>) {
     if list.len() >= max {
-        list.remove(0);
+        list.pop_front();
     }
-    list.push((calendar(), entry));
+    list.push_back(entry);
 }
 
 fn has_reason(state: &TrackerState) -> bool {

@@ -50,6 +50,10 @@ impl Settings {
         })
     }
 
+    pub(super) fn have_moved_in(&self, world: &World) -> bool {
+        self.have_moved(world.get_resource_ref(), world.get_resource_ref())
+    }
+
     /// Passes the config and the user to the task when they are inserted, changed or removed. Follows the
     /// orders that waited for the user, and returns them.
     pub(super) fn pass_on(
@@ -58,6 +62,9 @@ impl Settings {
         handle: &Handle,
         fence: &mut Fence,
     ) -> Vec<OrderId> {
+        if !self.have_moved_in(world) {
+            return Vec::new();
+        }
         let [_, user_tick] = self.ticks;
         self.ticks = [
             (world.get_resource_ref::<XsollaConfig>()).map(|config| config.last_changed()),

@@ -52,7 +52,7 @@ use bevy::prelude::*;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::game::commands::with_tracking;
-use crate::game::deliver::{deliver as deliver_notice, send};
+use crate::game::deliver::{deliver as deliver_now, send};
 use crate::game::inventory::{self, Outcome};
 use crate::game::orders::{Order, Orders};
 use crate::game::plugin::{XsollaOrderSystems, add_game_side, add_tracking};
@@ -82,6 +82,7 @@ use crate::model::purchase::{
 use crate::model::renewal::{LoginRequired, TokenFailure};
 use crate::model::state::TrackerState;
 use crate::model::user::{UserId, XsollaUser};
+use crate::platform::time::calendar;
 use crate::tracker::handle::{Command, channels};
 use crate::tracker::services::Start;
 
@@ -190,7 +191,7 @@ pub fn deliver(world: &mut World, news: impl Into<News>) {
     match &notice {
         Notice::State(state) => {
             return with_tracking(world, |_, tracking| {
-                tracking.history.note(&notice);
+                tracking.history.note(&notice, calendar());
                 tracking.state = state.clone();
             });
         }
@@ -218,6 +219,12 @@ pub fn deliver(world: &mut World, news: impl Into<News>) {
         _ => {}
     }
     deliver_notice(world, notice);
+}
+
+fn deliver_notice(world: &mut World, notice: Notice) {
+    let history = &mut world.resource_mut::<Tracking>().history;
+    history.note(&notice, calendar());
+    deliver_now(world, notice);
 }
 
 fn change_status(world: &mut World, order_id: OrderId, user: &UserId, status: OrderStatus) {

@@ -1,6 +1,6 @@
 //! The game's side of the background task.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bevy::prelude::{DetectChangesMut, Resource, World};
 use litemap::LiteMap;
@@ -78,15 +78,19 @@ impl Tracking {
     }
 
     /// Takes the next notice. The inner value is `None` if the game must not receive it now.
-    pub(super) fn next_notice(&mut self) -> Option<Option<Notice>> {
+    pub(super) fn next_notice(&mut self, now: SystemTime) -> Option<Option<Notice>> {
         let notice = match self.fence.next_released() {
             Some(notice) => notice,
             None => self.handle.next_notice()?,
         };
-        Some(match self.fence.is_open() {
+        let notice = match self.fence.is_open() {
             true => Some(notice),
             false => self.fence.admit(notice),
-        })
+        };
+        if let Some(notice) = &notice {
+            self.history.note(notice, now);
+        }
+        Some(notice)
     }
 
     /// Whether there is a task that could still write.

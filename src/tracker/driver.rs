@@ -237,6 +237,7 @@ impl Driver {
                 }
             }
         }
+        outbox.send()?;
         Ok(is_news)
     }
 

@@ -8,11 +8,12 @@ use tokio::sync::{Notify, mpsc};
 use crate::machine::input::Input;
 use crate::machine::output::Notice;
 use crate::tracker::counters::Counters;
+use crate::tracker::notices::{self, NoticeReceiver, NoticeSender};
 use crate::tracker::services::{Services, Start};
 use crate::tracker::waker::EventLoopWaker;
 
 /// The number of notices after which the task is told that there is room for more.
-const REFILL: u32 = 256;
+const REFILL: u32 = 512;
 
 /// A command of the game's side to the task.
 pub(crate) enum Command {
@@ -27,7 +28,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Handle {
     commands: mpsc::UnboundedSender<Command>,
-    notices: Receiver<Notice>,
+    notices: NoticeReceiver,
     /// The signal to the task that notices were taken out.
     room: Arc<Notify>,
     /// The number of notices that were taken out.
@@ -40,7 +41,7 @@ pub(crate) struct Handle {
 #[derive(Debug)]
 pub(crate) struct Ports {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
-    pub(crate) notices: Sender<Notice>,
+    pub(crate) notices: NoticeSender,
     pub(crate) room: Arc<Notify>,
     pub(crate) waker: EventLoopWaker,
     pub(crate) counters: Arc<Counters>,
@@ -49,7 +50,7 @@ pub(crate) struct Ports {
 /// Makes new channels, and returns both ends.
 pub(crate) fn channels() -> (Handle, Ports) {
     let (commands, command_receiver) = mpsc::unbounded_channel();
-    let (notice_sender, notices) = crossbeam_channel::unbounded();
+    let (notice_sender, notices) = notices::channel();
     let handle = Handle {
         commands,
         notices,
@@ -91,7 +92,7 @@ impl Handle {
     }
 
     pub(crate) fn next_notice(&mut self) -> Option<Notice> {
-        let notice = self.notices.try_recv().ok()?;
+        let notice = self.notices.next()?;
         // The task refills the channel while the frame goes on.
         self.taken = self.taken.wrapping_add(1);
         if self.taken.is_multiple_of(REFILL) {

@@ -6,6 +6,7 @@ pub(crate) mod handle;
 #[cfg(instruction_counts)]
 #[path = "../../benches/instructions/harness.rs"]
 pub mod instructions;
+mod notices;
 mod outbox;
 #[cfg(feature = "webhook")]
 mod receipts;

@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 
 use crate::model::maps::HashMap;
-use crossbeam_channel::{SendError, Sender};
+use crossbeam_channel::SendError;
 
 use crate::machine::output::Notice;
 use crate::model::order::OrderId;
+use crate::tracker::notices::NoticeSender;
 
 /// The number of notices that are ready in the channel. They suffice for a frame to go on while more are put
 /// in, and are few enough that the end of an order behind them is delivered in this frame or the next.
-const READY_MAX: usize = 1024;
+const READY_MAX: usize = 2048;
 
 /// A burst waits here and not in the channel, so that the ends of orders overtake other news. The notices of
 /// one order keep their sequence, and a status that is followed by another before the game had room for it is left out:
@@ -18,7 +19,7 @@ const READY_MAX: usize = 1024;
 ///
 /// Its length is bounded by the number of orders, because the statuses of an order only move forward.
 pub(super) struct Outbox {
-    ready: Sender<Notice>,
+    ready: NoticeSender,
     /// Notices that go first: those of these orders, and those that are about no order.
     urgent: VecDeque<Next>,
     rest: VecDeque<OrderId>,
@@ -50,7 +51,7 @@ impl Waiting {
 }
 
 impl Outbox {
-    pub(super) fn new(ready: Sender<Notice>) -> Self {
+    pub(super) fn new(ready: NoticeSender) -> Self {
         Self {
             ready,
             urgent: VecDeque::new(),
@@ -64,10 +65,10 @@ impl Outbox {
         !self.urgent.is_empty() || !self.waiting.is_empty()
     }
 
-    /// Sends the notice, now or as soon as there is room. Fails when the game is gone.
+    /// Takes a notice that is [sent](Self::send) as soon as there is room. Fails when the game is gone.
     pub(super) fn push(&mut self, notice: Notice) -> Result<(), SendError<()>> {
         if !self.is_waiting() && self.has_room() {
-            return self.send(notice);
+            return self.ready.push(notice);
         }
         let Some(order_id) = notice.order_id() else {
             self.urgent.push_back(Next::Notice(notice));
@@ -85,12 +86,17 @@ impl Outbox {
         Ok(())
     }
 
-    /// Sends as many notices as there is room for.
+    /// Sends what there is room for. Fails when the game is gone.
+    pub(super) fn send(&mut self) -> Result<(), SendError<()>> {
+        self.ready.send()
+    }
+
+    /// Takes as many of the notices that wait as there is room for.
     pub(super) fn refill(&mut self) -> Result<(), SendError<()>> {
         while self.has_room()
             && let Some(notice) = self.next()
         {
-            self.send(notice)?;
+            self.ready.push(notice)?;
         }
         if !self.is_waiting() {
             // This frees the memory that a burst has taken.
@@ -103,10 +109,6 @@ impl Outbox {
 
     fn has_room(&self) -> bool {
         self.ready.len() < READY_MAX
-    }
-
-    fn send(&self, notice: Notice) -> Result<(), SendError<()>> {
-        self.ready.send(notice).map_err(|_| SendError(()))
     }
 
     fn next(&mut self) -> Option<Notice> {
@@ -145,17 +147,20 @@ impl Outbox {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crossbeam_channel::{Receiver, unbounded};
-
     use super::*;
     use crate::model::message::{NewsSource, OrderExpired, OrderStatusChanged};
     use crate::model::order::OrderStatus;
     use crate::model::state::TrackerState;
     use crate::model::user::UserId;
+    use crate::tracker::notices::{NoticeReceiver, channel};
 
-    fn outbox() -> (Outbox, Receiver<Notice>) {
-        let (sender, receiver) = unbounded();
+    fn outbox() -> (Outbox, NoticeReceiver) {
+        let (sender, receiver) = channel();
         (Outbox::new(sender), receiver)
+    }
+
+    fn all(game: &mut NoticeReceiver) -> impl Iterator<Item = Notice> {
+        std::iter::from_fn(|| game.next())
     }
 
     fn status(order: u64, count: u64) -> Notice {
@@ -182,39 +187,39 @@ mod tests {
 
     #[test]
     fn news_goes_straight_to_the_game_that_keeps_up() {
-        let (mut outbox, game) = outbox();
+        let (mut outbox, mut game) = outbox();
         for count in 0..10 {
             outbox.push(status(1, count)).unwrap();
+            outbox.send().unwrap();
             assert!(!outbox.is_waiting());
-            assert_eq!(game.try_recv(), Ok(status(1, count)));
+            assert_eq!(game.next(), Some(status(1, count)));
         }
     }
 
     #[test]
     fn the_end_of_an_order_waits_for_no_more_than_what_lies_ready() {
-        let (mut outbox, game) = outbox();
+        let (mut outbox, mut game) = outbox();
         for order in 0..10_000 {
             outbox.push(status(order, 0)).unwrap();
         }
         outbox.push(end(9_999)).unwrap();
-        assert_eq!(game.len(), READY_MAX);
-        assert_eq!(game.try_iter().count(), READY_MAX);
+        assert_eq!(all(&mut game).count(), READY_MAX);
         outbox.refill().unwrap();
-        assert_eq!(game.try_recv(), Ok(status(9_999, 0)));
-        assert_eq!(game.try_recv(), Ok(end(9_999)));
-        assert_eq!(game.try_recv(), Ok(status(READY_MAX as u64, 0)));
+        let next = [status(9_999, 0), end(9_999), status(READY_MAX as u64, 0)];
+        assert!(all(&mut game).take(3).eq(next));
     }
 
     #[test]
     fn a_game_that_is_gone_is_noticed() {
         let (mut outbox, game) = outbox();
         drop(game);
-        assert!(outbox.push(end(1)).is_err());
+        outbox.push(end(1)).unwrap();
+        assert!(outbox.send().is_err());
     }
 
     #[test]
     fn a_status_that_is_overtaken_while_it_waits_is_left_out() {
-        let (mut outbox, game) = outbox();
+        let (mut outbox, mut game) = outbox();
         for order in 0..READY_MAX as u64 {
             outbox.push(status(order, 0)).unwrap();
         }
@@ -222,11 +227,10 @@ mod tests {
             outbox.push(changed(9_999, previous, count)).unwrap();
         }
         outbox.push(end(9_999)).unwrap();
-        assert_eq!(game.try_iter().count(), READY_MAX);
+        assert_eq!(all(&mut game).count(), READY_MAX);
         outbox.refill().unwrap();
-        assert_eq!(game.try_recv(), Ok(changed(9_999, None, 3)));
-        assert_eq!(game.try_recv(), Ok(end(9_999)));
-        assert!(game.is_empty());
+        outbox.send().unwrap();
+        assert!(all(&mut game).eq([changed(9_999, None, 3), end(9_999)]));
     }
 
     /// What may not be left out: all but the statuses that another one follows. What came before a status depends on what
@@ -250,12 +254,12 @@ mod tests {
     fn in_any_burst_nothing_else_is_lost_and_each_orders_news_keeps_its_order() {
         for seed in 0..500 {
             let mut random = fastrand::Rng::with_seed(seed);
-            let (mut outbox, game) = outbox();
+            let (mut outbox, mut game) = outbox();
             let mut pushed: BTreeMap<Option<OrderId>, Vec<Notice>> = BTreeMap::new();
             let mut heard: BTreeMap<Option<OrderId>, Vec<Notice>> = BTreeMap::new();
             let mut statuses: BTreeMap<u64, u64> = BTreeMap::new();
             let mut take = |count: usize| {
-                for notice in game.try_iter().take(count) {
+                for notice in all(&mut game).take(count) {
                     heard.entry(notice.order_id()).or_default().push(notice);
                 }
             };
@@ -280,6 +284,7 @@ mod tests {
                 take(usize::MAX);
                 outbox.refill().unwrap();
             }
+            outbox.send().unwrap();
             take(usize::MAX);
             for (order, heard) in heard {
                 let pushed = pushed.remove(&order).unwrap_or_default();
