@@ -126,13 +126,14 @@ impl fmt::Debug for XsollaUser {
 /// cannot be read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Reflect)]
 #[reflect(no_auto_register, opaque, Clone, Debug, PartialEq, Hash, Serialize)]
-pub struct UserId(Arc<str>);
+// A thin pointer. An id is in each order, timer and piece of news.
+pub struct UserId(Arc<Box<str>>);
 
 impl UserId {
     /// Creates an id of one of the kinds `s` (subject of the token), `e` (external id), and `o` (hash of an opaque
     /// token). The kind separates a subject from an external id with the same text.
     pub(crate) fn new(kind: char, id: &str) -> Self {
-        Self(format!("{kind}:{id}").into())
+        Self(Arc::new(format!("{kind}:{id}").into()))
     }
 
     /// The id of the player whose tokens have this `sub` claim.
