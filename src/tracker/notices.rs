@@ -64,6 +64,13 @@ impl NoticeSender {
     }
 }
 
+impl Drop for NoticeSender {
+    /// A task that panics has told the game of what came before.
+    fn drop(&mut self) {
+        let _ = self.send();
+    }
+}
+
 /// The game's end.
 #[derive(Debug)]
 pub(crate) struct NoticeReceiver {

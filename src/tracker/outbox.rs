@@ -210,6 +210,14 @@ mod tests {
     }
 
     #[test]
+    fn what_came_before_the_end_of_the_task_is_delivered() {
+        let (mut outbox, mut game) = outbox();
+        outbox.push(status(1, 0)).unwrap();
+        drop(outbox);
+        assert_eq!(game.next(), Some(status(1, 0)));
+    }
+
+    #[test]
     fn a_game_that_is_gone_is_noticed() {
         let (mut outbox, game) = outbox();
         drop(game);
