@@ -127,8 +127,9 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
     pub(super) async fn settle(&mut self) {
         if Instant::now() >= self.next_try {
             self.commit_earlier().await;
-            for (user, pending) in std::mem::take(&mut self.pending_loads) {
-                self.load(user, pending).await;
+            let users: Vec<UserId> = self.pending_loads.keys().cloned().collect();
+            for user in users {
+                self.load(user).await;
             }
             self.next_try = Instant::now() + self.retry();
         }
@@ -168,7 +169,8 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
                     since: Instant::now(),
                     is_given_up: false,
                 };
-                self.load(user, pending).await;
+                self.pending_loads.insert(user.clone(), pending);
+                self.load(user).await;
             }
             Job::Release(user) => {
                 self.pending_loads.remove(&user);
@@ -231,12 +233,26 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
     }
 
-    async fn load(&mut self, user: UserId, mut pending: PendingLoad) {
+    /// Reads the orders of a pending load.
+    async fn load(&mut self, user: UserId) {
         self.current.hold(self.project_id, &user);
         // Pending changes are written first, so that an erased order does not come back.
         self.commit().await;
         let loaded = self.current.load(self.project_id, &user).await;
-        let is_pending = loaded.is_err();
+        let is_read = loaded.is_ok();
+        let Some(pending) = self.pending_loads.get_mut(&user) else {
+            return;
+        };
+        let is_late = !pending.is_given_up && pending.since.elapsed() >= PATIENCE;
+        pending.is_given_up |= is_late;
+        if is_read {
+            self.pending_loads.remove(&user);
+        } else {
+            self.next_try = self.next_try.min(Instant::now() + self.retry());
+        }
+        if !is_read && !is_late {
+            return;
+        }
         let (orders, outcome) = match loaded {
             // What stands in for a ledger that has no place knows nothing.
             Ok(orders) if !self.current.is_kept() => (orders, LoadOutcome::Failed),
@@ -244,23 +260,13 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
             Err(LedgerError::Locked { .. }) => (Vec::new(), LoadOutcome::Locked),
             Err(_) => (Vec::new(), LoadOutcome::Failed),
         };
-        let is_late = !pending.is_given_up && pending.since.elapsed() >= PATIENCE;
-        if is_pending && is_late {
-            pending.is_given_up = true;
-            self.tell_state();
-        }
-        if !is_pending || is_late {
-            (self.report)(LedgerReport::Loaded {
-                project_id: self.project_id,
-                user: user.clone(),
-                orders,
-                outcome,
-            });
-        }
-        if is_pending {
-            self.pending_loads.insert(user, pending);
-            self.next_try = self.next_try.min(Instant::now() + self.retry());
-        }
+        self.tell_state();
+        (self.report)(LedgerReport::Loaded {
+            project_id: self.project_id,
+            user,
+            orders,
+            outcome,
+        });
     }
 
     /// Writes what is pending for the ledgers of earlier settings. One that hangs would hold up the others, so this is
@@ -279,9 +285,11 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         if self.has_changes() {
             self.failing_since.get_or_insert_with(Instant::now);
             self.next_try = self.next_try.min(Instant::now() + self.retry());
-            self.tell_state();
         } else {
             self.failing_since = None;
+        }
+        if self.has_changes() || !self.waiting.is_empty() {
+            self.tell_state();
         }
         for mut waiting in std::mem::take(&mut self.waiting) {
             let Waiting {
@@ -331,8 +339,9 @@ impl<R: FnMut(LedgerReport)> Shelves<R> {
         }
     }
 
-    /// Reports the state of the ledger if it has changed. A read that is about to be retried does not count
-    /// as trouble yet.
+    /// Reports the state of the ledger if it has changed. This comes before what was read or written is reported, so
+    /// that no order is granted before the game knows what is wrong. A read that is about to be retried does not
+    /// count as trouble yet.
     fn tell_state(&mut self) {
         let is_waiting = self.pending_loads.values().any(|load| !load.is_given_up);
         if is_waiting && !self.has_changes() {

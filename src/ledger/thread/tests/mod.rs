@@ -316,6 +316,35 @@ fn a_file_cut_to_nothing_is_damage_and_not_a_new_one() {
     assert_eq!(aside.count(), 1);
 }
 
+/// Orders are granted after these reports, and a game that is told of a grant can ask what its ledger is worth.
+#[test]
+fn trouble_is_reported_before_what_was_read_or_written() {
+    for is_read in [true, false] {
+        let folder = Folder::new(&format!("first-{is_read}"));
+        fs::write(folder.0.join("ledger.redb"), "garbage").unwrap();
+        let mut clerk = Clerk::new(folder.ledger());
+        match is_read {
+            true => clerk.load(),
+            false => clerk.write(LedgerEntry::Open),
+        }
+        clerk.flush();
+        clerk.wait_for("report of the work", |report| {
+            !matches!(report, LedgerReport::State(_))
+        });
+        let first = clerk.reports.first();
+        assert!(
+            matches!(
+                first,
+                Some(LedgerReport::State(LedgerState::Trouble(
+                    LedgerError::Damaged { .. }
+                )))
+            ),
+            "{:?}",
+            clerk.reports
+        );
+    }
+}
+
 #[test]
 fn what_is_written_after_a_player_was_released_is_kept() {
     let folder = Folder::new("released");
