@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use bevy::prelude::*;
 use bevy_xsolla::emulator::XsollaEmulator;
 use bevy_xsolla::prelude::*;
 use support::folder::Folder;
+use support::wait::wait_until;
 use support::{Game, hurried, sword_order};
 
 /// What the game was told of orders that it has not tracked.
@@ -131,9 +133,16 @@ fn what_was_bought_while_the_game_was_closed_is_granted_once_at_the_next_start()
 #[test]
 fn a_first_purchase_ever_is_granted_though_it_was_made_while_the_game_was_closed() {
     let (emulator, folder) = (XsollaEmulator::start(), Folder::new("elsewhere-first"));
-    let mut game = device(&emulator, &folder.ledger(), true);
-    game.run_for(Duration::from_millis(300));
-    game.quit();
+    let mut while_it_runs = Duration::from_millis(100);
+    wait_until("the ledger says that the past is known", || {
+        let mut game = device(&emulator, &folder.ledger(), true);
+        // A slow disk needs longer.
+        while_it_runs *= 2;
+        game.run_for(while_it_runs);
+        game.quit();
+        let bytes = fs::read(folder.ledger());
+        bytes.is_ok_and(|bytes| bytes.windows(4).any(|window| window == b"past"))
+    });
     let order = sword_order(&emulator);
     buy(&emulator, order);
     let mut second = device(&emulator, &folder.ledger(), true);

@@ -312,9 +312,8 @@ fn a_damaged_ledger_is_put_aside_and_reported_and_tracking_goes_on() {
     let mut game = game(&emulator, &path);
     let order = sword_order(&emulator);
     game.track(order);
-    game.wait_until_live();
-    let error = game.ledger_error();
-    let Some(LedgerError::Damaged { kept_as }) = &error else {
+    let error = game.wait_for_ledger_error();
+    let LedgerError::Damaged { kept_as } = &error else {
         panic!("{error:?}");
     };
     assert_eq!(fs::read(kept_as).unwrap(), garbage);
@@ -376,8 +375,9 @@ fn a_ledger_is_kept_and_put_aside_in_folders_with_names_of_any_script_and_a_long
     first.track(order);
     emulator.deliver(order);
     first.wait_until_granted(order);
-    let Some(LedgerError::Damaged { kept_as }) = first.ledger_error() else {
-        panic!("{:?}", first.ledger_error());
+    let error = first.wait_for_ledger_error();
+    let LedgerError::Damaged { kept_as } = &error else {
+        panic!("{error:?}");
     };
     assert_eq!(fs::read(kept_as).unwrap(), b"garbage");
     first.acknowledge(order);
@@ -513,11 +513,8 @@ fn a_second_instance_reports_that_the_ledger_is_in_use_and_tracks_without_it() {
     let mut second = game(&emulator, &folder.ledger());
     second.track(here);
     second.wait_for_status(here, "new");
-    let error = second.ledger_error();
-    assert!(
-        matches!(error, Some(LedgerError::Locked { .. })),
-        "{error:?}"
-    );
+    let error = second.wait_for_ledger_error();
+    assert!(matches!(error, LedgerError::Locked { .. }), "{error:?}");
     emulator.deliver(here);
     second.wait_until_granted(here);
     assert!(second.orders().get(there).is_none());
@@ -534,9 +531,9 @@ fn a_place_that_cannot_be_written_is_reported_and_tracking_goes_on() {
     let mut game = game(&emulator, &file.join("ledger.redb"));
     game.track(order);
     game.wait_for_status(order, "new");
-    let error = game.ledger_error();
+    let error = game.wait_for_ledger_error();
     assert!(
-        matches!(error, Some(LedgerError::Unavailable { .. })),
+        matches!(error, LedgerError::Unavailable { .. }),
         "{error:?}"
     );
     emulator.deliver(order);
@@ -555,6 +552,7 @@ fn the_ledger_holds_no_token() {
     emulator.deliver(order);
     game.wait_until_granted(order);
     game.acknowledge(order);
+    game.wait_until_acknowledged(order);
     game.quit();
     let bytes = fs::read(folder.ledger()).unwrap();
     let holds = |text: &str| {

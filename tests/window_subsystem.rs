@@ -63,9 +63,9 @@ fn play() {
     let order = sword_order(&emulator);
     game.track(order);
     game.wait_for_status(order, "new");
-    let error = game.ledger_error();
+    let error = game.wait_for_ledger_error();
     assert!(
-        matches!(error, Some(LedgerError::Unavailable { .. })),
+        matches!(error, LedgerError::Unavailable { .. }),
         "{error:?}"
     );
     emulator.deliver(order);

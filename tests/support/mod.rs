@@ -291,11 +291,18 @@ impl Game {
 
     /// What is wrong with the ledger; `None` where nothing is.
     pub fn ledger_error(&self) -> Option<LedgerError> {
-        self.app
-            .world()
-            .resource::<LedgerState>()
-            .trouble()
-            .cloned()
+        ledger_error(self.app.world())
+    }
+
+    /// Lets frames go by until something is wrong with the ledger. That its disk takes seconds to answer is not meant.
+    #[track_caller]
+    pub fn wait_for_ledger_error(&mut self) -> LedgerError {
+        let mut told = None;
+        self.wait_until("an error of the ledger is told", |world| {
+            told = ledger_error(world).filter(|error| *error != LedgerError::NoAnswer);
+            told.is_some()
+        });
+        told.unwrap()
     }
 
     /// The statuses that the game was told of an order.
@@ -326,6 +333,10 @@ impl Game {
 pub fn is_granted(world: &World, order_id: OrderId) -> bool {
     let order = world.resource::<Orders>().get(order_id);
     order.is_some_and(|order| order.phase.is_granted())
+}
+
+fn ledger_error(world: &World) -> Option<LedgerError> {
+    world.resource::<LedgerState>().trouble().cloned()
 }
 
 pub fn is_acknowledged(world: &World, order_id: OrderId) -> bool {
