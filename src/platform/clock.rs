@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::platform::presence::NOTICES_EACH_STOP;
 use crate::platform::runtime::sleep;
 use crate::platform::time::{BootInstant, Instant};
 
@@ -28,6 +29,20 @@ impl Clock {
 
     /// Returns at the deadline, or never if there is none.
     pub(crate) async fn sleep_until(&self, deadline: Option<Duration>) {
+        self.sleep(deadline, LOOK).await;
+    }
+
+    /// The same for a socket, of which a server has thousands. Where each stop of the process is noticed, the sockets are
+    /// opened anew after it, so they need not look at the clock.
+    pub(crate) async fn sleep_until_or_stop(&self, deadline: Option<Duration>) {
+        let look = match NOTICES_EACH_STOP {
+            true => Duration::MAX,
+            false => LOOK,
+        };
+        self.sleep(deadline, look).await;
+    }
+
+    async fn sleep(&self, deadline: Option<Duration>, look: Duration) {
         let Some(deadline) = deadline else {
             return std::future::pending().await;
         };
@@ -36,7 +51,7 @@ impl Clock {
             if left.is_zero() {
                 return;
             }
-            sleep(left.min(LOOK)).await;
+            sleep(left.min(look)).await;
         }
     }
 }

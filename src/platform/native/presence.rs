@@ -11,6 +11,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A process that has not looked for so long was stopped. A shorter stop leaves its connections alive.
 const STOPPED: Duration = Duration::from_secs(5);
 
+/// Whether [`Returns`] has each stop, of whatever cause.
+pub(crate) const NOTICES_EACH_STOP: bool = true;
+
 /// The times at which the process goes on after a stop: the machine has slept, or the system has stopped a game that was
 /// in the background. No event tells a program without a window of either.
 #[derive(Debug)]
