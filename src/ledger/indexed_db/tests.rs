@@ -336,12 +336,12 @@ async fn a_database_that_is_deleted_while_it_is_used_is_told_and_written_anew() 
         .await;
     // The machine records anew what it knows.
     tab.write(GRANTED);
-    tab.wait_until_written(GRANTED).await;
     tab.wait_for("trouble", |report| {
         let lost = LedgerState::Trouble(LedgerError::Lost { path: path(1) });
         matches!(report, LedgerReport::State(state) if *state == lost)
     })
     .await;
+    tab.wait_until_written(GRANTED).await;
     assert_eq!(rows().await.len(), 1);
 }
 
