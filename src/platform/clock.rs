@@ -32,9 +32,9 @@ impl Clock {
         self.sleep(deadline, LOOK).await;
     }
 
-    /// The same for a socket, of which a server has thousands. Where each stop of the process is noticed, the sockets are
-    /// opened anew after it, so they need not look at the clock.
-    pub(crate) async fn sleep_until_or_stop(&self, deadline: Option<Duration>) {
+    /// The same for a socket, of which a server has thousands. Where each stop of the process is noticed, the tracker
+    /// opens the sockets anew after it, so they need not look at the clock.
+    pub(crate) async fn sleep_until_for_socket(&self, deadline: Option<Duration>) {
         let look = match NOTICES_EACH_STOP {
             true => Duration::MAX,
             false => LOOK,

@@ -11,7 +11,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A process that has not looked for so long was stopped. A shorter stop leaves its connections alive.
 const STOPPED: Duration = Duration::from_secs(5);
 
-/// Whether [`Returns`] has each stop, of whatever cause.
+/// Whether [`Returns`] tells of each stop, whatever its cause.
 pub(crate) const NOTICES_EACH_STOP: bool = true;
 
 /// The times at which the process goes on after a stop: the machine has slept, or the system has stopped a game that was

@@ -8,7 +8,7 @@ use web_sys::{PageTransitionEvent, VisibilityState};
 
 use crate::platform::web::listener::Listener;
 
-/// Whether [`Returns`] has each stop. A machine may sleep while the tab is in view, of which no event tells.
+/// Whether [`Returns`] tells of each stop. A machine may sleep while the tab is in view, of which no event tells.
 pub(crate) const NOTICES_EACH_STOP: bool = false;
 
 /// The times at which the player returns to the tab, or the network returns. While the tab is hidden the game has no

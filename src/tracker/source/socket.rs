@@ -170,7 +170,7 @@ async fn converse(
                 Ok(text) => session.receive(&text, clock.now()),
                 Err(error) => Err(error),
             },
-            () = clock.sleep_until_or_stop(deadline) => session.check_deadlines(clock.now()),
+            () = clock.sleep_until_for_socket(deadline) => session.check_deadlines(clock.now()),
         };
         // Events from before the end of the connection still count. The place in the inbox is reserved first,
         // because an event that is taken out and then dropped would be lost: the session's position has moved

@@ -332,16 +332,13 @@ fn trouble_is_reported_before_what_was_read_or_written() {
             !matches!(report, LedgerReport::State(_))
         });
         let first = clerk.reports.first();
-        assert!(
-            matches!(
-                first,
-                Some(LedgerReport::State(LedgerState::Trouble(
-                    LedgerError::Damaged { .. }
-                )))
-            ),
-            "{:?}",
-            clerk.reports
+        let is_told = matches!(
+            first,
+            Some(LedgerReport::State(LedgerState::Trouble(
+                LedgerError::Damaged { .. }
+            )))
         );
+        assert!(is_told, "{:?}", clerk.reports);
     }
 }
 
