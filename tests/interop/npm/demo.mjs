@@ -45,8 +45,8 @@ async function buy(name, viewport) {
   await page.bringToFront();
   await picture(page, `${name}-before`);
   await payment.bringToFront();
-  const pay = await payment.waitForSelector('::-p-xpath(//button[starts-with(normalize-space(), "Pay ")])');
-  await pay.click();
+  // The page may reload itself meanwhile, for which a locator tries again.
+  await payment.locator('::-p-xpath(//button[starts-with(normalize-space(), "Pay ")])').click();
 
   await page.bringToFront();
   await until(`${name}: an item in the bag`, () => page.evaluate((bag) => localStorage.getItem(bag)?.includes('"'), BAG));

@@ -71,18 +71,21 @@ async function frameOf(page, prefix) {
   return page.waitForFrame((frame) => frame.url().startsWith(prefix));
 }
 
-// Presses a button or a link by its text. The element's own click would be without the player's hand.
-async function press(where, text) {
-  const path = `//*[self::button or self::a][normalize-space()="${text}"]`;
-  // The payment page may reload itself meanwhile.
+// Does something in a payment page, which may reload itself meanwhile: what is asked of a page that leaves fails.
+async function whileItReloads(work) {
   for (const end = Date.now() + TIMEOUT; ; ) {
     try {
-      const button = await where.waitForSelector(`::-p-xpath(${path})`);
-      return await button.click();
+      return await work();
     } catch (error) {
       if (Date.now() > end || error.name === 'TimeoutError') throw error;
     }
   }
+}
+
+// Presses a button or a link by its text. The element's own click would be without the player's hand.
+async function press(where, text) {
+  const button = await where.waitForSelector(`::-p-xpath(//*[self::button or self::a][normalize-space()="${text}"])`);
+  await button.click();
 }
 
 // A test that were easier than life would prove nothing: pop-ups are blocked, and hidden tabs are slowed down.
@@ -135,19 +138,21 @@ const commands = {
   show: ({ name }) => pages.get(name).bringToFront(),
   evaluate: ({ name, code }) => run(pages.get(name), code),
   reload: ({ name }) => pages.get(name).reload({ waitUntil: 'domcontentloaded' }).then(() => null),
-  back: ({ name }) => pages.get(name).goBack({ waitUntil: 'domcontentloaded' }).then(() => null),
+  back: ({ name }) =>
+    whileItReloads(() => pages.get(name).goBack({ waitUntil: 'domcontentloaded' })).then(() => null),
   address: ({ name }) => pages.get(name).url(),
   async tabs() {
     // In Firefox a frame is a target of the same type.
     if (isFirefox) return (await browser.pages()).map((page) => page.url());
     return browser.targets().filter((target) => target.type() === 'page').map((target) => target.url());
   },
-  pressInTab: async ({ prefix, text }) => press(await tab(prefix), text),
-  evaluateInTab: async ({ prefix, code }) => run(await tab(prefix), code),
+  pressInTab: ({ prefix, text }) => whileItReloads(async () => press(await tab(prefix), text)),
+  evaluateInTab: ({ prefix, code }) => whileItReloads(async () => run(await tab(prefix), code)),
   closeTab: async ({ prefix }) => close(await tab(prefix)),
-  pressInFrame: async ({ name, prefix, text }) => press(await frameOf(pages.get(name), prefix), text),
-  evaluateInFrame: async ({ name, prefix, code }) =>
-    (await frameOf(pages.get(name), prefix)).evaluate(code),
+  pressInFrame: ({ name, prefix, text }) =>
+    whileItReloads(async () => press(await frameOf(pages.get(name), prefix), text)),
+  evaluateInFrame: ({ name, prefix, code }) =>
+    whileItReloads(async () => (await frameOf(pages.get(name), prefix)).evaluate(code)),
   async protocol({ name, method, params }) {
     const page = pages.get(name);
     // What is set in a session ends with it.
