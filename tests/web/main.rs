@@ -171,9 +171,16 @@ impl Web {
     #[track_caller]
     fn wait_until_acknowledged(&mut self, order: OrderId) {
         self.wait("the order is acknowledged", |web| {
-            web.call(json!({"phase": order.0}));
-            web.told("phase").last() == Some(&json!("Acknowledged"))
+            web.phase(order) == "Acknowledged"
         });
+    }
+
+    /// What the game that runs now says of an order. What it said before does not count.
+    #[track_caller]
+    fn phase(&mut self, order: OrderId) -> Value {
+        let before = self.count_of(GAME, "phase");
+        self.call(json!({"phase": order.0}));
+        self.wait_for("phase", before + 1)
     }
 
     /// How many times the game has granted an order, in all its runs.
